@@ -1,0 +1,100 @@
+import * as z from 'zod'
+
+const text = (most = 253) => z.string().max(most)
+const time = () => z.iso.datetime({ offset: true })
+const count = () => z.int().min(0)
+const message = () => text(256).describe('What happened, for people.')
+
+/** A revision that runs, and what it carries. */
+export const revisionSchema = z.object({
+  revision: text().describe('Name of the revision.'),
+  workload: text().describe('Name of its Deployment.').optional(),
+  weight: text(8).describe('Share of the requests, as last acknowledged, such as "25%".').optional(),
+  replicas: count().describe('Pods wanted.').optional(),
+  readyReplicas: count().describe('Pods that are ready.').optional(),
+  since: time().describe('Since when it is stable, or canary.').optional(),
+})
+
+/** Something a rollout waits for. */
+export const waitSchema = z.object({
+  for: text(63).describe('What is waited for.'),
+  since: time().describe('Since when.').optional(),
+  until: time().describe('Until when, where that is known.').optional(),
+})
+
+/** A version as it was first seen. */
+export const seenSchema = z.object({
+  revision: text().describe("The version's label value."),
+  uid: text(64).describe('UID of its Deployment.'),
+  hash: text(64).describe('Hash of its pod template.'),
+  generation: z.int().min(0).describe('Generation of its Deployment when the hash was taken.'),
+  since: time().describe('When it was first seen.'),
+  failed: text(63).describe('Why it failed, where it did.').optional(),
+})
+
+/** The release under way. */
+export const rolloutSchema = z.object({
+  revision: text().describe('The revision being released.'),
+  stepIndex: count().describe('Position of the present step, from 0, with every upTo written out.'),
+  stepName: text(63).describe('Name of the present step.').optional(),
+  steps: count().describe('Number of steps, with every upTo written out.').optional(),
+  startedAt: time().describe('When the release began.'),
+  stepStartedAt: time().describe('When the present step began.').optional(),
+  observed: text(24).describe('How much of "for" has been observed.').optional(),
+  stableReplicas: count().describe("Stable's size when the release began: its floor until the end.").optional(),
+  waitingFor: z.enum(['Pods', 'Propagation', 'Bake', 'Evidence', 'Approval', 'Window', 'Webhook', 'Person']).describe('What the step waits for.').optional(),
+  until: time().describe('When that wait ends, where it is known.').optional(),
+})
+
+/** The revision that failed last. */
+export const failedSchema = z.object({
+  revision: text().describe('The revision.'),
+  hash: text(64).describe('Hash of its pod template.').optional(),
+  reason: text(63).describe('Why, in one word.').optional(),
+  message: message().optional(),
+  at: time().describe('When it was rolled back.').optional(),
+})
+
+/** A VirtualService with routes that Serin manages. */
+export const routeSchema = z.object({
+  namespace: text(63).describe('Namespace of the VirtualService.'),
+  name: text().describe('Name of the VirtualService.'),
+  mode: z.enum(['Own', 'Route', 'Delegate']).describe("Own: made by Serin. Route: the user's."),
+  httpRoutes: z.array(text()).max(64).meta({ 'x-kubernetes-list-type': 'atomic' }).describe('Names of the managed routes; for one without name, a hash of its match.').optional(),
+})
+
+/** What a check said last. */
+export const checkSchema = z.object({
+  name: text(63).describe('Name of the metric.'),
+  verdict: z.enum(['Pass', 'Fail', 'NotEnoughEvidence', 'NoData', 'Error']).describe('What the check came to.'),
+  value: text(32).describe("The canary's value.").optional(),
+  stableValue: text(32).describe("Stable's value beside it.").optional(),
+  bound: text(32).describe('The limit it was held against.').optional(),
+  requests: count().describe('Requests it rests on.').optional(),
+  needed: count().describe('Requests still needed.').optional(),
+  failures: count().describe('Failures in a row.').optional(),
+  dryRun: z.boolean().describe('Whether it decides nothing.').optional(),
+  message: message().optional(),
+  time: time().describe('When it was made.').optional(),
+})
+
+/** A release that has ended. */
+export const historySchema = z.object({
+  revision: text().describe('The revision.'),
+  result: z.enum(['Promoted', 'RolledBack', 'Superseded', 'Aborted', 'Reverted']).describe('How it ended.'),
+  reason: text(63).describe('Why, in one word.').optional(),
+  message: message().optional(),
+  by: text().describe('Who asked for it, where somebody did.').optional(),
+  startedAt: time().describe('When it began.').optional(),
+  endedAt: time().describe('When it ended.').optional(),
+})
+
+/** metav1.Condition. */
+export const conditionSchema = z.object({
+  type: text(316).describe('What the condition is about.'),
+  status: z.enum(['True', 'False', 'Unknown']).describe('Whether it holds.'),
+  observedGeneration: z.int().min(0).describe('Generation of the Canary it speaks of.').optional(),
+  reason: text(1024).min(1).describe('Why, in one word.'),
+  message: text(32_768).describe('Why, for people.'),
+  lastTransitionTime: time().describe('When its status changed last.'),
+})

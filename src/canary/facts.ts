@@ -1,0 +1,198 @@
+import type { CanaryStatus, SeenVersion } from '../api/canary.ts'
+import type { Exposure, Ledger, Tombstone } from './ledger.ts'
+import { isPromoting, podsNeeded } from './steps.ts'
+import { knownHash, seenVersions, stableLast } from './versions.ts'
+import { EVERY_POD, type RouteFacts, type Workload, type World } from './world.ts'
+
+/** The letters of the protocol, derived anew in every pass from what stands in the objects. */
+export type Facts = {
+  readonly world: World
+  /** Everything that the believed ledgers say together, but for the exposure. */
+  readonly ledger: Standing
+  /** A stable revision is known. */
+  readonly adopted: boolean
+  readonly phase: 'Initializing' | 'Idle' | 'Failed' | 'Waiting' | 'Progressing' | 'Promoting' | 'RollingBack'
+  readonly seen: readonly SeenVersion[]
+  /** s: the stable revision, and its Deployment. */
+  readonly s: string | undefined
+  readonly stable: Workload | undefined
+  /** t: what should serve. */
+  readonly t: Target | undefined
+  /** c: what is being rolled out, and its Deployment. */
+  readonly c: Candidate | undefined
+  readonly canary: Workload | undefined
+  /** The exposure that every managed route gives; the lowest while a write has reached only some of them. */
+  readonly exposure: Exposure | undefined
+}
+
+export type Standing = Pick<Ledger, 'stable' | 'promotions' | 'open' | 'failed'> & { readonly undone: readonly number[] }
+
+export type Target = { readonly revision: string; readonly hash: string }
+
+export type Candidate = Target & {
+  /** Names this rollout; openings and stamps carry it. */
+  readonly rollout: string
+  /** It is the previous stable, still at its size: one step back, without analysis. */
+  readonly revert: boolean
+}
+
+const CONTEST_MS = 10 * 60_000
+const CONTEST_WRITES = 3
+
+/** Derives the letters. Total: any world has facts. */
+export function factsOf(world: World): Facts {
+  const { status, workloads, mesh } = world
+  const believed = mesh.routes.filter((route) => route.ledger !== undefined && !route.lost)
+  const adopted = believed.length > 0 || status?.stableRevision !== undefined
+  const ledger = mergedLedger(believed, status)
+  const s = adopted ? ledger.stable : stableToBe(world)
+  const seen = seenNow(world, s, adopted)
+  const t = targetOf(world, seen, s)
+  const c = adopted ? candidateOf(status, ledger, seen) : undefined
+  const exposure = lowestExposure(believed)
+  const base = { world, ledger, adopted, seen, s, t, c, exposure }
+  return { ...base, stable: workload(workloads, s), canary: workload(workloads, c?.revision), phase: phaseOf(base) }
+}
+
+/** The Deployment of a revision. */
+export const workload = (workloads: readonly Workload[], revision: string | undefined): Workload | undefined =>
+  workloads.find((candidate) => candidate.revision === revision)
+
+/** The tombstone that ends the present rollout. */
+export const tombstoneOf = (facts: Pick<Facts, 'ledger' | 'c'>): Tombstone | undefined => {
+  const tombstone = facts.c && facts.ledger.failed[facts.c.revision]
+  return tombstone?.rollout === facts.c?.rollout ? tombstone : undefined
+}
+
+/** Why `target` may not be rolled out again; undefined where nothing stands against it. */
+export function failureOf(facts: Pick<Facts, 'ledger' | 'world'>, target: Target | undefined): Tombstone | undefined {
+  const tombstone = target && facts.ledger.failed[target.revision]
+  if (target === undefined || tombstone === undefined || tombstone.hash !== target.hash) return undefined
+  const namedAnew = facts.world.settings.desired === target.revision && tombstone.named !== true
+  return namedAnew ? undefined : tombstone
+}
+
+/** Whether any managed route gives requests to `revision`, by what stands or by what was written. */
+export const isNamed = ({ world: { mesh } }: Facts, revision: string): boolean =>
+  mesh.routes.some((route) => route.reaches.includes(revision) || route.ledger?.exposure?.revision === revision)
+
+/** Whether others undid our route too often of late. */
+export const isContested = ({ ledger, world }: Facts): boolean =>
+  ledger.undone.filter((at) => at > world.now - CONTEST_MS).length >= CONTEST_WRITES
+
+/** The times to remember once one more foreign write is undone. */
+export const undoneNow = ({ ledger, world }: Facts): readonly number[] =>
+  [...ledger.undone.filter((at) => at > world.now - CONTEST_MS), world.now].slice(-CONTEST_WRITES)
+
+/** Why `revision` may not be named with `pods` pods: the guard `fit` of the protocol. Undefined when it is fit. */
+export function unfit(facts: Facts, revision: string, pods = 1): string | undefined {
+  const { ages, mesh, settings, workloads } = facts.world
+  const rollout = facts.ledger.open[revision]?.rollout
+  const deployment = workload(workloads, revision)
+  if (rollout === undefined) return `${revision} is not open`
+  if (deployment === undefined) return `${revision} has no Deployment`
+  if (deployment.stamp !== rollout) return `Deployment ${deployment.name} is not stamped for this rollout`
+  if (mesh.rule.subsets[revision] !== rollout || !mesh.rule.conform) return `the rule has no subset for ${revision} yet`
+  if (!deployment.settled || deployment.ready < pods) return `${deployment.ready} of ${Math.max(pods, deployment.replicas)} pods of ${revision} are ready`
+  if ((ages.subsets[revision] ?? 0) < settings.propagationMs) return `the subset of ${revision} is spreading`
+  if ((ages.ready[revision] ?? 0) < settings.propagationMs) return `the endpoints of ${revision} are spreading`
+  return undefined
+}
+
+/** Why capacity of `revision` may not be taken away: the guard `idle` of the protocol. Undefined when it is idle. */
+export function busy(facts: Facts, revision: string): string | undefined {
+  const { ages, mesh, settings } = facts.world
+  if (mesh.namedByUser.includes(revision)) return `a route of yours names ${revision}`
+  if (mesh.reached.includes(revision) || mesh.reached.includes(EVERY_POD)) return `a route still reaches ${revision}`
+  if (ages.routes < settings.propagationMs + settings.drainMs) return 'the last change of the routes is spreading and draining'
+  return undefined
+}
+
+/** Pods an exposure needs, from stable's present size and its floor. */
+export const podsFor = (facts: Facts, exposure: Exposure): number =>
+  podsNeeded(exposure, Math.max(facts.stable?.replicas ?? 0, floorOf(facts) ?? 0))
+
+/** Stable's size when this rollout began, once it is known. */
+export const floorOf = ({ stable, c }: Facts): number | undefined =>
+  c !== undefined && stable?.floor !== undefined && stable.stamp !== undefined ? stable.floor : undefined
+
+function mergedLedger(believed: readonly RouteFacts[], status: CanaryStatus | undefined): Standing {
+  const ledgers = believed.flatMap(({ ledger }) => (ledger === undefined ? [] : [ledger])).sort((a, b) => b.promotions - a.promotions)
+  const newest = ledgers[0]
+  if (newest === undefined) return rememberedLedger(status)
+  const oldestFirst = [...ledgers].reverse()
+  return {
+    stable: newest.stable,
+    promotions: newest.promotions,
+    open: Object.assign({}, ...oldestFirst.map((ledger) => ledger.open)) as Ledger['open'],
+    failed: Object.assign({}, ...oldestFirst.map((ledger) => ledger.failed)) as Ledger['failed'],
+    undone: ledgers.map((ledger) => ledger.undone ?? []).reduce((a, b) => (b.length > a.length ? b : a)),
+  }
+}
+
+/** With every VirtualService gone, status is all there is. Openings are not in it: what is named again is opened again. */
+function rememberedLedger(status: CanaryStatus | undefined): Standing {
+  const stable = status?.stableRevision ?? ''
+  const failed = (status?.seen ?? [])
+    .filter((entry) => entry.failed !== undefined)
+    .map((entry) => [entry.revision, tombstoneFrom(entry, status)] as const)
+  return { stable, promotions: 0, open: {}, failed: Object.fromEntries(failed), undone: [] }
+}
+
+const tombstoneFrom = (entry: SeenVersion, status: CanaryStatus | undefined): Tombstone => ({
+  rollout: '',
+  hash: entry.hash,
+  reason: entry.failed ?? 'Unknown',
+  message: status?.failed?.revision === entry.revision ? (status.failed.message ?? '') : '',
+  at: Date.parse(entry.since),
+  named: true,
+})
+
+/** What the routes name, else the only one with pods, else `versions.desired`. */
+function stableToBe({ mesh, workloads, settings }: World): string | undefined {
+  if (mesh.namedAtFirst !== undefined) return mesh.namedAtFirst
+  const running = workloads.filter((candidate) => candidate.replicas > 0)
+  return running.length === 1 ? running[0]?.revision : settings.desired
+}
+
+function seenNow({ status, workloads, now }: World, s: string | undefined, adopted: boolean): readonly SeenVersion[] {
+  const time = new Date(now).toISOString()
+  if (!adopted || status === undefined) return s === undefined ? [] : stableLast(seenVersions([], workloads, s, time), s)
+  return seenVersions(status.seen, workloads, s, time)
+}
+
+function targetOf(world: World, seen: readonly SeenVersion[], s: string | undefined): Target | undefined {
+  const wanted = world.settings.desired ?? seen.at(-1)?.revision
+  const deployment = workload(world.workloads, wanted) ?? (world.settings.desired === undefined ? workload(world.workloads, s) : undefined)
+  if (deployment !== undefined) return { revision: deployment.revision, hash: knownHash(seen, deployment) }
+  return wanted === undefined || world.settings.desired !== undefined ? undefined : s === undefined ? undefined : { revision: s, hash: '' }
+}
+
+function candidateOf(status: CanaryStatus | undefined, ledger: Standing, seen: readonly SeenVersion[]): Candidate | undefined {
+  const rollout = status?.rollout
+  if (rollout === undefined) return undefined
+  const opening = ledger.open[rollout.revision]
+  const revert = status?.previous?.revision === rollout.revision && opening !== undefined
+  const id = revert ? opening.rollout : rolloutId(rollout.revision, rollout.startedAt)
+  const hash = opening?.rollout === id ? opening.hash : seen.find((entry) => entry.revision === rollout.revision)?.hash
+  return { revision: rollout.revision, hash: hash ?? '', rollout: id, revert }
+}
+
+/** Names a rollout after its revision and its start: both stand in status, so every process finds the same name. */
+export const rolloutId = (revision: string, startedAt: string): string => `${revision}@${startedAt}`
+
+function lowestExposure(believed: readonly RouteFacts[]): Exposure | undefined {
+  const exposures = believed.map((route) => route.ledger?.exposure)
+  if (exposures.includes(undefined)) return undefined
+  return exposures.reduce((low, next) => ((next?.step ?? -1) < (low?.step ?? -1) ? next : low), exposures[0])
+}
+
+function phaseOf(facts: Omit<Facts, 'phase' | 'stable' | 'canary'>): Facts['phase'] {
+  if (!facts.adopted) return 'Initializing'
+  if (facts.c !== undefined) {
+    if (tombstoneOf(facts) !== undefined) return 'RollingBack'
+    return isPromoting(facts.world.settings, facts.exposure) ? 'Promoting' : 'Progressing'
+  }
+  if (facts.t?.revision === facts.s) return 'Idle'
+  return failureOf(facts, facts.t) === undefined ? 'Waiting' : 'Failed'
+}

@@ -1,0 +1,45 @@
+import type { HTTPMatch } from '../api/canary.ts'
+import type { Settings, Step } from '../api/settings.ts'
+import type { Exposure } from './ledger.ts'
+import { sha256 } from './sha256.ts'
+import { canonicalJson } from './template-hash.ts'
+
+/** Names the content of the steps: an edit of them in mid-rollout changes it. */
+export const planOf = (settings: Settings): string => sha256(canonicalJson(settings.steps)).slice(0, 10)
+
+/** The exposure of step `index`; all of it, still beside stable, past the last one. */
+export function exposureOf(settings: Settings, revision: string, index: number): Exposure {
+  const step = settings.steps[index]
+  const plan = planOf(settings)
+  if (step === undefined) return { revision, weight: 100, match: [], step: settings.steps.length, plan }
+  const { weight, match, mirror } = step
+  return { revision, weight, match, ...(mirror === undefined ? {} : { mirror }), step: index, plan }
+}
+
+/** After an edit of the steps: where the present weight belongs now. -1 when below all of them. */
+export const placeOf = (settings: Settings, weight: number): number =>
+  settings.steps.reduce((place, step, index) => (step.weight <= weight ? index : place), -1)
+
+/** The step whose `for`, evidence and deadline hold for what is exposed; past the last one, the last one's. */
+export const stepAt = (settings: Settings, index: number): Step | undefined =>
+  settings.steps[Math.min(Math.max(index, 0), settings.steps.length - 1)]
+
+/** Promotion has begun: everything is exposed, and only the pointer has still to move. */
+export const isPromoting = (settings: Settings, exposure: Exposure | undefined): boolean =>
+  exposure !== undefined && exposure.plan === planOf(settings) && exposure.step >= settings.steps.length
+
+/**
+ * Pods the canary needs before it may take this: its share of weight and mirror of stable's pods, at least one;
+ * all of them where a match may take everybody.
+ */
+export function podsNeeded(exposure: Exposure, stablePods: number): number {
+  if (exposure.match.some(takesEverybody)) return Math.max(1, stablePods)
+  const share = Math.min(100, exposure.weight + (exposure.mirror?.percent ?? 0))
+  return Math.max(1, Math.ceil((stablePods * share) / 100))
+}
+
+const takesEverybody = (match: HTTPMatch): boolean =>
+  match.headers === undefined &&
+  match.queryParams === undefined &&
+  match.sourceLabels === undefined &&
+  match.sourceNamespace === undefined

@@ -1,0 +1,56 @@
+import { sha256 } from './sha256.ts'
+
+/** Annotations that never make a new version: a restart rolls the same version's pods. */
+const IGNORED_ANNOTATIONS = new Set(['kubectl.kubernetes.io/restartedAt'])
+const OWN_PREFIX = 'serin.dev/'
+
+/**
+ * Values that an API server writes where nobody wrote any, by field name. A template with them and one without
+ * are the same version. Source: the defaulting functions of core/v1 and the API reference.
+ */
+const DEFAULTS: Readonly<Record<string, unknown>> = {
+  apiVersion: 'v1',
+  creationTimestamp: null,
+  defaultMode: 420,
+  dnsPolicy: 'ClusterFirst',
+  enableServiceLinks: true,
+  failureThreshold: 3,
+  periodSeconds: 10,
+  protocol: 'TCP',
+  restartPolicy: 'Always',
+  scheme: 'HTTP',
+  schedulerName: 'default-scheduler',
+  successThreshold: 1,
+  terminationGracePeriodSeconds: 30,
+  terminationMessagePath: '/dev/termination-log',
+  terminationMessagePolicy: 'File',
+  timeoutSeconds: 1,
+}
+
+/**
+ * The name of a pod template's content: equal for templates that run the same pods, whatever the order of keys or
+ * what defaulting added; the order of lists counts. The prefix is the version of this very rule: a later one must
+ * not make releases out of templates that nobody changed.
+ */
+export const templateHash = (template: unknown): string => `h1:${sha256(canonicalJson(pruned(template))).slice(0, 20)}`
+
+/** JSON with sorted keys: equal text means equal content. */
+export const canonicalJson = (value: unknown): string =>
+  JSON.stringify(value, (_key, inner: unknown) => (isRecord(inner) ? sorted(inner) : inner)) ?? 'null'
+
+const sorted = (record: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries(Object.keys(record).sort().map((key) => [key, record[key]]))
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Without what means nothing: defaults, empty maps and lists, our own annotations and restarts. */
+function pruned(value: unknown, field = ''): unknown {
+  if (Array.isArray(value)) return value.length === 0 ? undefined : value.map((item) => pruned(item) ?? null)
+  if (!isRecord(value)) return field in DEFAULTS && DEFAULTS[field] === value ? undefined : (value ?? undefined)
+  const kept = Object.entries(value)
+    .filter(([key]) => field !== 'annotations' || !(IGNORED_ANNOTATIONS.has(key) || key.startsWith(OWN_PREFIX)))
+    .map(([key, inner]) => [key, field === 'labels' || field === 'annotations' ? inner : pruned(inner, key)] as const)
+    .filter(([, inner]) => inner !== undefined)
+  return kept.length === 0 ? undefined : Object.fromEntries(kept)
+}

@@ -1,0 +1,65 @@
+import type { SeenVersion } from '../api/canary.ts'
+import type { Workload } from './world.ts'
+
+const MOST_REMEMBERED = 32
+
+/**
+ * The versions in the order they were first seen or last changed, newest last: creation times never count.
+ * Several at once are ordered by creation time, then name. A template hash that moves while uid and generation
+ * stand still (a new API default, a new Serin) is no new version: the remembered hash stays.
+ * Stable keeps its place whatever happens to its template; at adoption it stands last.
+ */
+export function seenVersions(
+  before: readonly SeenVersion[],
+  workloads: readonly Workload[],
+  stable: string | undefined,
+  now: string,
+): readonly SeenVersion[] {
+  const known = new Map(before.map((entry) => [entry.revision, entry]))
+  const kept = before.map((entry) => refreshed(entry, workloads.find(isOf(entry.revision)), stable))
+  const standing = kept.filter((entry) => known.get(entry.revision)?.hash === entry.hash)
+  const changed = kept.filter((entry) => known.get(entry.revision)?.hash !== entry.hash).map((entry) => ({ ...entry, since: now }))
+  const added = workloads
+    .filter((workload) => !known.has(workload.revision))
+    .sort((a, b) => lastIfStable(a, b, stable) || a.createdAt - b.createdAt || (a.name < b.name ? -1 : 1))
+    .map((workload): SeenVersion => ({ ...identityOf(workload), since: now }))
+  return bounded([...standing, ...changed, ...added], workloads)
+}
+
+/** Stable last: what `versions.desired` falls back to. */
+export const stableLast = (seen: readonly SeenVersion[], stable: string): readonly SeenVersion[] => [
+  ...seen.filter((entry) => entry.revision !== stable),
+  ...seen.filter((entry) => entry.revision === stable),
+]
+
+/** The hash a version is known by. */
+export const knownHash = (seen: readonly SeenVersion[], workload: Workload): string =>
+  seen.find((entry) => entry.revision === workload.revision)?.hash ?? workload.hash
+
+function refreshed(entry: SeenVersion, workload: Workload | undefined, stable: string | undefined): SeenVersion {
+  if (workload === undefined) return entry
+  const { hash, ...place } = identityOf(workload)
+  const untouched = entry.uid === workload.uid && entry.generation === workload.generation
+  if (untouched) return entry
+  return { ...entry, ...place, hash: entry.revision === stable ? entry.hash : hash }
+}
+
+const identityOf = (workload: Workload) => ({
+  revision: workload.revision,
+  uid: workload.uid,
+  generation: workload.generation,
+  hash: workload.hash,
+})
+
+const isOf = (revision: string) => (workload: Workload) => workload.revision === revision
+
+const lastIfStable = (a: Workload, b: Workload, stable: string | undefined) =>
+  Number(a.revision === stable) - Number(b.revision === stable)
+
+/** Forgets the oldest without a Deployment first. */
+function bounded(seen: readonly SeenVersion[], workloads: readonly Workload[]): readonly SeenVersion[] {
+  const surplus = seen.length - MOST_REMEMBERED
+  if (surplus <= 0) return seen
+  const gone = seen.filter((entry) => !workloads.some(isOf(entry.revision))).slice(0, surplus)
+  return seen.filter((entry) => !gone.includes(entry)).slice(-MOST_REMEMBERED)
+}

@@ -1,0 +1,136 @@
+import type { CanaryStatus, RouteRecord } from '../api/canary.ts'
+import type { Settings } from '../api/settings.ts'
+import type { Ledger } from './ledger.ts'
+
+/** Everything one pass may know, gathered before it decides. Never mutated; holds no I/O and no clock. */
+export type World = {
+  readonly settings: Settings
+  readonly status: CanaryStatus | undefined
+  /** Wall clock, milliseconds since the epoch: for people, deadlines and delays. */
+  readonly now: number
+  readonly workloads: readonly Workload[]
+  readonly mesh: MeshFacts
+  readonly ages: Ages
+  readonly evidence: Evidence
+  /** Why nothing may be decided now: a cache is older than what was seen or written before. */
+  readonly stale: string | undefined
+}
+
+/** A Deployment that matches `versions.selector`: a revision as it stands. */
+export type Workload = {
+  readonly revision: string
+  readonly name: string
+  readonly uid: string
+  readonly generation: number
+  /** Creation time, milliseconds since the epoch. */
+  readonly createdAt: number
+  /** Canonical hash of the pod template. */
+  readonly hash: string
+  /** The rollout that stamped it, if any. */
+  readonly stamp: string | undefined
+  /** Stable's size when the rollout named in `stamp` began. */
+  readonly floor: number | undefined
+  /** Desired pods. */
+  readonly replicas: number
+  /** Ready pods that the Service selects. */
+  readonly ready: number
+  /** Its controller has seen the template: every pod is of it, and none of another. */
+  readonly settled: boolean
+}
+
+/** How long things have stood unbroken, on this process's own monotonic clock, milliseconds. */
+export type Ages = {
+  readonly routes: number
+  readonly subsets: Readonly<Record<string, number>>
+  readonly ready: Readonly<Record<string, number>>
+}
+
+/** The mesh as far as this Canary's Service goes, read from VirtualServices and DestinationRules. */
+export type MeshFacts = {
+  /** What forbids to start, by name, with what to change. */
+  readonly refusals: readonly Refusal[]
+  readonly routes: readonly RouteFacts[]
+  readonly rule: RuleFacts
+  /** Somebody's VirtualService has the host for callers in the mesh. */
+  readonly covered: boolean
+  /** The revision that the routes name before anything of ours is in them. */
+  readonly namedAtFirst: string | undefined
+  /** Revisions that any standing route or mirror, managed or not, can reach; "*" when one reaches every pod. */
+  readonly reached: readonly string[]
+  /** Those that routes and mirrors of the user's own (not managed) name: never scaled down while they do. */
+  readonly namedByUser: readonly string[]
+}
+
+export type Refusal = { readonly reason: string; readonly message: string }
+
+/** One VirtualService with managed routes. */
+export type RouteFacts = {
+  readonly record: RouteRecord
+  readonly uid: string
+  readonly resourceVersion: string
+  /** Serin made it. */
+  readonly own: boolean
+  /** It decides for callers in the mesh (not only at a gateway). */
+  readonly mesh: boolean
+  /** Undefined where it never had one, or lost it. */
+  readonly ledger: Ledger | undefined
+  /** It carries a ledger of another object, or was recorded in status and carries none. */
+  readonly lost: boolean
+  /**
+   * Its managed lists against its own ledger:
+   * `ours` as written · `original` the saved original put back · `lower` foreign, reaches nothing but stable's pods ·
+   * `beyond` foreign, reaches more of a non-stable revision than was recorded · `outdated` the copies that we inserted
+   * no longer equal the user's route they were copied from · `unpinned` no ledger yet.
+   */
+  readonly content: 'ours' | 'original' | 'lower' | 'beyond' | 'outdated' | 'unpinned'
+  /** Revisions that its managed routes reach now, by weight, match or mirror; "*" when any reaches every pod. */
+  readonly reaches: readonly string[]
+}
+
+/** Our DestinationRule beside the user's. */
+export type RuleFacts = {
+  readonly exists: boolean
+  readonly uid: string | undefined
+  readonly resourceVersion: string | undefined
+  /** Revision → the rollout it was stamped with. */
+  readonly subsets: Readonly<Record<string, string>>
+  /** False when its labels, policy or exportTo are not what they should be, whoever changed them. */
+  readonly conform: boolean
+}
+
+/** What the checks of the present step have shown so far. */
+export type Evidence = {
+  /** Of `for`, milliseconds. */
+  readonly observedMs: number
+  readonly checks: readonly Check[]
+  /** Answers that the mesh made itself soon after a write of ours: roll back. */
+  readonly broken: string | undefined
+  /** Answers of the mesh itself above their usual rate: hold. */
+  readonly unusual: string | undefined
+  /** Since when every check failed to see, milliseconds since the epoch. */
+  readonly blindSince: number | undefined
+}
+
+export type Verdict = 'Pass' | 'Fail' | 'NotEnoughEvidence' | 'NoData' | 'Error'
+
+/** The last look of one metric. */
+export type Check = {
+  readonly name: string
+  readonly verdict: Verdict
+  /** For people: "0.2%", "180ms". */
+  readonly value: string | undefined
+  readonly bound: string
+  readonly requests: number
+  /** Requests still missing. */
+  readonly needed: number
+  /** Failed looks in a row. */
+  readonly failures: number
+  /** Failed looks in a row that end the rollout. */
+  readonly failureThreshold: number
+  readonly dryRun: boolean
+  readonly message: string
+  /** Milliseconds since the epoch. */
+  readonly at: number
+}
+
+export const EVERY_POD = '*'

@@ -1,0 +1,9 @@
+/** An exponential delay ladder, in milliseconds. */
+export type Backoff = {
+  readonly baseMs: number
+  readonly maxMs: number
+}
+
+/** The delay after `failures` (≥ 1) in a row: doubled each time, never above `maxMs`, up to a fifth of it taken off at random. */
+export const backoffMs = ({ baseMs, maxMs }: Backoff, failures: number, random: () => number): number =>
+  Math.min(baseMs * 2 ** (failures - 1), maxMs) * (1 - 0.2 * random())

@@ -1,0 +1,88 @@
+import type { Clock } from './clock.ts'
+import { asError } from './failure.ts'
+import type { Log } from './log.ts'
+import { openScope } from './scope.ts'
+import type { WorkQueue } from './work-queue.ts'
+
+/** What a reconcile asks for next; a failure is thrown instead. */
+export type Outcome = { readonly kind: 'done' } | { readonly kind: 'requeue'; readonly afterMs: number }
+
+/** A failure that no retry cures: the key rests until something changes. */
+export class TerminalError extends Error {
+  override readonly name = 'TerminalError'
+}
+
+/** How one reconcile ended. */
+export type ReconcileResult = Outcome['kind'] | 'failed' | 'terminal'
+
+/** What a controller needs. */
+export type ControllerOptions = {
+  readonly name: string
+  readonly queue: WorkQueue
+  /** How many different keys may be reconciled at once. */
+  readonly concurrency: number
+  /** Level-based: it is told the key, never what changed. Its signal aborts when the grace of a stop is over. */
+  readonly reconcile: (key: string, signal: AbortSignal) => Promise<Outcome>
+  readonly log: Log
+  readonly clock: Clock
+  /** Stops the controller. */
+  readonly signal: AbortSignal
+  /** How long running reconciles may go on after the stop; 30 s by default. */
+  readonly graceMs?: number
+  /** Called after every reconcile, for metrics. */
+  readonly onReconciled?: (result: ReconcileResult, durationMs: number) => void
+}
+
+/** Reconciles the queue's keys until the signal aborts; resolves when nothing runs any more, at the latest when the grace is over. */
+export const runController = async (options: ControllerOptions): Promise<void> => {
+  const { name, queue, clock, log, signal, graceMs = 30_000 } = options
+  const scope = openScope()
+  const stop = () => {
+    queue.shutDown()
+    scope.deadline(graceMs, clock, () => new Error(`stopped, and the grace of ${graceMs} ms is over`))
+  }
+  if (signal.aborted) stop()
+  signal.addEventListener('abort', stop, { once: true })
+  const overrun = new Promise<'overrun'>((resolve) => {
+    scope.signal.addEventListener('abort', () => resolve('overrun'), { once: true })
+  })
+  const workers = Array.from({ length: options.concurrency }, () => work(options, scope.signal))
+  const end = await Promise.race([Promise.all(workers), overrun])
+  if (end === 'overrun') log.error({ controller: name, graceMs }, 'stopped with reconciles still running')
+  signal.removeEventListener('abort', stop)
+  scope.close()
+}
+
+const work = async (options: ControllerOptions, signal: AbortSignal): Promise<void> => {
+  const { queue } = options
+  for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
+    if (!options.signal.aborted) await reconcileOnce(options, key, signal)
+    queue.done(key)
+  }
+}
+
+const reconcileOnce = async (options: ControllerOptions, key: string, signal: AbortSignal): Promise<void> => {
+  const { queue, clock } = options
+  const startedAt = clock.monotonic()
+  let result: ReconcileResult
+  try {
+    const outcome = await options.reconcile(key, signal)
+    queue.forget(key)
+    if (outcome.kind === 'requeue') queue.addAfter(key, outcome.afterMs)
+    result = outcome.kind
+  } catch (thrown) {
+    result = fail(options, key, asError(thrown))
+  }
+  options.onReconciled?.(result, clock.monotonic() - startedAt)
+}
+
+const fail = ({ queue, log, name }: ControllerOptions, key: string, err: Error): ReconcileResult => {
+  if (err instanceof TerminalError) {
+    queue.forget(key)
+    log.error({ controller: name, key, err }, 'reconcile failed for good')
+    return 'terminal'
+  }
+  const retryInMs = Math.round(queue.addRateLimited(key))
+  log.warn({ controller: name, key, err, retryInMs }, 'reconcile failed')
+  return 'failed'
+}
