@@ -1,18 +1,23 @@
 import * as z from 'zod'
-import { fields, label, labelKey, labelValue, mapped } from './scalar.ts'
+import { fields, mapped } from './collection.ts'
+import { label, labelKey, labelValue, text } from './scalar.ts'
 
 /** Exactly one way to compare a text. Regular expressions are Envoy's (RE2); Serin never runs them. */
 export const stringMatchSchema = fields({
   exact: z.string().max(1024).describe('The whole text.').optional(),
   prefix: z.string().min(1).max(1024).describe('What the text begins with.').optional(),
   regex: z.string().min(1).max(1024).describe('An RE2 regular expression for the whole text.').optional(),
-}).refine((match) => Object.keys(match).length === 1, 'must have exactly one of exact, prefix, regex')
+})
+  .refine((match) => Object.keys(match).length === 1, 'must have exactly one of exact, prefix, regex')
   .meta({ minProperties: 1, maxProperties: 1 })
 
 // Istio does not read these four as headers: such a condition would match every request.
 const notHeaders = ['uri', 'scheme', 'method', 'authority']
-const headerName = z.string().max(256).regex(/^[!#$%&'*+.^_`|~0-9a-z-]+$/, 'must be a header name in lower case, such as "x-tester"')
+
+const headerName = text(/^[!#$%&'*+.^_`|~0-9a-z-]+$/, 256, 'must be a header name in lower case, such as "x-tester"')
   .refine((name) => !notHeaders.includes(name), 'is not a header to Istio: write the field uri or method instead')
+
+const parameterName = z.string().min(1).max(256)
 
 const conditions = (key: z.ZodType<string, string>) => mapped(key, stringMatchSchema, 0, 16)
 
@@ -20,10 +25,11 @@ const conditions = (key: z.ZodType<string, string>) => mapped(key, stringMatchSc
 export const httpMatchSchema = fields({
   headers: conditions(headerName).describe('Conditions on headers, by name in lower case.').optional(),
   withoutHeaders: conditions(headerName).describe('Conditions on headers that must not hold.').optional(),
-  queryParams: conditions(z.string().min(1).max(256)).describe('Conditions on query parameters, by name.').optional(),
+  queryParams: conditions(parameterName).describe('Conditions on query parameters, by name.').optional(),
   uri: stringMatchSchema.describe('Condition on the path.').optional(),
   method: stringMatchSchema.describe('Condition on the HTTP method.').optional(),
   sourceLabels: mapped(labelKey(), labelValue(), 0, 16).describe("Labels of the caller's pod.").optional(),
   sourceNamespace: label().describe("Namespace of the caller's pod.").optional(),
-}).refine((match) => Object.keys(match).length > 0, 'must have at least one condition; to match every request write uri: {prefix: /}')
+})
+  .refine((match) => Object.keys(match).length > 0, 'must have at least one condition; to match every request write uri: {prefix: /}')
   .meta({ minProperties: 1 })

@@ -5,6 +5,11 @@ import { objectMetaSchema } from './object-meta.ts'
 /** Something in a manifest that must change: where ("spec.steps[1].weight"), and what to write instead. */
 export type Problem = { readonly path: string; readonly message: string }
 
+/** A Canary, or why there is none. */
+export type ParsedCanary =
+  | { readonly ok: true; readonly canary: Canary }
+  | { readonly ok: false; readonly problems: readonly Problem[] }
+
 /** API group and version of every kind. */
 export const apiVersion = 'serin.dev/v1beta1'
 
@@ -19,7 +24,7 @@ const manifestSchema = z.object({
  * A Canary from JSON, with its defaults, or everything that is wrong with it. A status that cannot be read counts as
  * absent: what matters stands in the routes as well.
  */
-export function parseCanary(object: unknown): { ok: true; canary: Canary } | { ok: false; problems: readonly Problem[] } {
+export function parseCanary(object: unknown): ParsedCanary {
   const manifest = manifestSchema.safeParse(object, { error: messageOf })
   if (!manifest.success) return { ok: false, problems: manifest.error.issues.flatMap(problemsOf) }
   const status = statusSchema.safeParse(object)
@@ -32,30 +37,24 @@ const pathOf = (path: readonly PropertyKey[]) =>
   path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('').replace(/^\./, '')
 
 function problemsOf(issue: z.core.$ZodIssue): readonly Problem[] {
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ path: pathOf([...issue.path, key]), message: issue.message }))
+  const problem = { path: pathOf(issue.path), message: issue.message }
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ ...problem, path: pathOf([...issue.path, key]) }))
   // The key itself is wrong, not what stands under it: its own issues say how.
-  if (issue.code === 'invalid_key') return [{ path: pathOf(issue.path), message: issue.issues[0]?.message ?? issue.message }]
-  return [{ path: pathOf(issue.path), message: issue.message }]
+  if (issue.code === 'invalid_key') return [{ ...problem, message: issue.issues[0]?.message ?? issue.message }]
+  return [problem]
 }
 
 const kinds: Readonly<Record<string, string>> = {
-  string: 'a string', int: 'an integer', number: 'a number', boolean: 'true or false', array: 'a list', object: 'a map', record: 'a map',
+  string: 'a string', int: 'an integer', boolean: 'true or false', array: 'a list', object: 'a map', record: 'a map',
 }
-
-const units: Readonly<Record<string, string>> = { string: ' characters', array: ' entries', set: ' entries', number: '', int: '' }
 
 /** What to write instead, where the schema itself has nothing to say. */
 function messageOf(issue: z.core.$ZodRawIssue): string | undefined {
-  switch (issue.code) {
-    case 'invalid_type':
-      return issue.input === undefined ? `is missing: write ${kinds[issue.expected]}` : `must be ${kinds[issue.expected]}`
-    case 'invalid_value':
-      return `must be ${issue.values.join(', ').replace(/, ([^,]*)$/, ' or $1')}`
-    case 'too_small':
-      return `must have at least ${issue.minimum}${units[issue.origin]}`
-    case 'too_big':
-      return `must have at most ${issue.maximum}${units[issue.origin]}`
-    default:
-      return undefined
+  if (issue.code === 'invalid_type') {
+    return `${issue.input === undefined ? 'is missing: write' : 'must be'} ${kinds[issue.expected] ?? issue.expected}`
   }
+  if (issue.code === 'invalid_value') return `must be ${issue.values.join(', ').replace(/, ([^,]*)$/, ' or $1')}`
+  if (issue.code === 'too_small' && issue.minimum === 1) return 'must not be empty'
+  if (issue.code === 'too_big') return `must have at most ${issue.maximum} ${issue.origin === 'string' ? 'characters' : 'entries'}`
+  return undefined
 }

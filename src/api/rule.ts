@@ -15,12 +15,11 @@ export type Rule<T> = {
 /** The schema with its rules: checked when parsing, and carried into the CRD. */
 export function ruled<S extends z.ZodType>(schema: S, rules: readonly Rule<z.output<S>>[]): S {
   const checked = schema.check(({ value, issues }) => {
-    for (const { holds, message, path } of rules) {
-      if (holds?.(value) === false) issues.push({ code: 'custom', input: value, message, path: path === undefined ? [] : [path] })
+    const broken = rules.filter(({ holds }) => holds?.(value) === false)
+    for (const { message, path } of broken) {
+      issues.push({ code: 'custom', input: value, message, path: path === undefined ? [] : [path], continue: true })
     }
   })
-  const validations = rules.map(({ cel, message, path }) => ({
-    rule: cel, message, ...(path !== undefined && { fieldPath: `.${path}` }),
-  }))
+  const validations = rules.map(({ cel, message, path }) => ({ rule: cel, message, ...(path !== undefined && { fieldPath: `.${path}` }) }))
   return checked.meta({ 'x-kubernetes-validations': validations })
 }

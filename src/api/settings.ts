@@ -16,7 +16,7 @@ export type Settings = {
   readonly drainMs: number
   /** Every `upTo` written out; weights never fall. */
   readonly steps: readonly Step[]
-  readonly clock: { readonly kind: 'interval'; readonly everyMs: number } | { readonly kind: 'schedule'; readonly expression: string }
+  readonly clock: AnalysisClock
   readonly analysis: {
     readonly failureThreshold: number
     readonly initialDelayMs: number
@@ -28,6 +28,11 @@ export type Settings = {
   readonly failedDelayMs: number
   readonly suspend: boolean
 }
+
+/** When checks are made; a schedule is a cron expression in UTC. */
+export type AnalysisClock =
+  | { readonly kind: 'interval'; readonly everyMs: number }
+  | { readonly kind: 'schedule'; readonly expression: string }
 
 /** One exposure; what it does not name is off. */
 export type Step = {

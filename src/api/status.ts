@@ -1,9 +1,24 @@
 import * as z from 'zod'
+import { atomic } from './collection.ts'
 
 const text = (most = 253) => z.string().max(most)
 const time = () => z.iso.datetime({ offset: true })
 const count = () => z.int().min(0)
 const message = () => text(256).describe('What happened, for people.')
+
+/** The Deployment that a status speaks of. */
+export const targetSchema = z.object({
+  name: text().describe('Name of the Deployment.'),
+  uid: text(64).describe('Its UID.'),
+  generation: count().describe('Its generation.'),
+  revision: text().describe('The revision it stands for.'),
+})
+
+/** The stable before this one. */
+export const previousSchema = z.object({
+  revision: text().describe('The revision.'),
+  until: time().describe('Until when it stays at full size.'),
+})
 
 /** A revision that runs, and what it carries. */
 export const revisionSchema = z.object({
@@ -27,7 +42,7 @@ export const seenSchema = z.object({
   revision: text().describe("The version's label value."),
   uid: text(64).describe('UID of its Deployment.'),
   hash: text(64).describe('Hash of its pod template.'),
-  generation: z.int().min(0).describe('Generation of its Deployment when the hash was taken.'),
+  generation: count().describe('Generation of its Deployment when the hash was taken.'),
   since: time().describe('When it was first seen.'),
   failed: text(63).describe('Why it failed, where it did.').optional(),
 })
@@ -42,7 +57,9 @@ export const rolloutSchema = z.object({
   stepStartedAt: time().describe('When the present step began.').optional(),
   observed: text(24).describe('How much of "for" has been observed.').optional(),
   stableReplicas: count().describe("Stable's size when the release began: its floor until the end.").optional(),
-  waitingFor: z.enum(['Pods', 'Propagation', 'Bake', 'Evidence', 'Approval', 'Window', 'Webhook', 'Person']).describe('What the step waits for.').optional(),
+  waitingFor: z.enum(['Pods', 'Propagation', 'Bake', 'Evidence', 'Approval', 'Window', 'Webhook', 'Person'])
+    .describe('What the step waits for.')
+    .optional(),
   until: time().describe('When that wait ends, where it is known.').optional(),
 })
 
@@ -60,7 +77,7 @@ export const routeSchema = z.object({
   namespace: text(63).describe('Namespace of the VirtualService.'),
   name: text().describe('Name of the VirtualService.'),
   mode: z.enum(['Own', 'Route', 'Delegate']).describe("Own: made by Serin. Route: the user's."),
-  httpRoutes: z.array(text()).max(64).meta({ 'x-kubernetes-list-type': 'atomic' }).describe('Names of the managed routes; for one without name, a hash of its match.').optional(),
+  httpRoutes: atomic(text(), 0, 64).describe('Names of the managed routes; for one without name, a hash of its match.').optional(),
 })
 
 /** What a check said last. */
@@ -93,7 +110,7 @@ export const historySchema = z.object({
 export const conditionSchema = z.object({
   type: text(316).describe('What the condition is about.'),
   status: z.enum(['True', 'False', 'Unknown']).describe('Whether it holds.'),
-  observedGeneration: z.int().min(0).describe('Generation of the Canary it speaks of.').optional(),
+  observedGeneration: count().describe('Generation of the Canary it speaks of.').optional(),
   reason: text(1024).min(1).describe('Why, in one word.'),
   message: text(32_768).describe('Why, for people.'),
   lastTransitionTime: time().describe('When its status changed last.'),

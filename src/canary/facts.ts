@@ -44,8 +44,8 @@ export function factsOf(world: World): Facts {
   const { status, workloads, mesh } = world
   const believed = mesh.routes.filter((route) => route.ledger !== undefined && !route.lost)
   const adopted = believed.length > 0 || status?.stableRevision !== undefined
-  const ledger = mergedLedger(believed, status)
-  const s = adopted ? ledger.stable : stableToBe(world)
+  const ledger = mergedLedger(believed, world)
+  const s = ledger.stable === '' ? undefined : ledger.stable
   const seen = seenNow(world, s, adopted)
   const t = targetOf(world, seen, s)
   const c = adopted ? candidateOf(status, ledger, seen) : undefined
@@ -114,12 +114,12 @@ export const podsFor = (facts: Facts, exposure: Exposure): number =>
 
 /** Stable's size when this rollout began, once it is known. */
 export const floorOf = ({ stable, c }: Facts): number | undefined =>
-  c !== undefined && stable?.floor !== undefined && stable.stamp !== undefined ? stable.floor : undefined
+  c !== undefined && stable?.floor?.rollout === c.rollout ? stable.floor.replicas : undefined
 
-function mergedLedger(believed: readonly RouteFacts[], status: CanaryStatus | undefined): Standing {
+function mergedLedger(believed: readonly RouteFacts[], world: World): Standing {
   const ledgers = believed.flatMap(({ ledger }) => (ledger === undefined ? [] : [ledger])).sort((a, b) => b.promotions - a.promotions)
   const newest = ledgers[0]
-  if (newest === undefined) return rememberedLedger(status)
+  if (newest === undefined) return rememberedLedger(world)
   const oldestFirst = [...ledgers].reverse()
   return {
     stable: newest.stable,
@@ -130,26 +130,31 @@ function mergedLedger(believed: readonly RouteFacts[], status: CanaryStatus | un
   }
 }
 
-/** With every VirtualService gone, status is all there is. Openings are not in it: what is named again is opened again. */
-function rememberedLedger(status: CanaryStatus | undefined): Standing {
-  const stable = status?.stableRevision ?? ''
+/** Before the first pin, or with every VirtualService gone: what status and the rule's stamps remember. */
+function rememberedLedger({ status, mesh, workloads, settings, now }: World): Standing {
+  const stable = status?.stableRevision ?? stableToBe({ mesh, workloads, settings }) ?? ''
+  const rollout = status?.stableRevision === undefined ? adoptionOf(stable) : (mesh.rule.subsets[stable] ?? adoptionOf(stable))
   const failed = (status?.seen ?? [])
     .filter((entry) => entry.failed !== undefined)
-    .map((entry) => [entry.revision, tombstoneFrom(entry, status)] as const)
-  return { stable, promotions: 0, open: {}, failed: Object.fromEntries(failed), undone: [] }
+    .map((entry) => [entry.revision, tombstoneFrom(entry, status, now)] as const)
+  const open = { [stable]: { rollout, hash: workload(workloads, stable)?.hash ?? '' } }
+  return { stable, promotions: 0, open, failed: Object.fromEntries(failed), undone: [] }
 }
 
-const tombstoneFrom = (entry: SeenVersion, status: CanaryStatus | undefined): Tombstone => ({
+/** Names the opening of the revision that is stable at adoption. */
+const adoptionOf = (stable: string): string => rolloutId(stable, 'adoption')
+
+const tombstoneFrom = (entry: SeenVersion, status: CanaryStatus | undefined, now: number): Tombstone => ({
   rollout: '',
   hash: entry.hash,
   reason: entry.failed ?? 'Unknown',
   message: status?.failed?.revision === entry.revision ? (status.failed.message ?? '') : '',
-  at: Date.parse(entry.since),
+  at: now,
   named: true,
 })
 
 /** What the routes name, else the only one with pods, else `versions.desired`. */
-function stableToBe({ mesh, workloads, settings }: World): string | undefined {
+function stableToBe({ mesh, workloads, settings }: Pick<World, 'mesh' | 'workloads' | 'settings'>): string | undefined {
   if (mesh.namedAtFirst !== undefined) return mesh.namedAtFirst
   const running = workloads.filter((candidate) => candidate.replicas > 0)
   return running.length === 1 ? running[0]?.revision : settings.desired
@@ -161,11 +166,11 @@ function seenNow({ status, workloads, now }: World, s: string | undefined, adopt
   return seenVersions(status.seen, workloads, s, time)
 }
 
-function targetOf(world: World, seen: readonly SeenVersion[], s: string | undefined): Target | undefined {
-  const wanted = world.settings.desired ?? seen.at(-1)?.revision
-  const deployment = workload(world.workloads, wanted) ?? (world.settings.desired === undefined ? workload(world.workloads, s) : undefined)
+/** What `versions.desired` names, else the version seen last; stable where that one's Deployment is gone. */
+function targetOf({ settings, workloads }: World, seen: readonly SeenVersion[], s: string | undefined): Target | undefined {
+  const deployment = workload(workloads, settings.desired ?? seen.at(-1)?.revision)
   if (deployment !== undefined) return { revision: deployment.revision, hash: knownHash(seen, deployment) }
-  return wanted === undefined || world.settings.desired !== undefined ? undefined : s === undefined ? undefined : { revision: s, hash: '' }
+  return settings.desired !== undefined || s === undefined ? undefined : { revision: s, hash: '' }
 }
 
 function candidateOf(status: CanaryStatus | undefined, ledger: Standing, seen: readonly SeenVersion[]): Candidate | undefined {

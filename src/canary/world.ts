@@ -26,10 +26,10 @@ export type Workload = {
   readonly createdAt: number
   /** Canonical hash of the pod template. */
   readonly hash: string
-  /** The rollout that stamped it, if any. */
+  /** The rollout that opened it and stamped it, if any. */
   readonly stamp: string | undefined
-  /** Stable's size when the rollout named in `stamp` began. */
-  readonly floor: number | undefined
+  /** Its size when a rollout began in which it was stable, stamped in the same write that read it. */
+  readonly floor: { readonly rollout: string; readonly replicas: number } | undefined
   /** Desired pods. */
   readonly replicas: number
   /** Ready pods that the Service selects. */

@@ -63,14 +63,18 @@ const hasStatus =
   (error: unknown): error is KubernetesError =>
     error instanceof KubernetesError && statuses.includes(error.status)
 
-/** The object, or its whole resource, is not there. */
-export const isNotFound = hasStatus(404)
+/** The object is not there. A resource that is not served at all answers 404 too: see `isNotServed`. */
+export const isNotFound = (error: unknown): error is KubernetesError => hasStatus(404)(error) && error.reason === 'NotFound'
+
+/** The server knows no such resource, for instance because its CRD is not installed. */
+export const isNotServed = (error: unknown): error is KubernetesError => hasStatus(404)(error) && error.reason !== 'NotFound'
 
 /** The object has changed since it was read. An object that exists already answers 409 too: see `isAlreadyExists`. */
 export const isConflict = (error: unknown): error is KubernetesError => hasStatus(409)(error) && error.reason !== 'AlreadyExists'
 
 /** A create of what is there. */
-export const isAlreadyExists = (error: unknown): error is KubernetesError => hasStatus(409)(error) && error.reason === 'AlreadyExists'
+export const isAlreadyExists = (error: unknown): error is KubernetesError =>
+  hasStatus(409)(error) && error.reason === 'AlreadyExists'
 
 /** The resourceVersion or page is too old to go on from. */
 export const isGone = hasStatus(410)

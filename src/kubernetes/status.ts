@@ -1,24 +1,38 @@
 import { asError } from '../runtime/failure.ts'
+import type { KubeObject } from '../runtime/object.ts'
 import type { TransportResponse } from '../runtime/transport.ts'
 import type { Failure } from './errors.ts'
 
+/** A JSON object of unknown content. */
+export type JsonObject = Readonly<Record<string, unknown>>
+
 /** Parses JSON that must be an object; throws an Error that shows how the text begins. */
-export const parseObject = (text: string): Readonly<Record<string, unknown>> => {
+export const parseObject = (text: string): JsonObject => {
+  let value: unknown
   try {
-    const value: unknown = JSON.parse(text)
-    if (isObject(value)) return value
+    value = JSON.parse(text)
   } catch (thrown) {
     throw new Error(`expected a JSON object, got ${excerpt(text)}`, { cause: asError(thrown) })
   }
-  throw new Error(`expected a JSON object, got ${excerpt(text)}`)
+  if (!isObject(value)) throw new Error(`expected a JSON object, got ${excerpt(text)}`)
+  return value
 }
 
 /** Whether the value is a JSON object: no array, no null. */
-export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
+/** Checks that the value is a stored object; throws an Error where it has no name or version. */
+export const parseKubeObject = (value: unknown): KubeObject => {
+  const metadata = isObject(value) ? value['metadata'] : undefined
+  if (!isObject(metadata) || typeof metadata['name'] !== 'string' || typeof metadata['resourceVersion'] !== 'string') {
+    throw new Error(`expected a Kubernetes object, got ${excerpt(JSON.stringify(value))}`)
+  }
+  return value as KubeObject
+}
+
 /** What a Status object says; `fallback` is the HTTP status, where it says none itself. */
-export const failureOf = (status: Readonly<Record<string, unknown>>, fallback: number): Failure => {
+export const failureOf = (status: JsonObject, fallback: number): Failure => {
   const { code, reason, message, details } = status
   const retryAfter = isObject(details) ? details['retryAfterSeconds'] : undefined
   return {

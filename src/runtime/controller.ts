@@ -33,7 +33,7 @@ export type ControllerOptions = {
   readonly onReconciled?: (result: ReconcileResult, durationMs: number) => void
 }
 
-/** Reconciles the queue's keys until the signal aborts; resolves when nothing runs any more, at the latest when the grace is over. */
+/** Reconciles the queue's keys until the signal aborts; resolves when nothing runs any more, or the grace is over. */
 export const runController = async (options: ControllerOptions): Promise<void> => {
   const { name, queue, clock, log, signal, graceMs = 30_000 } = options
   const scope = openScope()

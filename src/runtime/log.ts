@@ -6,9 +6,13 @@ export type Log = Logger
 /** How much is logged, least first at the end. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
-const REDACTED = ['authorization', 'Authorization', 'token', 'password', 'secret'].flatMap((field) => [field, `*.${field}`, `*.*.${field}`])
+const REDACTED = ['authorization', 'Authorization', 'token', 'password', 'secret'].flatMap((field) => [
+  field,
+  `*.${field}`,
+  `*.*.${field}`,
+])
 
-/** The fields of our errors that help and carry no secret; anything else stays out, HTTP clients hang request headers there. */
+/** The fields of errors that help; anything else stays out, since HTTP clients hang the request's headers there. */
 const ERROR_FIELDS = ['code', 'status', 'reason', 'resource', 'key'] as const
 
 type SerializedError = Readonly<Record<string, unknown>>

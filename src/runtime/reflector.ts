@@ -149,7 +149,10 @@ export class Reflector<T extends KubeObject = KubeObject> {
     try {
       return [this.#options.prune(object)]
     } catch (thrown) {
-      this.#options.log.error({ reflector: this.#options.name, key: keyOf(object), err: asError(thrown) }, 'an object cannot be read')
+      this.#options.log.error(
+        { reflector: this.#options.name, key: keyOf(object), err: asError(thrown) },
+        'an object cannot be read',
+      )
       return []
     }
   }

@@ -2,7 +2,10 @@ import { asError } from './failure.ts'
 import type { Log } from './log.ts'
 import { type KubeObject, keyOf } from './object.ts'
 
-/** Told of every change: both where an object changed, one where it came or went. Another uid under the same key is a going and a coming. */
+/**
+ * Told of every change: both where an object changed, one where it came or went. Another uid under the same key is a
+ * going and a coming.
+ */
 export type ChangeListener<T> = (next: T | undefined, previous: T | undefined) => void
 
 /** The last known state of some objects, to be read by anybody. What it hands out is frozen to the ground. */
@@ -121,7 +124,11 @@ class Index<T> {
 
 const changesBetween = <T extends KubeObject>(next: T | undefined, previous: T | undefined): readonly Change<T>[] => {
   if (next === undefined || previous === undefined) return next === previous ? [] : [[next, previous]]
-  if (next.metadata.uid !== previous.metadata.uid) return [[undefined, previous], [next, undefined]]
+  if (next.metadata.uid !== previous.metadata.uid)
+    return [
+      [undefined, previous],
+      [next, undefined],
+    ]
   return next.metadata.resourceVersion === previous.metadata.resourceVersion ? [] : [[next, previous]]
 }
 

@@ -72,7 +72,7 @@ export class WorkQueue {
     this.#failures.delete(key)
   }
 
-  /** The next key, once there is one; undefined when the queue is shut down and empty. Every key taken must be given to `done`. */
+  /** The next key, once there is one; undefined when shut down and empty. Every key taken must be given to `done`. */
   take(): Promise<string | undefined> {
     const [key] = this.#waiting
     if (key !== undefined) {

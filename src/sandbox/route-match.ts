@@ -65,6 +65,16 @@ function compileString({ exact, prefix, regex }: StringMatch): Test {
   if (exact !== undefined) return (value) => value === exact
   if (prefix !== undefined) return (value) => value?.startsWith(prefix) === true
   if (regex === undefined) return (value) => value !== undefined
-  const expression = anchoredRegex(regex)
-  return (value) => value !== undefined && expression.test(value)
+  const expression = readable(regex)
+  return (value) => value !== undefined && expression?.test(value) === true
+}
+
+/** An expression that cannot be read matches nothing here; `unsupported` says so when it is written. */
+function readable(pattern: string): RegExp | undefined {
+  try {
+    return anchoredRegex(pattern)
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
 }

@@ -4,5 +4,6 @@
  */
 export function anchoredRegex(pattern: string): RegExp {
   const [, flags = '', rest = pattern] = /^\(\?([ims]+)\)(.*)$/s.exec(pattern) ?? []
-  return new RegExp(`^(?:${rest.replaceAll('(?P<', '(?<')})$`, `${flags}u`)
+  const unicode = /\\p/i.test(rest) ? 'u' : ''
+  return new RegExp(`^(?:${rest.replaceAll('(?P<', '(?<')})$`, flags + unicode)
 }

@@ -27,7 +27,8 @@ const NO_RULE: MergedRule = { subsets: new Map(), policy: {} }
  * the first that has a matching rule hides the others, and in it the closest host hides wider ones.
  */
 export function governingRule(rules: readonly KubeObject[], query: RuleQuery): MergedRule {
-  for (const namespace of [query.callerNamespace, query.serviceNamespace, ROOT_NAMESPACE]) {
+  const local = query.callerNamespace === ROOT_NAMESPACE ? [] : [query.callerNamespace]
+  for (const namespace of [...local, query.serviceNamespace, ROOT_NAMESPACE]) {
     const found = closest(rules, namespace, query)
     if (found.length > 0) return merge(found)
   }

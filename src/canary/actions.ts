@@ -1,0 +1,209 @@
+import type { HistoryEntry, RolloutStatus } from '../api/canary.ts'
+import { formatPercent } from '../api/percent.ts'
+import type { Action, Change, Decision, EventNote, Hold, RouteWrite } from './decision.ts'
+import { undoneNow, type Facts, type Standing, type Target } from './facts.ts'
+import type { Failure } from './guards.ts'
+import type { Exposure, Ledger, Tombstone } from './ledger.ts'
+import { stepAt } from './steps.ts'
+import type { RouteFacts } from './world.ts'
+
+type Outcome = Omit<Decision, 'row'>
+type RoutesAction = Extract<Action, { kind: 'routes' }>
+
+const MOST_HISTORY = 10
+
+/** Nothing is written but, where it changed, status. */
+export const waitFor = (hold: Hold): Outcome => ({ ...outcome(hold.message), hold })
+
+/** A decision with only what is named. */
+export const outcome = (reason: string, parts: Partial<Omit<Outcome, 'reason'>> = {}): Outcome => ({
+  reason,
+  action: { kind: 'none' },
+  change: {},
+  events: [],
+  hold: undefined,
+  ...parts,
+})
+
+/** What a ledger says after a write, over what all of them say together now. */
+type LedgerChange = Partial<Pick<Standing, 'stable' | 'promotions' | 'open' | 'failed' | 'undone'>>
+
+/** A write of every managed VirtualService, or of `only` some: the same ledger and the same exposure in each. */
+export function writeRoutes(
+  facts: Facts,
+  exposure: Exposure | undefined,
+  change: LedgerChange,
+  options: { readonly live?: boolean; readonly only?: readonly RouteFacts[]; readonly adopt?: boolean } = {},
+): RoutesAction {
+  const routes = options.only ?? facts.world.mesh.routes
+  const ledger = ledgerWith(facts, exposure, change)
+  return {
+    kind: 'routes',
+    writes: routes.map((route) => target(route, { ledger, lists: true, adopt: isNew(route) || options.adopt === true })),
+    own: undefined,
+    live: options.live ?? false,
+  }
+}
+
+/** A write of the annotation alone: each VirtualService keeps the lists and the exposure it has. */
+export function writeLedgers(facts: Facts, change: LedgerChange, exposureOf = (route: RouteFacts) => route.ledger?.exposure): RoutesAction {
+  const writes = facts.world.mesh.routes
+    .filter((route) => !isNew(route))
+    .map((route) => target(route, { ledger: ledgerWith(facts, exposureOf(route), change), lists: false, adopt: false }))
+  return { kind: 'routes', writes, own: undefined, live: false }
+}
+
+const isNew = (route: RouteFacts): boolean => route.lost || route.content === 'unpinned'
+
+const target = (route: RouteFacts, write: RouteWrite) => ({ namespace: route.record.namespace, name: route.record.name, write })
+
+/** The ledger to write: what stands, what changes, and whether `desired` still names what failed under its name. */
+export function ledgerWith(facts: Facts, exposure: Exposure | undefined, change: LedgerChange): Omit<Ledger, 'uid'> {
+  const { stable, promotions, open, failed, undone } = { ...facts.ledger, ...change }
+  const { desired } = facts.world.settings
+  const tombstones = Object.entries(failed).map(([revision, tombstone]) => [
+    revision,
+    { ...tombstone, named: tombstone.named === true && desired === revision },
+  ])
+  return {
+    stable,
+    promotions,
+    open,
+    failed: Object.fromEntries(tombstones) as Ledger['failed'],
+    ...(exposure === undefined ? {} : { exposure }),
+    ...(undone.length === 0 ? {} : { undone }),
+  }
+}
+
+/** The tombstones with one more for the revision that is being rolled out. */
+export function buried({ c, ledger, world }: Facts, failure: Failure): Standing['failed'] {
+  if (c === undefined) return ledger.failed
+  const tombstone: Tombstone = {
+    rollout: c.rollout,
+    hash: c.hash,
+    reason: failure.reason,
+    message: failure.message.slice(0, 256),
+    at: world.now,
+    named: world.settings.desired === c.revision,
+  }
+  return { ...ledger.failed, [c.revision]: tombstone }
+}
+
+/** Everything to stable in one write per VirtualService, with the tombstone in it. */
+export function rollBack(facts: Facts, failure: Failure): Outcome {
+  return outcome(failure.message, {
+    action: writeRoutes(facts, undefined, { failed: buried(facts, failure) }),
+    events: [warning('RolledBack', `${facts.c?.revision ?? ''} rolled back: ${failure.message}`)],
+  })
+}
+
+/** The tombstone alone: the canary was never named, or somebody took the route already. */
+export function giveUp(facts: Facts, failure: Failure, exposureOf?: (route: RouteFacts) => Exposure | undefined): Outcome {
+  return outcome(failure.message, {
+    action: writeLedgers(facts, { failed: buried(facts, failure) }, exposureOf),
+    events: [warning('RolledBack', `${facts.c?.revision ?? ''} given up: ${failure.message}`)],
+  })
+}
+
+/** Foreign writes undone, new routes pinned, edits made outside a rollout taken in. */
+export function repair(facts: Facts, routes: readonly RouteFacts[], keep: boolean): Outcome {
+  const foreign = routes.some(({ content, lost }) => !lost && (content === 'beyond' || content === 'original'))
+  const undone = foreign ? undoneNow(facts) : facts.ledger.undone
+  const names = routes.map(({ record }) => record.name).join(', ')
+  const exposure = keep ? facts.exposure : undefined
+  const adopting = facts.c === undefined ? routes.filter(({ content }) => content === 'beyond' || content === 'lower') : []
+  const adopted = writeRoutes(facts, exposure, { undone }, { only: adopting, adopt: true })
+  const others = writeRoutes(facts, exposure, { undone }, { only: routes.filter((route) => !adopting.includes(route)) })
+  return outcome(`managed routes of ${names} are not as recorded`, {
+    action: { ...others, writes: [...adopted.writes, ...others.writes] },
+    events: [foreign ? warning('RouteRepaired', `a foreign change of ${names} was undone`) : normal('RoutePinned', `routes of ${names} pinned`)],
+  })
+}
+
+/** Starts to roll `t` out: only status knows yet. */
+export function start(facts: Facts, t: Target, extra: Change = {}): Outcome {
+  const back = facts.world.status?.previous?.revision === t.revision
+  return outcome(`${t.revision} is to replace ${facts.s ?? ''}`, {
+    action: { kind: 'status', live: false },
+    change: { ...extra, rollout: rolloutFrom(facts, t), stepStarted: true },
+    events: [normal('RolloutStarted', back ? `going back to ${t.revision}, which still stands` : `new version ${t.revision}: starts dark`)],
+  })
+}
+
+/** The record of a rollout that begins now. */
+export function rolloutFrom({ world }: Facts, t: Target): RolloutStatus {
+  const at = new Date(world.now).toISOString()
+  const name = stepAt(world.settings, 0)?.name
+  return {
+    revision: t.revision,
+    stepIndex: 0,
+    ...(name === undefined ? {} : { stepName: name }),
+    steps: world.settings.steps.length,
+    startedAt: at,
+    stepStartedAt: at,
+  }
+}
+
+/** The rollout is over: into the history, newest first. */
+export function ended(facts: Facts, result: HistoryEntry['result'], failure?: Failure): Change {
+  const { world, c } = facts
+  const entry: HistoryEntry = {
+    revision: c?.revision ?? '',
+    result,
+    ...(failure === undefined ? {} : { reason: failure.reason, message: failure.message.slice(0, 256) }),
+    startedAt: world.status?.rollout?.startedAt ?? new Date(world.now).toISOString(),
+    endedAt: new Date(world.now).toISOString(),
+  }
+  return { rollout: null, history: [entry, ...(world.status?.history ?? [])].slice(0, MOST_HISTORY) }
+}
+
+/** What status says once the pointer has moved to the canary. */
+export function promoted(facts: Facts): Pick<Outcome, 'change' | 'events'> {
+  const { world, c } = facts
+  const old = world.status?.stableRevision ?? ''
+  const until = new Date(world.now + world.settings.previousDelayMs).toISOString()
+  return {
+    change: { ...ended(facts, 'Promoted'), previous: { revision: old, until }, last: c?.revision ?? '' },
+    events: [normal('Promoted', `${c?.revision ?? ''} is stable; ${old} stays at full size until ${until}`)],
+  }
+}
+
+/** One more share for the canary, or all of it. */
+export function raise(facts: Facts, next: Exposure): Outcome {
+  const { settings } = facts.world
+  const last = next.step >= settings.steps.length
+  const note = last ? 'every step passed: all requests go to it' : `step ${next.step + 1}/${settings.steps.length} ${describe(next)}`
+  const name = stepAt(settings, next.step)?.name
+  const rollout = facts.world.status?.rollout
+  return outcome(note, {
+    action: writeRoutes(facts, next, {}, { live: true }),
+    change: rollout === undefined ? {} : {
+      rollout: { ...rollout, stepIndex: Math.min(next.step, settings.steps.length - 1), ...(name === undefined ? {} : { stepName: name }) },
+      stepStarted: true,
+    },
+    events: [normal(last ? 'Promoting' : 'StepStarted', `${next.revision}: ${note}`)],
+  })
+}
+
+/** An exposure in words: "5%", "match", "mirror 100%". */
+export function describe(exposure: Exposure): string {
+  const parts = [
+    exposure.weight > 0 ? formatPercent(exposure.weight) : '',
+    exposure.match.length > 0 ? 'match' : '',
+    exposure.mirror === undefined ? '' : `mirror ${formatPercent(exposure.mirror.percent)}`,
+  ].filter((part) => part !== '')
+  return parts.length === 0 ? 'dark' : parts.join(' + ')
+}
+
+/** The open list without `revision`: nobody may name it until it is opened again. */
+export const openWithout = ({ ledger }: Facts, revision: string): Ledger['open'] => without(ledger.open, revision)
+
+/** The rule's subsets without that of `revision`. */
+export const subsetsWithout = ({ world }: Facts, revision: string): Readonly<Record<string, string>> =>
+  without(world.mesh.rule.subsets, revision)
+
+const without = <T>(record: Readonly<Record<string, T>>, key: string): Readonly<Record<string, T>> =>
+  Object.fromEntries(Object.entries(record).filter(([name]) => name !== key)) as Record<string, T>
+
+export const normal = (reason: string, note: string): EventNote => ({ type: 'Normal', reason, note })
+export const warning = (reason: string, note: string): EventNote => ({ type: 'Warning', reason, note })

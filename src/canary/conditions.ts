@@ -1,0 +1,61 @@
+import type { Condition } from '../api/canary.ts'
+import type { Hold } from './decision.ts'
+import { isContested, isNamed, tombstoneOf, type Facts } from './facts.ts'
+import { stableAnswers, whyRollBack } from './guards.ts'
+
+type State = readonly [status: Condition['status'], reason: string, message: string]
+
+/**
+ * kstatus' Ready, Reconciling and Stalled, and Serin's own Promoted and Degraded. Ready says that stable answers, not
+ * that a rollout has ended: for that there are Promoted (True, Unknown under way, False failed) and Reconciling.
+ */
+export function conditionsOf(facts: Facts, hold: Hold | undefined): readonly Condition[] {
+  const states: Readonly<Record<string, State>> = {
+    Ready: ready(facts),
+    Reconciling: reconciling(facts, hold),
+    Stalled: hold?.stalled === undefined ? ['False', 'NotStalled', ''] : ['True', hold.stalled, hold.message],
+    Promoted: promoted(facts),
+    Degraded: degraded(facts),
+  }
+  return Object.entries(states).map(([type, state]) => condition(facts, type, state))
+}
+
+/** One condition, with the time of its last change of status kept. */
+export function condition({ world }: Pick<Facts, 'world'>, type: string, [status, reason, message]: State): Condition {
+  const before = world.status?.conditions.find((known) => known.type === type)
+  const since = before?.status === status ? before.lastTransitionTime : new Date(world.now).toISOString()
+  return { type, status, reason, message, lastTransitionTime: since }
+}
+
+function ready(facts: Facts): State {
+  if (!facts.adopted) return ['False', 'Initializing', 'routes are not pinned to a stable version yet']
+  return stableAnswers(facts) ? ['True', 'Serving', `${facts.s ?? ''} serves`] : ['False', 'NoStableEndpoint', `no pod of stable ${facts.s ?? ''} is ready`]
+}
+
+function reconciling({ phase, world }: Facts, hold: Hold | undefined): State {
+  const moving = phase === 'Initializing' || phase === 'Progressing' || phase === 'Promoting' || phase === 'RollingBack'
+  if (!moving || hold?.stalled !== undefined || hold?.waitingFor === 'Person' || world.settings.suspend) return ['False', phase, '']
+  return ['True', phase, '']
+}
+
+function promoted(facts: Facts): State {
+  const { phase, s, t, c } = facts
+  if (phase === 'Idle') return ['True', 'Promoted', `${s ?? ''} is stable`]
+  const tombstone = tombstoneOf(facts) ?? (t === undefined ? undefined : facts.ledger.failed[t.revision])
+  if (phase === 'Failed' || phase === 'RollingBack') return ['False', tombstone?.reason ?? 'Failed', tombstone?.message ?? '']
+  return ['Unknown', phase, c === undefined ? '' : `${c.revision} is being rolled out`]
+}
+
+function degraded(facts: Facts): State {
+  const { world, s, stable, seen, c } = facts
+  const recorded = seen.find(({ revision }) => revision === s)?.hash
+  if (facts.adopted && !stableAnswers(facts)) {
+    const failing = c !== undefined && isNamed(facts, c.revision) && whyRollBack(facts) !== undefined
+    return ['True', 'NoStableEndpoint', failing ? 'the canary fails and stable has no ready pod: there is no way back' : `no pod of stable ${s ?? ''} is ready`]
+  }
+  if (isContested(facts)) return ['True', 'RouteContested', 'others keep changing the managed routes: see docs/gitops.md']
+  if (facts.adopted && stable !== undefined && recorded !== undefined && recorded !== '' && recorded !== stable.hash)
+    return ['True', 'StableChangedInPlace', `the template of ${stable.name} was changed while it serves: nothing was analysed; make it a version of its own`]
+  if (world.evidence.blindSince !== undefined) return ['True', 'PrometheusBlind', `no check has seen anything since ${new Date(world.evidence.blindSince).toISOString()}`]
+  return ['False', 'AsExpected', '']
+}

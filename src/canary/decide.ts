@@ -1,0 +1,84 @@
+import type { CanaryStatus } from '../api/canary.ts'
+import { outcome } from './actions.ts'
+import type { Change, Decision } from './decision.ts'
+import { factsOf, type Facts } from './facts.ts'
+import { violationOf } from './invariants.ts'
+import { projected } from './status.ts'
+import { TABLE } from './table.ts'
+import { nextWake } from './wake.ts'
+import type { RouteFacts, World } from './world.ts'
+
+/** What to do now, the status that tells of it once it is done, and when to look again if nothing happens before. */
+export type Pass = { readonly decision: Decision; readonly status: CanaryStatus; readonly wakeAfterMs: number | undefined }
+
+/**
+ * The decision core: total, deterministic, without I/O. The first row of the table that says something wins.
+ * A write that breaks an invariant is refused here, in production as in every test.
+ */
+export function decide(world: World): Pass {
+  const facts = factsOf(world)
+  const decision = checked(facts, firstRow(facts))
+  const after = factsOf(worldAfter(facts, decision))
+  return { decision, status: projected(facts, after, decision), wakeAfterMs: nextWake(after) }
+}
+
+function firstRow(facts: Facts): Decision {
+  for (const { row, phases, suspended, rule } of TABLE) {
+    if (!phases.includes(facts.phase) || (facts.world.settings.suspend && !suspended)) continue
+    const found = rule(facts)
+    if (found !== undefined) return { row, ...found }
+  }
+  return { row: '-', ...outcome(facts.world.settings.suspend ? 'suspended' : 'nothing to do') }
+}
+
+function checked(facts: Facts, decision: Decision): Decision {
+  const violation = violationOf(facts, decision.action)
+  if (violation === undefined) return decision
+  const message = `row ${decision.row} refused, it would break an invariant: ${violation}`
+  return { row: decision.row, ...outcome(message, { hold: { message, stalled: 'InvariantViolation' } }) }
+}
+
+/** The world as it stands once the action is done: what was written is known, the rest is as it was seen. */
+function worldAfter({ world, seen }: Facts, { action, change }: Decision): World {
+  const status = world.status === undefined && change.rollout === undefined ? undefined : applied(world, change)
+  if (action.kind !== 'routes') return { ...world, status: status && { ...status, seen } }
+  const routes = world.mesh.routes.map((route) => {
+    const write = action.writes.find(({ namespace, name }) => namespace === route.record.namespace && name === route.record.name)?.write
+    return write === undefined ? route : written(route, write)
+  })
+  const own = action.own === undefined ? [] : [written(OWN, action.own)]
+  return { ...world, status: status && { ...status, seen }, mesh: { ...world.mesh, routes: [...routes, ...own] } }
+}
+
+const written = (route: RouteFacts, { ledger, lists }: { ledger: Omit<NonNullable<RouteFacts['ledger']>, 'uid'>; lists: boolean }): RouteFacts => ({
+  ...route,
+  ledger: { ...ledger, uid: route.uid },
+  lost: false,
+  content: lists ? 'ours' : route.content,
+  reaches: lists ? [ledger.stable, ...(ledger.exposure === undefined ? [] : [ledger.exposure.revision])] : route.reaches,
+})
+
+const OWN: RouteFacts = {
+  record: { namespace: '', name: '', mode: 'Own' },
+  uid: '',
+  resourceVersion: '',
+  own: true,
+  mesh: true,
+  ledger: undefined,
+  lost: false,
+  content: 'unpinned',
+  reaches: [],
+}
+
+function applied({ status, now }: World, change: Change): CanaryStatus {
+  const { rollout: before, previous: kept, ...rest } = status ?? { phase: 'Initializing', waits: [], seen: [], routes: [], checks: [], history: [], conditions: [] }
+  const rollout = change.rollout === null ? undefined : (change.rollout ?? before)
+  const previous = change.previous === null ? undefined : (change.previous ?? kept)
+  const started = change.stepStarted === true && rollout !== undefined ? { ...rollout, stepStartedAt: new Date(now).toISOString(), observed: '0s' } : rollout
+  return {
+    ...rest,
+    ...(change.history === undefined ? {} : { history: change.history }),
+    ...(started === undefined ? {} : { rollout: started }),
+    ...(previous === undefined ? {} : { previous }),
+  }
+}

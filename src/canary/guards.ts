@@ -1,0 +1,150 @@
+import type { Step } from '../api/settings.ts'
+import type { Hold } from './decision.ts'
+import { failureOf, floorOf, isContested, isNamed, podsFor, tombstoneOf, unfit, type Facts } from './facts.ts'
+import type { Exposure } from './ledger.ts'
+import { exposureOf, placeOf, planOf, stepAt } from './steps.ts'
+import type { Check, RouteFacts } from './world.ts'
+
+/** Why a rollout must end, in one word and in words. */
+export type Failure = { readonly reason: string; readonly message: string }
+
+/** Why the canary must be rolled back; undefined while nothing speaks against it. */
+export function whyRollBack(facts: Facts): Failure | undefined {
+  const tombstone = tombstoneOf(facts)
+  if (tombstone !== undefined) return tombstone
+  const { evidence, mesh } = facts.world
+  if (evidence.broken !== undefined) return { reason: 'MeshBroken', message: evidence.broken }
+  const failing = evidence.checks.find((check) => check.verdict === 'Fail' && !check.dryRun && check.failures >= check.failureThreshold)
+  if (failing !== undefined) return { reason: reasonOf(failing.name), message: failing.message }
+  if (isContested(facts)) return { reason: 'RouteContested', message: 'others keep changing the managed routes: see docs/gitops.md' }
+  const refusal = mesh.refusals[0]
+  if (refusal !== undefined) return refusal
+  return lostCanary(facts) ?? overdue(facts) ?? silent(facts)
+}
+
+/** "error-rate" → "ErrorRate": condition reasons are CamelCase. */
+const reasonOf = (metric: string): string => metric.replace(/(^|-)(\w)/g, (_all, _dash, letter: string) => letter.toUpperCase())
+
+function lostCanary(facts: Facts): Failure | undefined {
+  const { c, canary } = facts
+  if (c === undefined || !isNamed(facts, c.revision) || (canary?.ready ?? 0) > 0) return undefined
+  return { reason: 'NoReadyCanary', message: `no pod of ${c.revision} is ready` }
+}
+
+/** Deadlines run on the wall clock from what stands in status: no restart makes them longer. */
+function overdue({ world }: Facts): Failure | undefined {
+  const rollout = world.status?.rollout
+  if (rollout === undefined) return undefined
+  const { deadlineMs } = presentStep(world.settings, rollout.stepIndex) ?? {}
+  const since = rollout.stepStartedAt
+  if (deadlineMs !== undefined && since !== undefined && world.now > Date.parse(since) + deadlineMs)
+    return { reason: 'Deadline', message: `step ${rollout.stepName ?? rollout.stepIndex + 1} was not over by its deadline: ${world.status?.message ?? ''}` }
+  if (rollout.waitingFor === 'Pods' && rollout.until !== undefined && world.now > Date.parse(rollout.until))
+    return { reason: 'ProgressDeadline', message: world.status?.message ?? 'pods did not become ready in time' }
+  return undefined
+}
+
+const presentStep = (settings: Facts['world']['settings'], index: number): Step | undefined => stepAt(settings, index)
+
+function silent(facts: Facts): Failure | undefined {
+  const { settings, evidence } = facts.world
+  const step = currentStep(facts)
+  if (settings.analysis.noData !== 'Fail' || step === undefined || evidence.observedMs < step.forMs) return undefined
+  const check = evidence.checks.find(({ verdict, dryRun }) => verdict === 'NoData' && !dryRun)
+  return check && { reason: 'NoData', message: `no request reached the canary in this step: ${check.name} cannot be judged` }
+}
+
+/** The step that stands in the routes. */
+export const currentStep = ({ exposure, world }: Facts): Step | undefined =>
+  exposure === undefined ? undefined : stepAt(world.settings, exposure.step)
+
+/** What comes after what is exposed now: the next step, or all of it. */
+export function nextExposure(facts: Facts): Exposure | undefined {
+  const { c, exposure, world } = facts
+  if (c === undefined) return undefined
+  return exposureOf(world.settings, c.revision, c.revert ? world.settings.steps.length : (exposure?.step ?? -1) + 1)
+}
+
+/** The steps were edited in mid-rollout: where the present weight belongs now. */
+export function replanned({ exposure, world: { settings } }: Facts): Exposure | undefined {
+  if (exposure === undefined || exposure.plan === planOf(settings)) return undefined
+  return { ...exposure, plan: planOf(settings), step: placeOf(settings, exposure.weight) }
+}
+
+/** What still stands before the next raise, or promotion; undefined when it may be made. */
+export function stepHold(facts: Facts): Hold | undefined {
+  const { c, world } = facts
+  const next = nextExposure(facts)
+  if (c === undefined || next === undefined) return { message: 'nothing is being rolled out' }
+  return podsHold(facts, podsFor(facts, next)) ?? (facts.exposure === undefined || c.revert ? undefined : bakeHold(facts, world.settings.propagationMs))
+}
+
+/** The canary is not fit, for pods or for the time things take to spread. */
+function podsHold(facts: Facts, pods: number): Hold | undefined {
+  const { c, canary } = facts
+  const reason = c && unfit(facts, c.revision, pods)
+  if (reason === undefined) return undefined
+  const waitsForPods = canary === undefined || !canary.settled || canary.ready < pods
+  return { waitingFor: waitsForPods ? 'Pods' : 'Propagation', message: reason }
+}
+
+function bakeHold(facts: Facts, propagationMs: number): Hold | undefined {
+  const { ages, evidence, settings } = facts.world
+  const step = currentStep(facts)
+  if (step === undefined) return undefined
+  const where = `held at ${step.name}`
+  if (ages.routes < propagationMs) return { waitingFor: 'Propagation', message: `${step.name}: the route is spreading` }
+  if (evidence.unusual !== undefined) return { waitingFor: 'Evidence', message: `${where}: ${evidence.unusual}` }
+  return evidenceHold(facts, where) ??
+    (evidence.observedMs < step.forMs
+      ? { waitingFor: 'Bake', message: `${step.name}: ${seconds(evidence.observedMs)} of ${seconds(step.forMs)} observed` }
+      : undefined) ??
+    metricHold(evidence.checks, where, settings.analysis)
+}
+
+/** Blind, or the first look has not come back yet. */
+function evidenceHold({ world: { evidence, settings } }: Facts, where: string): Hold | undefined {
+  const blind = evidence.checks.find((check) => check.verdict === 'Error' && !check.dryRun)
+  if (blind !== undefined) return { waitingFor: 'Evidence', message: `${where}: ${blind.message}` }
+  const unseen = settings.analysis.metrics.find((metric) => !evidence.checks.some((check) => check.name === metric.name))
+  return unseen && { waitingFor: 'Evidence', message: `${where}: ${unseen.name} has not been asked for yet` }
+}
+
+function metricHold(checks: readonly Check[], where: string, { noData }: { readonly noData: 'Hold' | 'Pass' | 'Fail' }): Hold | undefined {
+  const waiting = checks.find(({ verdict, dryRun }) => !dryRun && verdict !== 'Pass' && !(verdict === 'NoData' && noData === 'Pass'))
+  return waiting && { waitingFor: 'Evidence', message: `${where}: ${waiting.message}` }
+}
+
+const seconds = (ms: number): string => `${Math.round(ms / 1000)}s`
+
+/** Stable's floor is known and stands. */
+export const belowFloor = (facts: Facts): boolean => {
+  const floor = floorOf(facts)
+  return floor !== undefined && facts.stable !== undefined && facts.stable.replicas < floor
+}
+
+/** What should serve is neither what is being rolled out nor what it was when it was opened. */
+export const isSuperseded = ({ t, c }: Facts): boolean =>
+  t !== undefined && c !== undefined && (t.revision !== c.revision || (t.hash !== c.hash && t.hash !== ''))
+
+/** Stable can take everything: a rollback's only condition. */
+export const stableAnswers = ({ stable }: Facts): boolean => (stable?.ready ?? 0) > 0
+
+/** The routes that need a write before anything else may happen, whoever made it so. */
+export function deviating(facts: Facts): readonly RouteFacts[] {
+  const rollsOut = facts.phase === 'Progressing' || facts.phase === 'Promoting'
+  const leftAlone = rollsOut || facts.phase === 'RollingBack' || facts.world.settings.suspend
+  return facts.world.mesh.routes.filter((route) => route.lost || (route.content !== 'ours' && !(route.content === 'lower' && leftAlone)))
+}
+
+/** What keeps `t` from being rolled out now. */
+export function startHold(facts: Facts): Hold | undefined {
+  const { t, world } = facts
+  const refusal = world.mesh.refusals[0]
+  if (world.settings.suspend) return { waitingFor: 'Person', message: `suspended: ${t?.revision ?? 'nothing'} waits` }
+  if (t === undefined) return { message: `no Deployment has version ${world.settings.desired ?? ''}: apply it, or change spec.versions.desired`, stalled: 'VersionNotFound' }
+  if (refusal !== undefined) return { message: refusal.message, stalled: refusal.reason }
+  if (isContested(facts)) return { message: 'others keep changing the managed routes', stalled: 'RouteContested' }
+  if (failureOf(facts, t) !== undefined) return { message: `${t.revision} failed` }
+  return undefined
+}

@@ -1,0 +1,67 @@
+import type { Action } from './decision.ts'
+import { busy, isNamed, podsFor, unfit, workload, type Facts } from './facts.ts'
+import type { Exposure } from './ledger.ts'
+
+/**
+ * What no decision may do, asked before every write, in production as in every test (docs/protocol.md, invariants).
+ * It knows nothing of rows: a mistake in the table does not hide a mistake here.
+ */
+export function violationOf(facts: Facts, action: Action): string | undefined {
+  switch (action.kind) {
+    case 'none':
+    case 'status':
+      return undefined
+    case 'routes':
+      return firstOf([...action.writes.map(({ write }) => write), ...(action.own === undefined ? [] : [action.own])], ({ ledger, lists }) =>
+        (lists ? namesUnfit(facts, ledger.exposure) : undefined) ?? failedExposed(ledger.failed, ledger.exposure, facts) ?? movesPointer(facts, ledger.stable))
+    case 'remove-own-route':
+      return facts.world.mesh.routes.some((route) => !route.own && route.mesh) ? undefined : 'the host would be uncovered in the mesh'
+    case 'rule':
+      return firstOf(Object.keys(facts.world.mesh.rule.subsets), (revision) =>
+        action.subsets[revision] !== undefined ? undefined : takesAway(facts, revision))
+    case 'workload':
+      return sized(facts, action.revision, action.replicas)
+    default:
+      return action satisfies never
+  }
+}
+
+function firstOf<T>(items: readonly T[], check: (item: T) => string | undefined): string | undefined {
+  for (const item of items) {
+    const found = check(item)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** More of a revision than stands now needs a fit one; what stands already may be written again, or less of it. */
+function namesUnfit(facts: Facts, exposure: Exposure | undefined): string | undefined {
+  if (exposure === undefined) return undefined
+  const reason = unfit(facts, exposure.revision, facts.exposure?.step === exposure.step ? 1 : podsFor(facts, exposure))
+  return reason && `names ${exposure.revision}: ${reason}`
+}
+
+const failedExposed = (failed: Facts['ledger']['failed'], exposure: Exposure | undefined, facts: Facts): string | undefined =>
+  exposure !== undefined && failed[exposure.revision]?.rollout === facts.c?.rollout ? `exposes ${exposure.revision}, which failed` : undefined
+
+function movesPointer(facts: Facts, stable: string): string | undefined {
+  if (stable === facts.s) return undefined
+  const whole = facts.exposure?.revision === stable && facts.exposure.weight === 100
+  return whole && facts.phase === 'Promoting' ? undefined : `moves stable to ${stable} without it carrying everything`
+}
+
+function takesAway(facts: Facts, revision: string): string | undefined {
+  if (revision === facts.s) return `takes capacity of ${revision}, which is stable`
+  if (facts.ledger.open[revision] !== undefined) return `takes capacity of ${revision}, which is open`
+  if (isNamed(facts, revision)) return `takes capacity of ${revision}, which a route names`
+  const reason = busy(facts, revision)
+  return facts.world.mesh.namedByUser.includes(revision) ? undefined : reason && `takes capacity of ${revision}: ${reason}`
+}
+
+function sized(facts: Facts, revision: string, replicas: number | undefined): string | undefined {
+  const deployment = workload(facts.world.workloads, revision)
+  if (replicas === undefined || deployment === undefined || replicas === deployment.replicas) return undefined
+  if (replicas < deployment.replicas) return facts.world.mesh.namedByUser.includes(revision) ? `shrinks ${revision}, which a route of yours names` : takesAway(facts, revision)
+  const open = revision !== facts.s && facts.world.ages.routes < facts.world.settings.propagationMs
+  return open ? `grows ${revision} while an open route may still stand` : undefined
+}

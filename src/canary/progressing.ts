@@ -1,0 +1,143 @@
+import { ended, normal, openWithout, outcome, raise, rolloutFrom, start, waitFor, writeLedgers, writeRoutes } from './actions.ts'
+import type { Decision } from './decision.ts'
+import { busy, failureOf, floorOf, isNamed, podsFor, type Candidate, type Facts } from './facts.ts'
+import { belowFloor, isSuperseded, nextExposure, replanned, stableAnswers, startHold, stepHold, whyRollBack } from './guards.ts'
+
+type Outcome = Omit<Decision, 'row'>
+
+/** Row 12: a version that is neither stable nor failed is rolled out. */
+export function begin(facts: Facts): Outcome | undefined {
+  return facts.t === undefined || startHold(facts) !== undefined ? undefined : start(facts, facts.t)
+}
+
+/** Row 12, the other half: why it does not begin. */
+export function waitToBegin(facts: Facts): Outcome | undefined {
+  const hold = startHold(facts)
+  return hold && waitFor(hold)
+}
+
+/** Row 13: superseded or called back while users meet it: stable takes everything, no tombstone. */
+export function supersededWhileNamed(facts: Facts): Outcome | undefined {
+  const { c, t, s } = facts
+  if (c === undefined || !isSuperseded(facts) || !isNamed(facts, c.revision) || !stableAnswers(facts)) return undefined
+  const why = t?.revision === s ? `${s ?? ''} is wanted again` : `superseded by ${t?.revision ?? ''}`
+  return outcome(why, { action: writeRoutes(facts, undefined, {}), events: [normal('RouteToStable', `${c.revision}: ${why}`)] })
+}
+
+/** Row 14: the same once nobody meets it: its capacity goes, then what is wanted now is looked at. */
+export function supersededWhileDark(facts: Facts): Outcome | undefined {
+  const { c, t, s } = facts
+  if (c === undefined || t === undefined || !isSuperseded(facts)) return undefined
+  const reason = busy(facts, c.revision)
+  if (reason !== undefined && !facts.world.mesh.namedByUser.includes(c.revision)) return waitFor({ waitingFor: 'Propagation', message: reason })
+  const stays = c.revert || t.revision === c.revision
+  const gone = c.revert ? undefined : close(facts, c) ?? (stays ? undefined : toZero(facts, c))
+  if (gone !== undefined) return gone
+  if (t.revision === s || failureOf(facts, t) !== undefined) return conclude(facts, t.revision === s ? 'Reverted' : 'Superseded')
+  const change = ended(facts, 'Superseded')
+  return outcome(`${t.revision} supersedes ${c.revision}`, {
+    action: { kind: 'status', live: false },
+    change: { ...change, rollout: rolloutFrom(facts, t), stepStarted: true },
+    events: [normal('Superseded', `${c.revision} superseded by ${t.revision}, which starts dark`)],
+  })
+}
+
+const conclude = (facts: Facts, result: 'Reverted' | 'Superseded'): Outcome =>
+  outcome(`rollout of ${facts.c?.revision ?? ''} ended: ${result}`, {
+    action: { kind: 'status', live: false },
+    change: ended(facts, result),
+    events: [normal(result, `${facts.c?.revision ?? ''} ended without failure: ${facts.t?.revision ?? ''} is wanted`)],
+  })
+
+const close = (facts: Facts, c: Candidate): Outcome | undefined =>
+  facts.ledger.open[c.revision] === undefined
+    ? undefined
+    : outcome(`close ${c.revision}`, { action: writeLedgers(facts, { open: openWithout(facts, c.revision) }) })
+
+function toZero({ canary, world }: Facts, c: Candidate): Outcome | undefined {
+  if (canary === undefined || canary.replicas === 0 || world.mesh.namedByUser.includes(c.revision)) return undefined
+  return outcome(`scale ${canary.name} to 0`, {
+    action: { kind: 'workload', revision: c.revision, replicas: 0, stamp: null, live: true },
+    events: [normal('ScaledDown', `${canary.name} scaled to 0`)],
+  })
+}
+
+/** Row 15: stable's size is stamped on it before it counts as the floor: an older decision to shrink it meets a 409. */
+export function keepFloor(facts: Facts): Outcome | undefined {
+  const { c, stable, s } = facts
+  if (c === undefined || floorOf(facts) !== undefined) return undefined
+  if (stable === undefined || s === undefined) return waitFor({ waitingFor: 'Pods', message: `the Deployment of stable ${s ?? ''} is gone` })
+  const floor = { rollout: c.rollout, replicas: stable.replicas }
+  return outcome(`stable's floor is ${floor.replicas}`, { action: { kind: 'workload', revision: s, replicas: undefined, floor, live: false } })
+}
+
+/** Row 15, as long as the rollout lasts: stable is never smaller than when it began. */
+export function raiseToFloor(facts: Facts): Outcome | undefined {
+  const floor = floorOf(facts)
+  if (floor === undefined || facts.s === undefined || !belowFloor(facts)) return undefined
+  return outcome(`stable is below its floor of ${floor}`, {
+    action: { kind: 'workload', revision: facts.s, replicas: floor, live: false },
+    events: [normal('StableRestored', `stable ${facts.s} is back at ${floor} pods: it is never smaller than when the rollout began`)],
+  })
+}
+
+/** Row 16: opened in the VirtualServices, then made as big as the next exposure needs; never while an open route may still stand. */
+export function openAndSize(facts: Facts): Outcome | undefined {
+  const { c, canary, ledger, world } = facts
+  const next = nextExposure(facts)
+  if (c === undefined || next === undefined || noWayOn(facts)) return undefined
+  const isOpen = ledger.open[c.revision]?.rollout === c.rollout
+  const pods = podsFor(facts, next)
+  if (isOpen && (canary === undefined || canary.replicas >= pods)) return undefined
+  if (world.ages.routes < world.settings.propagationMs) return waitFor({ waitingFor: 'Propagation', message: 'the last change of the routes is spreading' })
+  if (!isOpen) return outcome(`open ${c.revision}`, { action: writeLedgers(facts, opening(facts, c)) })
+  return outcome(`${canary?.name ?? ''} needs ${pods} pods`, {
+    action: { kind: 'workload', revision: c.revision, replicas: pods, stamp: c.rollout, live: false },
+    events: [normal('ScaledUp', `${canary?.name ?? ''} scaled to ${pods} before it takes more`)],
+  })
+}
+
+/** Opened anew, an earlier failure of it is forgotten: somebody changed it or named it again. */
+function opening({ ledger }: Facts, c: Candidate) {
+  const { [c.revision]: _retried, ...failed } = ledger.failed
+  return { open: { ...ledger.open, [c.revision]: { rollout: c.rollout, hash: c.hash } }, failed }
+}
+
+/** Row 17: stamped, then given its subset, long before any route may name it. */
+export function stampAndSubset(facts: Facts): Outcome | undefined {
+  const { c, canary, world } = facts
+  const { rule } = world.mesh
+  if (c === undefined || canary === undefined || !canary.settled || canary.ready === 0) return undefined
+  if (canary.stamp !== c.rollout)
+    return outcome(`stamp ${canary.name}`, { action: { kind: 'workload', revision: c.revision, replicas: undefined, stamp: c.rollout, live: false } })
+  if (rule.subsets[c.revision] === c.rollout) return undefined
+  return outcome(`subset for ${c.revision}`, {
+    action: { kind: 'rule', subsets: { ...rule.subsets, [c.revision]: c.rollout }, live: false },
+    events: [normal('Dark', `${c.revision} is ready and has a subset; nobody reaches it yet`)],
+  })
+}
+
+/** Row 18: fit, and the step is over: one more. An edit of the steps keeps the weight and lets it bake once more. */
+export function raiseStep(facts: Facts): Outcome | undefined {
+  const moved = replanned(facts)
+  const rollout = facts.world.status?.rollout
+  if (moved !== undefined && rollout !== undefined)
+    return outcome('the steps were edited: the present weight must pass once more', {
+      action: writeLedgers(facts, {}, (route) => (route.ledger?.exposure === undefined ? undefined : moved)),
+      change: { rollout: { ...rollout, stepIndex: Math.max(0, moved.step), steps: facts.world.settings.steps.length }, stepStarted: true },
+      events: [normal('StepsEdited', 'the steps were edited: the present weight is kept and must pass once more')],
+    })
+  const next = nextExposure(facts)
+  return next === undefined || noWayOn(facts) || stepHold(facts) !== undefined ? undefined : raise(facts, next)
+}
+
+/** Row 19: what it waits for. */
+export function holdStep(facts: Facts): Outcome {
+  const failure = whyRollBack(facts)
+  if (failure !== undefined) return waitFor({ message: `${failure.message}; but stable has no ready pod: there is no way back`, waitingFor: 'Pods' })
+  const pods = facts.canary === undefined ? ({ waitingFor: 'Pods', message: `the Deployment of ${facts.c?.revision ?? ''} is gone` } as const) : undefined
+  return waitFor(pods ?? stepHold(facts) ?? { message: 'ready for the next step' })
+}
+
+/** It fails, and there is no stable to go back to: nothing rises. */
+const noWayOn = (facts: Facts): boolean => whyRollBack(facts) !== undefined

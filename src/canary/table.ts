@@ -1,0 +1,59 @@
+import * as adoption from './adoption.ts'
+import * as ending from './ending.ts'
+import * as guarding from './guarding.ts'
+import * as progressing from './progressing.ts'
+import type { Decision } from './decision.ts'
+import type { Facts } from './facts.ts'
+
+type Outcome = Omit<Decision, 'row'>
+
+/** One line of the machine: in these phases, where the rule has something to say, it is said and nothing below it counts. */
+export type Row = {
+  readonly row: string
+  readonly phases: readonly Facts['phase'][]
+  /** Also while `suspend` is set: what protects users is never frozen. */
+  readonly suspended: boolean
+  readonly rule: (facts: Facts) => Outcome | undefined
+}
+
+const ROLLING = ['Progressing', 'Promoting'] as const
+const AT_REST = ['Idle', 'Failed', 'Waiting'] as const
+const ADOPTED = [...AT_REST, ...ROLLING, 'RollingBack'] as const
+const ANY = [...ADOPTED, 'Initializing'] as const
+
+const always = { suspended: true } as const
+const unlessSuspended = { suspended: false } as const
+
+/**
+ * The machine of docs/protocol.md for `versions`, row by row under the same numbers. The first row that says
+ * something wins; a row makes at most one serving write. Rows 0 to 8 stand before the phases on purpose.
+ */
+export const TABLE: readonly Row[] = [
+  { row: '0', phases: ANY, ...always, rule: guarding.stale },
+  { row: '1', phases: ADOPTED, ...always, rule: guarding.statusDisagrees },
+  { row: '2', phases: ADOPTED, ...always, rule: guarding.uncovered },
+  { row: '3', phases: ROLLING, ...always, rule: guarding.routeLost },
+  { row: '4', phases: ROLLING, ...always, rule: guarding.failingWhileNamed },
+  { row: '5', phases: ROLLING, ...unlessSuspended, rule: guarding.failingWhileDark },
+  { row: '6', phases: ROLLING, ...always, rule: guarding.routeTaken },
+  { row: '7', phases: ADOPTED, ...always, rule: guarding.routesDeviate },
+  { row: '7r', phases: ADOPTED, ...always, rule: guarding.ruleDeviates },
+  { row: '8', phases: ADOPTED, ...unlessSuspended, rule: guarding.ownRouteSuperfluous },
+  { row: '10', phases: AT_REST, ...unlessSuspended, rule: ending.forgetNaming },
+  { row: '12', phases: ['Waiting'], ...unlessSuspended, rule: progressing.begin },
+  { row: '13', phases: ['Progressing'], ...unlessSuspended, rule: progressing.supersededWhileNamed },
+  { row: '14', phases: ['Progressing'], ...unlessSuspended, rule: progressing.supersededWhileDark },
+  { row: '15', phases: ['Progressing'], ...unlessSuspended, rule: progressing.keepFloor },
+  { row: '15f', phases: [...ROLLING, 'RollingBack'], ...always, rule: progressing.raiseToFloor },
+  { row: '16', phases: ['Progressing'], ...unlessSuspended, rule: progressing.openAndSize },
+  { row: '17', phases: ['Progressing'], ...unlessSuspended, rule: progressing.stampAndSubset },
+  { row: '18', phases: ['Progressing'], ...unlessSuspended, rule: progressing.raiseStep },
+  { row: '19', phases: ['Progressing'], ...unlessSuspended, rule: progressing.holdStep },
+  { row: '20', phases: ['Promoting'], ...unlessSuspended, rule: ending.promote },
+  { row: '21', phases: ['RollingBack'], ...always, rule: ending.backToStable },
+  { row: '22', phases: ['RollingBack'], ...unlessSuspended, rule: ending.retireFailed },
+  { row: '23', phases: AT_REST, ...unlessSuspended, rule: ending.retirePrevious },
+  { row: '24', phases: AT_REST, ...unlessSuspended, rule: ending.retireOthers },
+  { row: '12w', phases: ['Waiting'], ...always, rule: progressing.waitToBegin },
+  { row: '27', phases: ['Initializing'], ...unlessSuspended, rule: adoption.adopt },
+]

@@ -1,0 +1,34 @@
+import { tombstoneOf, type Facts } from './facts.ts'
+import { currentStep } from './guards.ts'
+
+/** Time for what a wait measures in whole milliseconds to be over for sure. */
+const MARGIN_MS = 1
+
+/**
+ * When a guard that holds now may stop to hold by time alone, milliseconds from now; undefined when only an event can
+ * change anything. Everything else wakes the Canary by itself: watches, and the checks.
+ */
+export function nextWake(facts: Facts): number | undefined {
+  const { c, s, world } = facts
+  const { ages, settings, status, now } = world
+  const resting = c === undefined && facts.phase !== 'Initializing'
+  const spreading = [s, c?.revision].flatMap((revision) =>
+    revision === undefined ? [] : [settings.propagationMs - (ages.subsets[revision] ?? 0), settings.propagationMs - (ages.ready[revision] ?? 0)])
+  const routes = [settings.propagationMs - ages.routes, settings.propagationMs + settings.drainMs - ages.routes]
+  const previous = status?.previous === undefined ? [] : [Date.parse(status.previous.until) - now, ...routes]
+  const waits = [...(resting ? (world.mesh.routes.some(({ own }) => own) ? routes : []) : [...spreading, ...routes]), ...previous, ...ends(facts)]
+  const ahead = waits.filter((ms) => ms > 0)
+  return ahead.length === 0 ? undefined : Math.ceil(Math.min(...ahead)) + MARGIN_MS
+}
+
+function ends(facts: Facts): readonly number[] {
+  const { settings, status, now } = facts.world
+  const { stepStartedAt, until } = status?.rollout ?? {}
+  const deadlineMs = currentStep(facts)?.deadlineMs
+  const tombstone = tombstoneOf(facts)
+  return [
+    ...(deadlineMs === undefined || stepStartedAt === undefined ? [] : [Date.parse(stepStartedAt) + deadlineMs - now]),
+    ...(until === undefined ? [] : [Date.parse(until) - now]),
+    ...(tombstone === undefined ? [] : [tombstone.at + settings.failedDelayMs - now]),
+  ]
+}

@@ -1,0 +1,51 @@
+import { labelsOf, jsonOf, listOf, parsed, sameJson, specOf, textOf, type Json } from './json.ts'
+import { isOurs, originalOf, type Mesh } from './mesh.ts'
+import { subsetName } from './subset-name.ts'
+
+/** On Serin's DestinationRule: revision → the rollout its subset was stamped with, as JSON. */
+export const STAMPS = 'serin.dev/stamps'
+
+/**
+ * The spec our rule must have for these revisions, as design demands of two rules for one host: beside a rule of the
+ * user's, its exportTo as written and no policy of our own; where only a broader one governs, a copy of its policy.
+ */
+export function desiredSpec(mesh: Mesh, revisions: readonly string[]): Json {
+  const { fqdn, input, rules } = mesh
+  const beside = rules.host[0] ?? (rules.broader && mesh.services.find(({ near, own, routes }) => near && !own && routes.some((route) => route.managed))?.object)
+  const exportTo = beside && specOf(beside)['exportTo']
+  const policy = rules.broader && specOf(rules.broader)['trafficPolicy']
+  const subsetPolicy = namedPolicy(mesh)
+  return {
+    host: fqdn,
+    ...(exportTo === undefined ? {} : { exportTo }),
+    ...(policy === undefined ? {} : { trafficPolicy: policy }),
+    subsets: revisions.toSorted().map((revision) => ({
+      name: subsetName(revision),
+      labels: { [input.settings.versionLabel]: revision },
+      ...(subsetPolicy === undefined ? {} : { trafficPolicy: subsetPolicy }),
+    })),
+  }
+}
+
+/** Revision → stamp, of the subsets that really stand in our rule. */
+export function standingSubsets({ rules: { own }, input }: Mesh): Readonly<Record<string, string>> {
+  if (own === undefined) return {}
+  const subsets = listOf(specOf(own)['subsets'])
+  const stands = (revision: string) => subsets.some(({ name, labels }) =>
+    name === subsetName(revision) && sameJson(labels, { [input.settings.versionLabel]: revision }))
+  return Object.fromEntries(Object.entries(stampsOf(own.metadata.annotations)).filter(([revision]) => stands(revision)))
+}
+
+/** Revision → stamp, as our rule's annotation says. */
+export const stampsOf = (annotations: Readonly<Record<string, string>> | undefined): Readonly<Record<string, string>> =>
+  labelsOf(parsed(annotations?.[STAMPS]))
+
+/** The policy of the first subset of the user's that a managed route named and that has one. */
+function namedPolicy(mesh: Mesh): unknown {
+  const named = mesh.services.flatMap((service) => service.routes.filter((route) => route.managed)
+    .flatMap((route) => originalOf(route, service) ?? route.list)
+    .filter(({ destination }) => isOurs(destination, service.namespace, mesh))
+    .map(({ destination }) => textOf(jsonOf(destination)['subset'])))
+  const subsets = mesh.rules.host.flatMap((rule) => listOf(specOf(rule)['subsets']))
+  return named.map((name) => subsets.find((subset) => subset['name'] === name)?.['trafficPolicy']).find((policy) => policy !== undefined)
+}

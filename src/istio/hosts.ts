@@ -1,0 +1,15 @@
+import { textsOf } from './json.ts'
+import type { MeshInput } from './mesh-input.ts'
+import { readMesh } from './mesh.ts'
+
+/**
+ * Every way callers write the Service: its short and long names, and the hosts of the VirtualServices with managed
+ * routes. Wildcards are left out. What the mesh answers itself is counted under the host as the caller wrote it.
+ */
+export function serviceHosts(input: MeshInput): readonly string[] {
+  const { fqdn, services } = readMesh(input)
+  const { settings: { service }, canary: { namespace } } = input
+  const written = services.filter(({ routes }) => routes.some(({ managed }) => managed)).flatMap(({ spec }) => textsOf(spec['hosts']))
+  const names = [fqdn, `${service}.${namespace}.svc`, `${service}.${namespace}`, service]
+  return [...new Set([...names, ...written.filter((host) => !host.includes('*'))])]
+}

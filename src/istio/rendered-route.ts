@@ -1,0 +1,61 @@
+import type { Exposure, Ledger } from '../canary/ledger.ts'
+import { jsonOf, listOf, type Json } from './json.ts'
+import { matchProducts } from './match-product.ts'
+import { isOurs, type HttpRoute, type Mesh, type VirtualService } from './mesh.ts'
+import { renderedList } from './route-list.ts'
+import { subsetName } from './subset-name.ts'
+
+/** What a managed route becomes. */
+export type RenderedRoute = {
+  readonly list: readonly Json[]
+  /** Routes to stand directly before it: for a step's match, then for its mirror. */
+  readonly copies: readonly Json[]
+}
+
+type Claim = Pick<Ledger, 'stable' | 'exposure'>
+
+/** Renders one managed route, as the user wrote it, for what the ledger says. */
+export function renderedRoute(
+  route: HttpRoute, original: readonly Json[], { stable, exposure }: Claim, place: { readonly mesh: Mesh; readonly service: VirtualService },
+): RenderedRoute {
+  const isOwn = (destination: unknown) => isOurs(destination, place.service.namespace, place.mesh)
+  const canary = exposure?.revision
+  const split = (percent: number) => renderedList(original, { stable, canary, percent }, isOwn)
+  const list = split(exposure?.weight ?? 0)
+  const own = original.find(({ destination }) => isOwn(destination))
+  if (exposure === undefined || canary === stable || own === undefined) return { list, copies: [] }
+  const target = { ...jsonOf(own['destination']), subset: subsetName(exposure.revision) }
+  return { list, copies: [...matchCopies(route, exposure, split(100)), ...mirrorCopies(route, exposure, { list, target })] }
+}
+
+/** Everything that matches goes to the canary. */
+function matchCopies({ id, raw }: HttpRoute, { match }: Exposure, list: readonly Json[]): readonly Json[] {
+  const products = matchProducts(listOf(raw['match']), match)
+  return products.length === 0 ? [] : [{ ...raw, name: `serin-match-${id}-1`, match: products, route: list }]
+}
+
+/** The same split, and a copy of each request to the canary. */
+function mirrorCopies(
+  { id, raw }: HttpRoute, { mirror }: Exposure, { list, target }: { readonly list: readonly Json[]; readonly target: Json },
+): readonly Json[] {
+  if (mirror === undefined || mirror.percent === 0) return []
+  const products = matchProducts(listOf(raw['match']), mirror.match)
+  if (mirror.match.length > 0 && products.length === 0) return []
+  const { mirror: _, mirrorPercentage: _percentage, mirrorPercent: _percent, mirror_percent: _old, ...rest } = raw
+  return [{
+    ...rest,
+    name: `serin-mirror-${id}-1`,
+    ...(mirror.match.length > 0 ? { match: products } : {}),
+    route: list,
+    mirrors: [...usersMirrors(raw), { destination: target, percentage: { value: mirror.percent } }],
+  }]
+}
+
+/** The mirrors of a route as one list: `mirror` and `mirrors` together are invalid. */
+export function usersMirrors(raw: Json): readonly Json[] {
+  const { mirror, mirrors, mirrorPercentage, mirrorPercent, mirror_percent: oldPercent } = raw
+  if (mirror === undefined) return listOf(mirrors)
+  const whole = mirrorPercent ?? oldPercent
+  const percentage = mirrorPercentage ?? (whole === undefined ? undefined : { value: whole })
+  return [{ destination: mirror, ...(percentage === undefined ? {} : { percentage }) }, ...listOf(mirrors)]
+}

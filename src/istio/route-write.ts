@@ -1,0 +1,101 @@
+import type { Ledger } from '../canary/ledger.ts'
+import { canonicalJson } from '../canary/template-hash.ts'
+import { MANAGED_BY, ownName } from './destination-rules.ts'
+import { annotate, guarded, jsonOf, sameJson, textOf, type Json, type JsonPatch, type JsonPatchOperation } from './json.ts'
+import { LEDGER, ledgerText, ORIGINAL, type Saved } from './ledger-annotation.ts'
+import type { KubeObject, MeshInput } from './mesh-input.ts'
+import { copiesBefore, isOurs, originalOf, readMesh, type HttpRoute, type Mesh, type VirtualService } from './mesh.ts'
+import { renderedRoute } from './rendered-route.ts'
+import { subsetName } from './subset-name.ts'
+
+/** What is to stand in a managed VirtualService. */
+export type RouteWrite = {
+  readonly ledger: Omit<Ledger, 'uid'>
+  /** False: only the annotations change, the lists stay as they are. */
+  readonly lists: boolean
+  /** Take what stands now as the new original: first pin, lost annotation, absorbed edit. */
+  readonly adopt: boolean
+}
+
+/**
+ * The patch that makes a VirtualService say `write`, valid for the very version that was read; undefined when it says
+ * so already, or does not stand. Only managed lists, inserted routes and serin.dev annotations change.
+ */
+export function routePatch(
+  input: MeshInput, route: { readonly namespace: string; readonly name: string }, write: RouteWrite,
+): JsonPatch | undefined {
+  const mesh = readMesh(input)
+  const service = mesh.services.find(({ namespace, name }) => namespace === route.namespace && name === route.name)
+  if (service === undefined) return undefined
+  const saved = nextSaved(service, mesh, write)
+  const annotations = annotate(service.object, {
+    [LEDGER]: ledgerText(service.object, write.ledger, input),
+    ...(saved === undefined ? {} : { [ORIGINAL]: canonicalJson(saved) }),
+  })
+  return guarded(service.object, [...annotations, ...(write.lists && saved !== undefined ? listOperations(service, mesh, { saved, write }) : [])])
+}
+
+/** Serin's own VirtualService, to be created where nobody's has the host: everyone in the mesh goes where `write` says. */
+export function ownRoute(input: MeshInput, write: RouteWrite): KubeObject {
+  const { fqdn } = readMesh(input)
+  const name = ownName(input)
+  const bare: KubeObject = {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'VirtualService',
+    metadata: { name, namespace: input.canary.namespace, labels: MANAGED_BY },
+    spec: { hosts: [fqdn], http: [{ name: 'main', route: [{ destination: { host: fqdn } }] }] },
+  }
+  const mesh = readMesh({ ...input, virtualServices: [bare] })
+  const [service] = mesh.services
+  const [main] = service?.routes ?? []
+  if (service === undefined || main === undefined) throw new Error(`VirtualService ${name} does not cover ${fqdn}`)
+  const { list, copies } = renderedRoute(main, main.list, write.ledger, { mesh, service })
+  const annotations = { [LEDGER]: ledgerText(bare, write.ledger, input), [ORIGINAL]: canonicalJson({ main: main.list }) }
+  return { ...bare, metadata: { ...bare.metadata, annotations }, spec: { hosts: [fqdn], http: [...copies, { ...main.raw, route: list }] } }
+}
+
+/** The originals after the write; undefined where nothing was ever saved and nothing is to be. */
+function nextSaved(service: VirtualService, mesh: Mesh, { ledger, lists, adopt }: RouteWrite): Saved | undefined {
+  if (!lists && !adopt) return service.saved
+  const subsets = new Set([ledger.stable, ...Object.keys(ledger.open), ...mesh.input.revisions.map(({ revision }) => revision)].map(subsetName))
+  const isPinned = ({ destination }: Json) =>
+    isOurs(destination, service.namespace, mesh) && subsets.has(textOf(jsonOf(destination)['subset']) ?? '')
+  const saved = service.routes.filter(({ copy }) => copy === undefined).flatMap((route): [string, readonly Json[] | null][] => {
+    if (!route.managed) return route.touches ? [[route.id, null]] : []
+    const before = originalOf(route, service)
+    if (before !== undefined && (!adopt || route.list.some(isPinned))) return [[route.id, before]]
+    return route.touches ? [[route.id, unpinned(route.list, isPinned)]] : []
+  })
+  return Object.fromEntries(saved)
+}
+
+/** The list with what names subsets of ours pooled into one destination that names none. */
+function unpinned(list: readonly Json[], isPinned: (entry: Json) => boolean): readonly Json[] {
+  const pool = list.filter(isPinned)
+  const weight = pool.reduce((sum, entry) => sum + (typeof entry['weight'] === 'number' ? entry['weight'] : 0), 0)
+  return list.flatMap((entry) => {
+    if (!pool.includes(entry)) return [entry]
+    const { subset: _, ...destination } = jsonOf(entry['destination'])
+    return entry === pool[0] ? [{ ...entry, destination, ...(weight > 0 ? { weight } : {}) }] : []
+  })
+}
+
+/** From the last route to the first, so that the index of what is still to come stays right. */
+function listOperations(
+  service: VirtualService, mesh: Mesh, { saved, write }: { readonly saved: Saved; readonly write: RouteWrite },
+): readonly JsonPatchOperation[] {
+  const kept = new Set<HttpRoute>()
+  return [...service.routes].reverse().flatMap((route): readonly JsonPatchOperation[] => {
+    const original = originalOf(route, { saved })
+    if (route.copy !== undefined) return kept.has(route) ? [] : [{ op: 'remove', path: `/spec/http/${route.index}` }]
+    if (!route.managed || original === undefined) return []
+    const { list, copies } = renderedRoute(route, original, write.ledger, { mesh, service })
+    const relist = sameJson(route.list, list) ? [] : [{ op: 'replace' as const, path: `/spec/http/${route.index}/route`, value: list }]
+    const standing = copiesBefore(route, service)
+    if (sameJson(standing.map(({ id }) => id), copies.map(({ name }) => name))) {
+      for (const copy of standing) kept.add(copy)
+      return [...relist, ...standing.flatMap(({ raw, index }, i) => (sameJson(raw, copies[i]) ? [] : [{ op: 'replace' as const, path: `/spec/http/${index}`, value: copies[i] }]))]
+    }
+    return [...relist, ...copies.toReversed().map((value) => ({ op: 'add' as const, path: `/spec/http/${route.index}`, value }))]
+  })
+}

@@ -1,0 +1,142 @@
+import jsonpatch, { type Operation } from 'fast-json-patch'
+import { clone, equal, isFields, type Fields } from './json.ts'
+import type { KubeObject } from './objects.ts'
+import { badRequest, Refusal, unsupportedMedia } from './refusals.ts'
+
+/** Turns the stored object into the wanted one; may change and return its argument. */
+export type Patch = (current: KubeObject) => Fields
+
+/** Reads a PATCH body by its content type; refuses forms that are not spoken here, and strategic merge where `strategic` is false. */
+export const parsePatch = (contentType: string, body: string, strategic: boolean): Patch => {
+  const type = contentType.split(';')[0]?.trim()
+  if (type === 'application/json-patch+json') return jsonPatch(parseJson(body))
+  if (type === 'application/merge-patch+json') return (current) => mergePatch(current, object(parseJson(body)))
+  if (type === 'application/strategic-merge-patch+json' && strategic) {
+    return (current) => strategicPatch(current, object(parseJson(body)), '')
+  }
+  const accepted = ['application/json-patch+json', 'application/merge-patch+json', ...(strategic ? ['application/strategic-merge-patch+json'] : [])]
+  const said = type === 'application/apply-patch+yaml' ? 'server-side apply is not part of the sandbox' : 'the body of the request was in an unknown format'
+  throw unsupportedMedia(`${said} - accepted media types include: ${accepted.join(', ')}`)
+}
+
+/** Parses a JSON body; refuses with 400 what is none. */
+export const parseJson = (body: string): unknown => {
+  try {
+    return JSON.parse(body)
+  } catch (cause) {
+    throw badRequest(`couldn't decode the body of the request: ${(cause as Error).message}`)
+  }
+}
+
+const object = (value: unknown): Fields => {
+  if (isFields(value)) return value
+  throw badRequest('the body of the request is not a JSON object')
+}
+
+const jsonPatch = (operations: unknown): Patch => {
+  if (!Array.isArray(operations)) throw badRequest('error decoding patch: json: cannot unmarshal into Go value of type jsonpatch.Patch')
+  return (current) => {
+    try {
+      return jsonpatch.applyPatch(current, operations as Operation[], asGoDoes).newDocument
+    } catch {
+      // The real server says no more than this, whichever operation failed.
+      throw new Refusal(422, 'Invalid', 'the server rejected our request due to an error in our request')
+    }
+  }
+}
+
+/** Go's JSON patch library lets `replace` make a field that was not there. */
+const asGoDoes: typeof jsonpatch.validator = (operation, index, document, existing) =>
+  jsonpatch.validator(operation.op === 'replace' ? { ...operation, op: 'add' } : operation, index, document, existing)
+
+/** RFC 7396. */
+const mergePatch = (target: unknown, patch: Fields): Fields => {
+  const merged: Fields = isFields(target) ? target : {}
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) delete merged[name]
+    else merged[name] = isFields(value) ? mergePatch(merged[name], value) : value
+  }
+  return merged
+}
+
+/** The field that names the items of a list, by the list's name; '' for lists of plain values that are merged as sets. */
+export const mergeKeys: Readonly<Record<string, string>> = {
+  conditions: 'type',
+  containers: 'name',
+  env: 'name',
+  ephemeralContainers: 'name',
+  finalizers: '',
+  hostAliases: 'ip',
+  imagePullSecrets: 'name',
+  initContainers: 'name',
+  ownerReferences: 'uid',
+  podIPs: 'ip',
+  secrets: 'name',
+  topologySpreadConstraints: 'topologyKey',
+  volumeDevices: 'devicePath',
+  volumeMounts: 'mountPath',
+  volumes: 'name',
+}
+
+/** The key of a list that is merged; undefined for a list that is replaced. `ports` means two lists. */
+const mergeKey = (list: string, items: readonly unknown[]): string | undefined =>
+  list !== 'ports' ? mergeKeys[list] : items.some((item) => isFields(item) && 'containerPort' in item) ? 'containerPort' : 'port'
+
+const directive = /^\$(setElementOrder|deleteFromPrimitiveList|retainKeys|patch)/
+
+const strategicPatch = (target: unknown, patch: Fields, name: string): Fields => {
+  if (patch['$patch'] === 'replace') return withoutDirectives(patch)
+  const merged: Fields = isFields(target) ? target : {}
+  const retained = patch['$retainKeys']
+  if (Array.isArray(retained)) for (const key of Object.keys(merged)) if (!retained.includes(key)) delete merged[key]
+  for (const [field, value] of Object.entries(patch)) {
+    const listName = field.slice(field.indexOf('/') + 1)
+    if (field.startsWith('$deleteFromPrimitiveList/')) merged[listName] = listOf(merged[listName]).filter((item) => !listOf(value).includes(item))
+    else if (field.startsWith('$setElementOrder/')) patch[listName] ??= []
+  }
+  for (const [field, value] of Object.entries(patch)) {
+    if (directive.test(field)) continue
+    if (value === null || (isFields(value) && value['$patch'] === 'delete')) delete merged[field]
+    else if (isFields(value)) merged[field] = strategicPatch(merged[field], value, field)
+    else if (Array.isArray(value)) patchList(merged, field, value, patch[`$setElementOrder/${field}`])
+    else merged[field] = value
+  }
+  return name === '' ? clone(merged) : merged
+}
+
+const patchList = (merged: Fields, field: string, patches: readonly unknown[], order: unknown): void => {
+  const current = listOf(merged[field])
+  const key = mergeKey(field, [...patches, ...current])
+  const replaced = patches.some((item) => isFields(item) && item['$patch'] === 'replace' && Object.keys(item).length === 1)
+  if (key === undefined || replaced) merged[field] = patches.filter((item) => !isFields(item) || item['$patch'] === undefined)
+  else if (patches.length > 0 || current.length > 0) merged[field] = inOrder(key === '' ? union(current, patches) : mergeItems(current, patches, key), order, key)
+}
+
+const union = (current: readonly unknown[], added: readonly unknown[]): unknown[] => [...current, ...added.filter((item) => !current.includes(item))]
+
+const mergeItems = (current: readonly unknown[], patches: readonly unknown[], key: string): unknown[] => {
+  const items = [...current]
+  for (const patch of patches) {
+    if (!isFields(patch)) continue
+    const index = items.findIndex((item) => isFields(item) && equal(item[key], patch[key]))
+    if (patch['$patch'] === 'delete') items.splice(index, index < 0 ? 0 : 1)
+    else if (index >= 0) items[index] = strategicPatch(items[index], patch, key)
+    else items.push(withoutDirectives(patch))
+  }
+  return items
+}
+
+/** Items that the order names come in that order; the others keep their place before what followed them. */
+const inOrder = (items: readonly unknown[], order: unknown, key: string): unknown[] => {
+  if (!Array.isArray(order)) return [...items]
+  const named: readonly unknown[] = order
+  const rank = (item: unknown): number =>
+    named.findIndex((wanted) => (isFields(wanted) && isFields(item) ? equal(wanted[key], item[key]) : equal(wanted, item)))
+  const ranked = items.filter((item) => rank(item) >= 0).toSorted((a, b) => rank(a) - rank(b))
+  return items.map((item) => (rank(item) < 0 ? item : ranked.shift()))
+}
+
+const withoutDirectives = (value: Fields): Fields =>
+  Object.fromEntries(Object.entries(value).filter(([field]) => !directive.test(field)))
+
+const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
