@@ -28,7 +28,7 @@ const versionsSchema = ruled(fields({
 
 const serviceSchema = ruled(fields({
   name: label().describe('Name of the Service, which must exist; cannot change.'),
-  port: integer(1, 65_535).describe('Port of the Service; only where a gateway has several HTTP ports to choose from.').optional(),
+  port: integer(1, 65_535).describe('Port of the Service; only where a gateway has several to choose from.').optional(),
 }), [{
   cel: 'self.name == oldSelf.name',
   message: 'cannot change: make a new Canary',

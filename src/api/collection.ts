@@ -3,7 +3,10 @@ import * as z from 'zod'
 /** An object in which every field that is not named here is a problem. */
 export const fields = <T extends z.core.$ZodLooseShape>(shape: T) =>
   z.strictObject(shape, {
-    error: ({ code }) => (code === 'unrecognized_keys' ? `is not a field here: write one of ${Object.keys(shape).join(', ')}` : undefined),
+    error: ({ code }) => {
+      if (code === 'unrecognized_keys') return `is not a field here: write one of ${Object.keys(shape).join(', ')}`
+      return undefined
+    },
   })
 
 /** A list without two equal items, in which order means nothing. */

@@ -4,7 +4,8 @@ import { formatDuration, parseDuration } from './duration.ts'
 
 describe('durations', () => {
   it.each([
-    ['0s', 0], ['500ms', 500], ['30s', 30_000], ['90m', 5_400_000], ['1h30m', 5_400_000], ['1h1m1s1ms', 3_661_001], ['1s1h', 3_601_000],
+    ['0s', 0], ['500ms', 500], ['30s', 30_000], ['90m', 5_400_000],
+    ['1h30m', 5_400_000], ['1h1m1s1ms', 3_661_001], ['1s1h', 3_601_000],
   ])('%s is %d ms', (text, milliseconds) => {
     expect(parseDuration(text)).toBe(milliseconds)
   })

@@ -7,7 +7,9 @@ export const durationPattern = /^([0-9]{1,5}(h|m|s|ms)){1,4}$/
 export function parseDuration(text: string): number {
   if (!durationPattern.test(text)) throw new Error(`"${text}" is not a duration like 30s, 5m or 1h30m`)
   let milliseconds = 0
-  for (const [, amount, unit = ''] of text.matchAll(/(\d+)(ms|h|m|s)/g)) milliseconds += Number(amount) * (millisecondsPer[unit] ?? 0)
+  for (const [, amount, unit = ''] of text.matchAll(/(\d+)(ms|h|m|s)/g)) {
+    milliseconds += Number(amount) * (millisecondsPer[unit] ?? 0)
+  }
   return milliseconds
 }
 

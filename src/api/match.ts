@@ -31,5 +31,5 @@ export const httpMatchSchema = fields({
   sourceLabels: mapped(labelKey(), labelValue(), 0, 16).describe("Labels of the caller's pod.").optional(),
   sourceNamespace: label().describe("Namespace of the caller's pod.").optional(),
 })
-  .refine((match) => Object.keys(match).length > 0, 'must have at least one condition; to match every request write uri: {prefix: /}')
+  .refine((match) => Object.keys(match).length > 0, 'must have a condition; to match every request write uri: {prefix: /}')
   .meta({ minProperties: 1 })

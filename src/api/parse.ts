@@ -36,11 +36,11 @@ const statusSchema = z.object({ status: canaryStatusSchema })
 const pathOf = (path: readonly PropertyKey[]) =>
   path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('').replace(/^\./, '')
 
-function problemsOf(issue: z.core.$ZodIssue): readonly Problem[] {
-  const problem = { path: pathOf(issue.path), message: issue.message }
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ ...problem, path: pathOf([...issue.path, key]) }))
+function problemsOf(fault: z.core.$ZodIssue): readonly Problem[] {
+  const problem = { path: pathOf(fault.path), message: fault.message }
+  if (fault.code === 'unrecognized_keys') return fault.keys.map((key) => ({ ...problem, path: pathOf([...fault.path, key]) }))
   // The key itself is wrong, not what stands under it: its own issues say how.
-  if (issue.code === 'invalid_key') return [{ ...problem, message: issue.issues[0]?.message ?? issue.message }]
+  if (fault.code === 'invalid_key') return [{ ...problem, message: fault.issues[0]?.message ?? fault.message }]
   return [problem]
 }
 
@@ -49,12 +49,12 @@ const kinds: Readonly<Record<string, string>> = {
 }
 
 /** What to write instead, where the schema itself has nothing to say. */
-function messageOf(issue: z.core.$ZodRawIssue): string | undefined {
-  if (issue.code === 'invalid_type') {
-    return `${issue.input === undefined ? 'is missing: write' : 'must be'} ${kinds[issue.expected] ?? issue.expected}`
+function messageOf(fault: z.core.$ZodRawIssue): string | undefined {
+  if (fault.code === 'invalid_type') {
+    return `${fault.input === undefined ? 'is missing: write' : 'must be'} ${kinds[fault.expected] ?? fault.expected}`
   }
-  if (issue.code === 'invalid_value') return `must be ${issue.values.join(', ').replace(/, ([^,]*)$/, ' or $1')}`
-  if (issue.code === 'too_small' && issue.minimum === 1) return 'must not be empty'
-  if (issue.code === 'too_big') return `must have at most ${issue.maximum} ${issue.origin === 'string' ? 'characters' : 'entries'}`
+  if (fault.code === 'invalid_value') return `must be ${fault.values.join(', ').replace(/, ([^,]*)$/, ' or $1')}`
+  if (fault.code === 'too_small' && fault.minimum === 1) return 'must not be empty'
+  if (fault.code === 'too_big') return `must have at most ${fault.maximum} ${fault.origin === 'string' ? 'characters' : 'entries'}`
   return undefined
 }

@@ -20,6 +20,8 @@ export function ruled<S extends z.ZodType>(schema: S, rules: readonly Rule<z.out
       issues.push({ code: 'custom', input: value, message, path: path === undefined ? [] : [path], continue: true })
     }
   })
-  const validations = rules.map(({ cel, message, path }) => ({ rule: cel, message, ...(path !== undefined && { fieldPath: `.${path}` }) }))
+  const validations = rules.map(({ cel, message, path }) => (
+    { rule: cel, message, ...(path !== undefined && { fieldPath: `.${path}` }) }
+  ))
   return checked.meta({ 'x-kubernetes-validations': validations })
 }

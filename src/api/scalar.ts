@@ -39,18 +39,21 @@ export const duration = (least: string, most: string) =>
 const percentError = 'must be an integer from 0 to 100 or a string such as "2.5%"'
 
 /** A share: an integer from 0 to 100, or text with up to two digits after the point. */
-export const percent = () => intOrString(z.int().min(0).max(100), text(percentPattern, 8, percentError), percentError)
+export const percent = () =>
+  intOrString(z.int(percentError).min(0).max(100), text(percentPattern, 8, percentError), percentError)
 
 const boundError = 'must be a limit such as "1%", "500ms" or "1.5s"'
 
 /** A limit, before its metric says in which unit it is. */
-export const bound = () => intOrString(z.int(), text(/^-?[0-9]{1,9}(\.[0-9]{1,6})?(%|ms|s)?$/, 24, boundError), boundError)
+export const bound = () =>
+  intOrString(z.int(boundError), text(/^-?[0-9]{1,9}(\.[0-9]{1,6})?(%|ms|s)?$/, 24, boundError), boundError)
 
 const percentileError = 'must be an integer from 1 to 99 or a string such as "99.9"'
 
 /** A percentile from 1 up to, and without, 100. */
 export const percentile = () =>
-  intOrString(z.int().min(1).max(99), text(/^[1-9][0-9]?(\.[0-9]{1,3})?$/, 6, percentileError), percentileError)
+  intOrString(z.int(percentileError).min(1).max(99), text(/^[1-9][0-9]?(\.[0-9]{1,3})?$/, 6, percentileError), percentileError)
 
 /** An integer between two others, both allowed. */
-export const integer = (least: number, most: number) => z.int(`must be an integer between ${least} and ${most}`).min(least).max(most)
+export const integer = (least: number, most: number) =>
+  z.int(`must be an integer between ${least} and ${most}`).min(least).max(most)

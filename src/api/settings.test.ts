@@ -30,7 +30,7 @@ describe('settings', () => {
       httpRoutes: undefined,
       propagationMs: 15_000,
       drainMs: 30_000,
-      steps: [{ ...step, name: 'step-1', weight: 5 }, { ...step, name: 'step-2', weight: 25 }, { ...step, name: 'step-3', weight: 50 }],
+      steps: [5, 25, 50].map((weight, index) => ({ ...step, name: `step-${index + 1}`, weight })),
       clock: { kind: 'interval', everyMs: 30_000 },
       analysis: {
         failureThreshold: 2,
@@ -50,9 +50,15 @@ describe('settings', () => {
 
   it('keep what is written', () => {
     const written = settings({
-      traffic: { propagation: '0s', httpRoutes: ['main'] },
+      versions: { selector: { matchLabels: { app: 'a' } }, label: 'track', desired: 'v3' },
+      traffic: { propagation: '0s', drain: '0s', httpRoutes: ['main'] },
+      scaleDownDelay: { previous: '1h', failed: '2h' },
+      progressDeadline: '1m',
+      suspend: true,
       analysis: {
         schedule: '0 * * * *',
+        initialDelay: '5s',
+        noData: 'Fail',
         failureThreshold: 3,
         metrics: [
           { name: 'slow', metric: 'latency', max: '1.5s', percentile: '99.9' },
@@ -61,7 +67,11 @@ describe('settings', () => {
         ],
       },
     })
-    expect(written).toMatchObject({ propagationMs: 0, httpRoutes: ['main'], clock: { kind: 'schedule', expression: '0 * * * *' } })
+    expect(written).toMatchObject({
+      selector: { app: 'a' }, versionLabel: 'track', desired: 'v3', propagationMs: 0, drainMs: 0, httpRoutes: ['main'], suspend: true,
+      clock: { kind: 'schedule', expression: '0 * * * *' }, previousDelayMs: 3_600_000, failedDelayMs: 7_200_000, progressDeadlineMs: 60_000,
+    })
+    expect(written.analysis).toMatchObject({ failureThreshold: 3, initialDelayMs: 5000, noData: 'Fail' })
     expect(written.analysis.metrics).toMatchObject([
       { kind: 'latency', max: 1500, percentile: 99.9, failureThreshold: 3, dryRun: false },
       { kind: 'latency', max: 0.5, percentile: 99, failureThreshold: 1, dryRun: true },
@@ -71,12 +81,14 @@ describe('settings', () => {
 
   it('ask a step for requests only where it has some', () => {
     const match = [{ uri: { prefix: '/' } }]
-    expect(stepsOf({ for: '1s' }, { match }, { mirror: {} }, { match, minRequests: 7 }, { weight: 1 }).map((step) => step.minRequests)).toEqual([0, 0, 50, 7, 50])
+    const steps = stepsOf({ for: '1s' }, { match }, { mirror: {} }, { match, minRequests: 7 }, { weight: 1 })
+    expect(steps.map((step) => step.minRequests)).toEqual([0, 0, 50, 7, 50])
   })
 
   it('copy every request where a mirror does not say which', () => {
-    expect(stepsOf({ mirror: {} }, { mirror: { percent: '12.5%', match: [{ uri: { prefix: '/' } }] } }).map((step) => step.mirror)).toEqual([
-      { percent: 100, match: [] }, { percent: 12.5, match: [{ uri: { prefix: '/' } }] },
+    const match = [{ uri: { prefix: '/' } }]
+    expect(stepsOf({ mirror: {} }, { mirror: { percent: '12.5%', match } })).toMatchObject([
+      { mirror: { percent: 100, match: [] } }, { mirror: { percent: 12.5, match } },
     ])
   })
 
@@ -104,7 +116,9 @@ const hundredths = fc.integer({ min: 0, max: 10_000 })
 const percent = (value: number) => (value % 100 === 0 ? value / 100 : formatPercent(value / 100))
 
 /** Weights in any order and step width, sorted and paired: each pair is a weight and the upTo it climbs to, or two steps. */
-const risingSteps = fc.array(fc.record({ pair: fc.tuple(hundredths, hundredths), repeats: fc.boolean() }), { minLength: 1, maxLength: 12 }).map((items) => {
+const pairs = fc.array(fc.record({ pair: fc.tuple(hundredths, hundredths), repeats: fc.boolean() }), { minLength: 1, maxLength: 12 })
+
+const risingSteps = pairs.map((items) => {
   const sorted = items.flatMap(({ pair }) => pair).toSorted((a, b) => a - b)
   return items.flatMap(({ repeats }, index) => {
     const [first = 0, last = 0] = sorted.slice(2 * index, 2 * index + 2)

@@ -77,7 +77,7 @@ export const routeSchema = z.object({
   namespace: text(63).describe('Namespace of the VirtualService.'),
   name: text().describe('Name of the VirtualService.'),
   mode: z.enum(['Own', 'Route', 'Delegate']).describe("Own: made by Serin. Route: the user's."),
-  httpRoutes: atomic(text(), 0, 64).describe('Names of the managed routes; for one without name, a hash of its match.').optional(),
+  httpRoutes: atomic(text(), 0, 64).describe('Names of the managed routes, or a hash of the match of one without.').optional(),
 })
 
 /** What a check said last. */

@@ -27,7 +27,7 @@ const stepFields = fields({
   minRequests: integer(0, 10_000_000)
     .describe('Requests that each metric must have judged. Assumed: analysis.minRequests; 0 in a step without weight and mirror.')
     .optional(),
-  deadline: duration('1s', '8784h').describe('What is still awaited after this long rolls the canary back. Assumed: none.').optional(),
+  deadline: duration('1s', '8784h').describe('Rolls the canary back if the step still waits after this long.').optional(),
 })
   .refine((step) => Object.keys(step).length > 0, 'must say something: write weight, match, mirror or for')
   .meta({ minProperties: 1 })
@@ -80,7 +80,7 @@ const namesOf = (steps: readonly WrittenStep[]) => steps.flatMap((step) => step.
 export const stepsSchema = ruled(atomic(stepSchema, 1, mostSteps), [
   {
     cel: `${positions}.all(i, i + 1 >= size(self) || ${beginningIn('self[i + 1]')} >= ${endIn('self[i]')})`,
-    message: 'must not lower the weight from one step to the next: a step that names none has 0, so after 25% write weight: 25 there',
+    message: 'must not lower the weight from one step to the next: no weight is 0, so after 25% write weight: 25 there too',
     holds: (steps) => steps.every((step, index) => index === 0 || beginningOf(step) >= endOf(steps[index - 1] ?? {})),
   },
   {

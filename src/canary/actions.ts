@@ -173,14 +173,8 @@ export function raise(facts: Facts, next: Exposure): Outcome {
   const { settings } = facts.world
   const last = next.step >= settings.steps.length
   const note = last ? 'every step passed: all requests go to it' : `step ${next.step + 1}/${settings.steps.length} ${describe(next)}`
-  const name = stepAt(settings, next.step)?.name
-  const rollout = facts.world.status?.rollout
   return outcome(note, {
     action: writeRoutes(facts, next, {}, { live: true }),
-    change: rollout === undefined ? {} : {
-      rollout: { ...rollout, stepIndex: Math.min(next.step, settings.steps.length - 1), ...(name === undefined ? {} : { stepName: name }) },
-      stepStarted: true,
-    },
     events: [normal(last ? 'Promoting' : 'StepStarted', `${next.revision}: ${note}`)],
   })
 }

@@ -57,5 +57,6 @@ function degraded(facts: Facts): State {
   if (facts.adopted && stable !== undefined && recorded !== undefined && recorded !== '' && recorded !== stable.hash)
     return ['True', 'StableChangedInPlace', `the template of ${stable.name} was changed while it serves: nothing was analysed; make it a version of its own`]
   if (world.evidence.blindSince !== undefined) return ['True', 'PrometheusBlind', `no check has seen anything since ${new Date(world.evidence.blindSince).toISOString()}`]
+  if (world.evidence.darkReached !== undefined) return ['True', 'DarkPodsReached', world.evidence.darkReached]
   return ['False', 'AsExpected', '']
 }

@@ -70,15 +70,14 @@ const OWN: RouteFacts = {
   reaches: [],
 }
 
-function applied({ status, now }: World, change: Change): CanaryStatus {
+function applied({ status }: World, change: Change): CanaryStatus {
   const { rollout: before, previous: kept, ...rest } = status ?? { phase: 'Initializing', waits: [], seen: [], routes: [], checks: [], history: [], conditions: [] }
   const rollout = change.rollout === null ? undefined : (change.rollout ?? before)
   const previous = change.previous === null ? undefined : (change.previous ?? kept)
-  const started = change.stepStarted === true && rollout !== undefined ? { ...rollout, stepStartedAt: new Date(now).toISOString(), observed: '0s' } : rollout
   return {
     ...rest,
     ...(change.history === undefined ? {} : { history: change.history }),
-    ...(started === undefined ? {} : { rollout: started }),
+    ...(rollout === undefined ? {} : { rollout }),
     ...(previous === undefined ? {} : { previous }),
   }
 }

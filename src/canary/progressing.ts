@@ -120,11 +120,10 @@ export function stampAndSubset(facts: Facts): Outcome | undefined {
 /** Row 18: fit, and the step is over: one more. An edit of the steps keeps the weight and lets it bake once more. */
 export function raiseStep(facts: Facts): Outcome | undefined {
   const moved = replanned(facts)
-  const rollout = facts.world.status?.rollout
-  if (moved !== undefined && rollout !== undefined)
+  if (moved !== undefined)
     return outcome('the steps were edited: the present weight must pass once more', {
       action: writeLedgers(facts, {}, (route) => (route.ledger?.exposure === undefined ? undefined : moved)),
-      change: { rollout: { ...rollout, stepIndex: Math.max(0, moved.step), steps: facts.world.settings.steps.length }, stepStarted: true },
+      change: { stepStarted: true },
       events: [normal('StepsEdited', 'the steps were edited: the present weight is kept and must pass once more')],
     })
   const next = nextExposure(facts)

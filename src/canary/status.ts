@@ -3,6 +3,7 @@ import { formatDuration } from '../api/duration.ts'
 import { formatPercent } from '../api/percent.ts'
 import { conditionsOf } from './conditions.ts'
 import type { Decision, Hold } from './decision.ts'
+import { stepShown } from './due-checks.ts'
 import { floorOf, type Facts } from './facts.ts'
 import { stableLast } from './versions.ts'
 import type { Check, Workload } from './world.ts'
@@ -13,12 +14,13 @@ export function projected(before: Facts, after: Facts, decision: Decision): Cana
   const weight = exposure?.weight ?? 0
   const carried = world.status
   const ordered = decision.change.last === undefined ? seen : stableLast(seen, decision.change.last)
-  const rollout = rolloutNow(after, decision.hold)
+  const begins = decision.change.stepStarted === true || (carried?.rollout !== undefined && carried.step !== stepShown(after))
+  const rollout = rolloutNow(after, decision.hold, begins)
   const failed = failedLast(after)
   return {
     phase: phaseShown(after),
     message: messageOf(after, decision).slice(0, 1024),
-    ...(rollout === undefined ? {} : { step: `${Math.min((exposure?.step ?? -1) + 1, world.settings.steps.length)}/${world.settings.steps.length}` }),
+    ...(rollout === undefined ? {} : { step: stepShown(after) }),
     weight: formatPercent(weight),
     ...(s === undefined || !after.adopted ? {} : { stableRevision: s, stable: revisionOf(after.stable, s, formatPercent(100 - weight), before.s === s ? carried?.stable?.since : undefined, world.now) }),
     ...(c === undefined ? {} : { canaryRevision: c.revision, canary: revisionOf(after.canary, c.revision, formatPercent(weight), carried?.rollout?.startedAt, world.now) }),
@@ -28,7 +30,7 @@ export function projected(before: Facts, after: Facts, decision: Decision): Cana
     ...(rollout === undefined ? {} : { rollout }),
     ...(failed === undefined ? {} : { failed }),
     routes: world.mesh.routes.filter(({ record }) => record.name !== '').map(({ record }) => record),
-    checks: c === undefined ? (carried?.checks ?? []) : checksNow(after, decision),
+    checks: c === undefined ? (carried?.checks ?? []) : begins ? [] : world.evidence.checks.map(checkShown),
     history: carried?.history ?? [],
     conditions: conditionsOf(after, decision.hold),
   }
@@ -57,24 +59,29 @@ function revisionOf(deployment: Workload | undefined, revision: string, weight: 
   }
 }
 
-function rolloutNow(facts: Facts, hold: Hold | undefined): RolloutStatus | undefined {
-  const { world } = facts
+/** A step that begins starts its clock anew, also where the write that began it could not say so. */
+function rolloutNow(facts: Facts, hold: Hold | undefined, begins: boolean): RolloutStatus | undefined {
+  const { world, exposure } = facts
   const rollout = facts.c === undefined ? undefined : world.status?.rollout
   if (rollout === undefined) return undefined
   const { waitingFor: before, until: since, ...kept } = rollout
   const floor = floorOf(facts)
-  const waitingFor = hold === undefined ? before : hold.waitingFor
+  const waitingFor = begins ? undefined : hold === undefined ? before : hold.waitingFor
   const until = waitingFor === 'Pods' ? podsUntil(facts, before, since) : hold?.until === undefined ? undefined : new Date(hold.until).toISOString()
+  const stepIndex = Math.min(Math.max(exposure?.step ?? 0, 0), world.settings.steps.length - 1)
+  const stepName = world.settings.steps[stepIndex]?.name
   return {
     ...kept,
-    observed: formatDuration(Math.max(0, Math.floor(observedMs(facts, rollout) / 1000) * 1000)),
+    stepIndex,
+    ...(stepName === undefined ? {} : { stepName }),
+    steps: world.settings.steps.length,
+    ...(begins ? { stepStartedAt: new Date(world.now).toISOString() } : {}),
+    observed: begins ? '0s' : formatDuration(Math.floor(world.evidence.observedMs / 1000) * 1000),
     ...(floor === undefined ? {} : { stableReplicas: floor }),
     ...(waitingFor === undefined ? {} : { waitingFor }),
     ...(until === undefined ? {} : { until }),
   }
 }
-
-const observedMs = ({ world }: Facts, { observed }: RolloutStatus): number => (observed === '0s' ? 0 : world.evidence.observedMs)
 
 /** The progress deadline runs from the moment pods were first waited for, whoever restarts in between. */
 function podsUntil({ world }: Facts, before: RolloutStatus['waitingFor'], since: string | undefined): string {
@@ -94,9 +101,6 @@ function withFailure({ ledger }: Facts, entry: CanaryStatus['seen'][number]): Ca
   const tombstone = ledger.failed[entry.revision]
   return tombstone === undefined || tombstone.hash !== entry.hash ? kept : { ...kept, failed: tombstone.reason }
 }
-
-const checksNow = ({ world }: Facts, { change }: Decision): readonly CheckStatus[] =>
-  change.stepStarted === true ? [] : world.evidence.checks.map(checkShown)
 
 const checkShown = (check: Check): CheckStatus => ({
   name: check.name,

@@ -107,8 +107,20 @@ export type Evidence = {
   readonly broken: string | undefined
   /** Answers of the mesh itself above their usual rate: hold. */
   readonly unusual: string | undefined
+  /** Requests that reached the canary while no route, match or mirror of anybody's gave it any. */
+  readonly darkReached: string | undefined
   /** Since when every check failed to see, milliseconds since the epoch. */
   readonly blindSince: number | undefined
+}
+
+/** Nothing asked yet. */
+export const NO_EVIDENCE: Evidence = {
+  observedMs: 0,
+  checks: [],
+  broken: undefined,
+  unusual: undefined,
+  darkReached: undefined,
+  blindSince: undefined,
 }
 
 export type Verdict = 'Pass' | 'Fail' | 'NotEnoughEvidence' | 'NoData' | 'Error'

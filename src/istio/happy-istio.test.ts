@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { applyPatch, deepClone } from 'fast-json-patch'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { specOf } from './json.ts'
 import { meshFacts } from './mesh-facts.ts'
 import { ledger, meshInput, settings } from './mesh-fixture.ts'
 import type { KubeObject, MeshInput } from './mesh-input.ts'
@@ -28,7 +29,7 @@ const patched = (input: MeshInput, write: Parameters<typeof routePatch>[2]): Mes
   expect(patch).toBeDefined()
   return { ...input, virtualServices: [applyPatch(deepClone(virtualService), deepClone(patch)).newDocument] }
 }
-const http = (input: MeshInput): unknown => (input.virtualServices[0]?.['spec'] as { http: unknown }).http
+const http = (input: MeshInput): unknown => specOf(input.virtualServices[0]!)['http']
 
 describe.skipIf(!existsSync(FOLDER))('the manifests of happy-istio', () => {
   it('take service-c from v1 to v2, its route named as the user wrote it', () => {
@@ -71,6 +72,12 @@ describe.skipIf(!existsSync(FOLDER))('the manifests of happy-istio', () => {
       host: 'service-c.istioinaction.svc.cluster.local',
       subsets: [{ name: 'serin-v1', labels: { version: 'v1' } }, { name: 'serin-v2', labels: { version: 'v2' } }],
     }])
+  })
+
+  it('refuse service-a as it stands: its selector names the version', () => {
+    const spec = specOf(parse(readFileSync(`${FOLDER}/services-a.yaml`, 'utf8').split('\n---\n')[1] ?? ''))
+    const before = happy('service-a', 'service-a-route.yaml')
+    expect(meshFacts({ ...before, service: { ...before.service!, spec } }).refusals.map(({ reason }) => reason)).toEqual(['SelectorExcludesVersions'])
   })
 
   it('manage service-a at its gateway, and give the mesh a route of its own', () => {

@@ -31,6 +31,10 @@ export const textOf = (value: unknown): string | undefined => (typeof value === 
 export const labelsOf = (value: unknown): Readonly<Record<string, string>> =>
   Object.fromEntries(Object.entries(jsonOf(value)).flatMap(([key, text]) => (typeof text === 'string' ? [[key, text]] : [])))
 
+/** The object without these fields. */
+export const without = (json: Json, ...fields: readonly string[]): Json =>
+  Object.fromEntries(Object.entries(json).filter(([field]) => !fields.includes(field)))
+
 /** Whether two JSON values are equal; the order of keys does not count. */
 export const sameJson = (a: unknown, b: unknown): boolean => a === b || canonicalJson(a) === canonicalJson(b)
 
@@ -63,11 +67,10 @@ export const guarded = ({ metadata }: KubeObject, operations: JsonPatch): JsonPa
   ]
 
 /** Operations that give the object these annotations; none for those it has already. */
-export function annotate({ metadata }: KubeObject, wanted: Readonly<Record<string, string>>): JsonPatch {
-  const { annotations } = metadata
+export function annotate({ metadata: { annotations } }: KubeObject, wanted: Readonly<Record<string, string>>): JsonPatch {
   const missing = Object.entries(wanted).filter(([key, value]) => annotations?.[key] !== value)
-  if (annotations === undefined && missing.length > 0) return [{ op: 'add', path: '/metadata/annotations', value: Object.fromEntries(missing) }]
-  return missing.map(([key, value]) => ({
+  const whole = { op: 'add', path: '/metadata/annotations', value: Object.fromEntries(missing) } as const
+  return annotations === undefined && missing.length > 0 ? [whole] : missing.map(([key, value]) => ({
     op: annotations?.[key] === undefined ? 'add' : 'replace',
     path: `/metadata/annotations/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`,
     value,

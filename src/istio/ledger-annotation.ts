@@ -26,17 +26,17 @@ export type Annotated = {
 
 /** Reads the annotations; what cannot be read counts as absent. */
 export function annotated(object: KubeObject, input: MeshInput): Annotated {
-  const { annotations } = object.metadata
+  const { uid = '', annotations } = object.metadata
   const content = parsed(annotations?.[LEDGER])
-  const canary = jsonOf(content)['canary']
   const saved = parsed(annotations?.[ORIGINAL])
-  const otherCanary = typeof canary === 'string' && canary !== canaryKey(input) ? canary : undefined
-  const read = isLedger(content) ? content : undefined
-  const valid = read !== undefined && otherCanary === undefined && read.uid === ledgerUid(object, input)
+  const canary = jsonOf(content)['canary']
+  const isAnothers = typeof canary === 'string' && canary !== canaryKey(input)
+  const ledger = isLedger(content) && !isAnothers ? content : undefined
+  const isCopy = ledger !== undefined && ledger.uid !== ledgerUid(object, input)
   return {
-    ledger: valid ? { ...read, uid: object.metadata.uid ?? '' } : undefined,
-    copied: read !== undefined && !valid,
-    otherCanary,
+    ledger: ledger === undefined || isCopy ? undefined : { ...ledger, uid },
+    copied: isCopy,
+    otherCanary: isAnothers ? canary : undefined,
     saved: saved === undefined ? undefined : savedOf(saved),
   }
 }

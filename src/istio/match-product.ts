@@ -2,7 +2,10 @@ import type { HTTPMatch } from '../api/canary.ts'
 import { jsonOf, sameJson, type Json } from './json.ts'
 
 /** Both conditions as one; `never` where no request meets both; `clash` where Istio cannot say it. */
-type Product = { readonly kind: 'both'; readonly value: unknown } | { readonly kind: 'never' } | { readonly kind: 'clash' }
+type Product =
+  | { readonly kind: 'both'; readonly value: unknown }
+  | { readonly kind: 'never' }
+  | { readonly kind: 'clash'; readonly key?: string }
 
 /** What became of one match of the user's and one of a step: `clash` names the field that stands in the way. */
 export type MatchProduct =
@@ -35,7 +38,7 @@ export function matchProduct(theirs: Json, ours: HTTPMatch): MatchProduct {
     const present = theirs[field]
     const product = present === undefined ? { kind: 'both' as const, value } : ruleFor(field)(present, value)
     if (product.kind === 'never') return { kind: 'never' }
-    if (product.kind === 'clash') return { kind: 'clash', field }
+    if (product.kind === 'clash') return { kind: 'clash', field: product.key === undefined ? field : `${field}.${product.key}` }
     match = { ...match, [field]: product.value }
   }
   return { kind: 'both', match }
@@ -69,7 +72,7 @@ function byKey(rule: Rule): Rule {
     for (const [key, condition] of Object.entries(jsonOf(ours))) {
       const present = value[key]
       const product = present === undefined ? { kind: 'both' as const, value: condition } : rule(present, condition)
-      if (product.kind !== 'both') return product
+      if (product.kind !== 'both') return product.kind === 'clash' ? { kind: 'clash', key } : product
       value = { ...value, [key]: product.value }
     }
     return { kind: 'both', value }

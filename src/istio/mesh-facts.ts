@@ -1,13 +1,12 @@
-import { canonicalJson } from '../canary/template-hash.ts'
 import { EVERY_POD, type MeshFacts, type RouteFacts, type RuleFacts } from '../canary/world.ts'
 import { desiredSpec, stampsOf, standingSubsets } from './desired-rule.ts'
 import { audienceOf } from './export-to.ts'
 import { sameJson, specOf } from './json.ts'
 import type { MeshInput } from './mesh-input.ts'
-import { mirrorsOf, readMesh, type HttpRoute, type Mesh, type VirtualService } from './mesh.ts'
+import { readMesh, type Mesh, type VirtualService } from './mesh.ts'
 import { refusalsOf } from './refusals.ts'
-import { routeContent } from './route-content.ts'
-import { sharesOf } from './route-list.ts'
+import { driftOf } from './route-drift.ts'
+import { listReach, mirrorReach } from './route-reach.ts'
 
 /** What the VirtualServices and DestinationRules say about the Canary's Service. Total: any input has facts. */
 export function meshFacts(input: MeshInput): MeshFacts {
@@ -29,26 +28,6 @@ export function meshFacts(input: MeshInput): MeshFacts {
   }
 }
 
-/**
- * What a proxy can see of the routes that decide who is reached, as canonical JSON: equal texts mean that nothing a
- * proxy does for this Service has changed.
- */
-export function routesContent(input: MeshInput): string {
-  const mesh = readMesh(input)
-  return canonicalJson(mesh.services.map((service) => [
-    service.namespace, service.name, ...['hosts', 'gateways', 'exportTo'].map((field) => service.spec[field] ?? null),
-    service.routes.filter((route) => reachesService(route, service, mesh)).map(({ raw: { match, route, ...rest }, ...read }) => [
-      match ?? null, route ?? null, mirrorsOf(rest), rest['mirrorPercentage'] ?? null, rest['mirrors'] ?? null, [...listReach(read, service, mesh)].sort(),
-    ]),
-  ]))
-}
-
-/** What a proxy can see of our rule, as canonical JSON. */
-export function ruleContent(input: MeshInput): string {
-  const { own, host } = readMesh(input).rules
-  return canonicalJson([own === undefined ? null : specOf(own), host.map((rule) => specOf(rule)['exportTo'] ?? null)])
-}
-
 const isKnown = (service: VirtualService): boolean =>
   service.near && (service.ledger !== undefined || service.lost || service.routes.some((route) => route.managed))
 
@@ -62,7 +41,7 @@ function routeFacts(service: VirtualService, mesh: Mesh): RouteFacts {
     mesh: service.mesh,
     ledger: service.ledger,
     lost: service.lost,
-    content: routeContent(service, mesh),
+    content: driftOf(service, mesh),
     reaches: unique([
       ...managed.flatMap((route) => listReach(route, service, mesh)),
       ...service.routes.filter(({ copy }) => copy !== undefined).flatMap((route) => [...listReach(route, service, mesh), ...mirrorReach(route, service, mesh)]),
@@ -87,16 +66,5 @@ function covers({ mesh, spec, namespace }: VirtualService, { input: { canary } }
   const audience = audienceOf(spec['exportTo'], namespace)
   return mesh && (audience === 'all' || audience.has(canary.namespace))
 }
-
-const listReach = ({ list }: Pick<HttpRoute, 'list'>, { namespace }: VirtualService, { reach }: Mesh): readonly string[] => {
-  const weights = sharesOf(list)
-  return list.flatMap(({ destination }, index) => (weights[index] === 0 ? [] : (reach(destination, namespace) ?? [])))
-}
-
-const mirrorReach = ({ raw }: Pick<HttpRoute, 'raw'>, { namespace }: VirtualService, { reach }: Mesh): readonly string[] =>
-  mirrorsOf(raw).flatMap((destination) => reach(destination, namespace) ?? [])
-
-const reachesService = (route: HttpRoute, service: VirtualService, mesh: Mesh): boolean =>
-  route.touches || mirrorReach(route, service, mesh).length > 0
 
 const unique = (texts: readonly string[]): readonly string[] => [...new Set(texts)].sort()

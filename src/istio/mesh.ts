@@ -1,11 +1,11 @@
 import { sha256 } from '../canary/sha256.ts'
 import { canonicalJson } from '../canary/template-hash.ts'
-import { EVERY_POD } from '../canary/world.ts'
 import { isOwn, rulesOf, type Rules } from './destination-rules.ts'
 import { hostCovers, resolvedHost, serviceHost } from './host-name.ts'
-import { jsonOf, listOf, olderFirst, specOf, textOf, textsOf, type Json } from './json.ts'
+import { listOf, olderFirst, specOf, textOf, textsOf, type Json } from './json.ts'
 import { annotated, type Annotated } from './ledger-annotation.ts'
 import type { KubeObject, MeshInput } from './mesh-input.ts'
+import { firstNamed, isManaged } from './managed-route.ts'
 import { reachOf, type Reach } from './reach.ts'
 
 /** The VirtualServices and DestinationRules around one Service, read once. */
@@ -51,7 +51,8 @@ export type HttpRoute = {
   readonly managed: boolean
 }
 
-type Draft = Omit<VirtualService, 'routes'> & { readonly routes: readonly Omit<HttpRoute, 'managed'>[] }
+/** One VirtualService before it is decided which of its routes are managed. */
+export type Draft = Omit<VirtualService, 'routes'> & { readonly routes: readonly Omit<HttpRoute, 'managed'>[] }
 
 /** Reads what stands. Linear in the objects given. */
 export function readMesh(input: MeshInput): Mesh {
@@ -70,12 +71,6 @@ export function readMesh(input: MeshInput): Mesh {
 
 /** Whether a destination is for the Service. */
 export const isOurs = (destination: unknown, namespace: string, { reach }: Pick<Mesh, 'reach'>): boolean => reach(destination, namespace) !== undefined
-
-/** What Serin inserted directly before a route, in order. */
-export function copiesBefore({ id, index }: HttpRoute, { routes }: VirtualService): readonly HttpRoute[] {
-  const start = routes.slice(0, index).findLastIndex(({ copy }) => copy?.of !== id) + 1
-  return routes.slice(start, index)
-}
 
 /** The saved original of a managed route. */
 export const originalOf = ({ id }: HttpRoute, { saved }: Pick<VirtualService, 'saved'>): readonly Json[] | undefined => saved?.[id] ?? undefined
@@ -124,32 +119,3 @@ function concerns(draft: Draft, reach: Reach): boolean {
   return draft.routes.some((route) => route.touches || mirrorsOf(route.raw).some(isFor)) ||
     others.some((route) => listOf(route['route']).some(({ destination }) => isFor(destination)))
 }
-
-/** What all routes name that name one revision; where they differ, what those for all requests name. */
-function firstNamed(drafts: readonly Draft[], reach: Reach): string | undefined {
-  const routes = drafts.filter((draft) => draft.near && draft.ledger === undefined).flatMap((draft) => draft.routes
-    .filter((route) => route.copy === undefined)
-    .map((route) => ({ route, named: route.list.flatMap(({ destination }) => reach(destination, draft.namespace) ?? []) })))
-  const only = (chosen: typeof routes) => {
-    const revisions = new Set(chosen.flatMap(({ named }) => named).filter((revision) => revision !== EVERY_POD))
-    return revisions.size === 1 ? [...revisions][0] : undefined
-  }
-  return only(routes) ?? only(routes.filter(({ route }) => listOf(route.raw['match']).length === 0))
-}
-
-function isManaged(
-  route: Omit<HttpRoute, 'managed'>, draft: Draft, { input, reach, stable }: Pick<Mesh, 'input' | 'reach' | 'stable'>,
-): boolean {
-  if (!draft.near || route.copy !== undefined || route.list.length === 0) return false
-  const record = input.records.find(({ namespace, name }) => namespace === draft.namespace && name === draft.name)
-  const known = draft.saved?.[route.id]
-  if ((known !== undefined && known !== null) || (draft.saved === undefined && record?.httpRoutes?.includes(route.id) === true)) return true
-  if (!route.touches || !isListed(route.raw, draft, input)) return false
-  const own = route.list.map(({ destination }) => jsonOf(destination)).filter((destination) => reach(destination, draft.namespace) !== undefined)
-  const selectsStable = (destination: Json) => stable !== undefined && reach(destination, draft.namespace)?.includes(stable) === true
-  return own.some(({ subset }) => subset === undefined) || (known === undefined && own.some(selectsStable))
-}
-
-/** Whether `traffic.httpRoutes` lets the route be managed; it says nothing of our own. */
-export const isListed = (raw: Json, { own }: Pick<VirtualService, 'own'>, { settings: { httpRoutes } }: MeshInput): boolean =>
-  own || httpRoutes === undefined || httpRoutes.includes(textOf(raw['name']) ?? '')

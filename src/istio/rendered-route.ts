@@ -1,5 +1,5 @@
 import type { Exposure, Ledger } from '../canary/ledger.ts'
-import { jsonOf, listOf, type Json } from './json.ts'
+import { jsonOf, listOf, without, type Json } from './json.ts'
 import { matchProducts } from './match-product.ts'
 import { isOurs, type HttpRoute, type Mesh, type VirtualService } from './mesh.ts'
 import { renderedList } from './route-list.ts'
@@ -41,18 +41,17 @@ function mirrorCopies(
   if (mirror === undefined || mirror.percent === 0) return []
   const products = matchProducts(listOf(raw['match']), mirror.match)
   if (mirror.match.length > 0 && products.length === 0) return []
-  const { mirror: _, mirrorPercentage: _percentage, mirrorPercent: _percent, mirror_percent: _old, ...rest } = raw
   return [{
-    ...rest,
+    ...without(raw, 'mirror', 'mirrorPercentage', 'mirrorPercent', 'mirror_percent'),
     name: `serin-mirror-${id}-1`,
     ...(mirror.match.length > 0 ? { match: products } : {}),
     route: list,
-    mirrors: [...usersMirrors(raw), { destination: target, percentage: { value: mirror.percent } }],
+    mirrors: [...mirrorList(raw), { destination: target, percentage: { value: mirror.percent } }],
   }]
 }
 
 /** The mirrors of a route as one list: `mirror` and `mirrors` together are invalid. */
-export function usersMirrors(raw: Json): readonly Json[] {
+export function mirrorList(raw: Json): readonly Json[] {
   const { mirror, mirrors, mirrorPercentage, mirrorPercent, mirror_percent: oldPercent } = raw
   if (mirror === undefined) return listOf(mirrors)
   const whole = mirrorPercent ?? oldPercent

@@ -1,5 +1,5 @@
 import { subsetName } from './subset-name.ts'
-import { jsonOf, type Json } from './json.ts'
+import { jsonOf, without, type Json } from './json.ts'
 
 /** How the own share of a route is divided. */
 export type Split = {
@@ -25,7 +25,8 @@ export function renderedList(original: readonly Json[], split: Split, isOwn: (de
     if (entry !== first?.entry) return []
     return parts.map(([revision, part]) => ({ ...entry, destination: { ...jsonOf(entry['destination']), subset: subsetName(revision) }, weight: part }))
   })
-  return rendered.length === 1 && original.length === 1 ? rendered.map((entry) => weighedAs(entry, original[0])) : rendered
+  const [lone, ...others] = original
+  return rendered.length === 1 && lone !== undefined && others.length === 0 ? rendered.map((entry) => weighedAs(entry, lone)) : rendered
 }
 
 /** Effective weights, as Envoy takes them: a lone destination, or the first where the sum is 0, gets everything. */
@@ -47,7 +48,6 @@ function divided(share: number, { stable, canary, percent }: Split): { readonly 
 const commonDivisor = (a: number, b: number): number => (b === 0 ? a : commonDivisor(b, a % b))
 
 /** A lone destination is weighed the way the user did it. */
-function weighedAs({ weight: _, ...entry }: Json, original: Json | undefined): Json {
-  const weight = original?.['weight']
-  return typeof weight === 'number' && weight > 0 ? { ...entry, weight } : entry
+function weighedAs(entry: Json, { weight }: Json): Json {
+  return typeof weight === 'number' && weight > 0 ? { ...entry, weight } : without(entry, 'weight')
 }

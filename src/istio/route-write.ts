@@ -1,10 +1,11 @@
 import type { Ledger } from '../canary/ledger.ts'
 import { canonicalJson } from '../canary/template-hash.ts'
 import { MANAGED_BY, ownName } from './destination-rules.ts'
-import { annotate, guarded, jsonOf, sameJson, textOf, type Json, type JsonPatch, type JsonPatchOperation } from './json.ts'
+import { annotate, guarded, jsonOf, textOf, without, type Json, type JsonPatch } from './json.ts'
 import { LEDGER, ledgerText, ORIGINAL, type Saved } from './ledger-annotation.ts'
 import type { KubeObject, MeshInput } from './mesh-input.ts'
-import { copiesBefore, isOurs, originalOf, readMesh, type HttpRoute, type Mesh, type VirtualService } from './mesh.ts'
+import { isOurs, originalOf, readMesh, type Mesh, type VirtualService } from './mesh.ts'
+import { listOperations } from './list-operations.ts'
 import { renderedRoute } from './rendered-route.ts'
 import { subsetName } from './subset-name.ts'
 
@@ -32,7 +33,7 @@ export function routePatch(
     [LEDGER]: ledgerText(service.object, write.ledger, input),
     ...(saved === undefined ? {} : { [ORIGINAL]: canonicalJson(saved) }),
   })
-  return guarded(service.object, [...annotations, ...(write.lists && saved !== undefined ? listOperations(service, mesh, { saved, write }) : [])])
+  return guarded(service.object, [...annotations, ...(write.lists && saved !== undefined ? listOperations(service, mesh, saved, write.ledger) : [])])
 }
 
 /** Serin's own VirtualService, to be created where nobody's has the host: everyone in the mesh goes where `write` says. */
@@ -75,27 +76,6 @@ function unpinned(list: readonly Json[], isPinned: (entry: Json) => boolean): re
   const weight = pool.reduce((sum, entry) => sum + (typeof entry['weight'] === 'number' ? entry['weight'] : 0), 0)
   return list.flatMap((entry) => {
     if (!pool.includes(entry)) return [entry]
-    const { subset: _, ...destination } = jsonOf(entry['destination'])
-    return entry === pool[0] ? [{ ...entry, destination, ...(weight > 0 ? { weight } : {}) }] : []
-  })
-}
-
-/** From the last route to the first, so that the index of what is still to come stays right. */
-function listOperations(
-  service: VirtualService, mesh: Mesh, { saved, write }: { readonly saved: Saved; readonly write: RouteWrite },
-): readonly JsonPatchOperation[] {
-  const kept = new Set<HttpRoute>()
-  return [...service.routes].reverse().flatMap((route): readonly JsonPatchOperation[] => {
-    const original = originalOf(route, { saved })
-    if (route.copy !== undefined) return kept.has(route) ? [] : [{ op: 'remove', path: `/spec/http/${route.index}` }]
-    if (!route.managed || original === undefined) return []
-    const { list, copies } = renderedRoute(route, original, write.ledger, { mesh, service })
-    const relist = sameJson(route.list, list) ? [] : [{ op: 'replace' as const, path: `/spec/http/${route.index}/route`, value: list }]
-    const standing = copiesBefore(route, service)
-    if (sameJson(standing.map(({ id }) => id), copies.map(({ name }) => name))) {
-      for (const copy of standing) kept.add(copy)
-      return [...relist, ...standing.flatMap(({ raw, index }, i) => (sameJson(raw, copies[i]) ? [] : [{ op: 'replace' as const, path: `/spec/http/${index}`, value: copies[i] }]))]
-    }
-    return [...relist, ...copies.toReversed().map((value) => ({ op: 'add' as const, path: `/spec/http/${route.index}`, value }))]
+    return entry !== pool[0] ? [] : [{ ...entry, destination: without(jsonOf(entry['destination']), 'subset'), ...(weight > 0 ? { weight } : {}) }]
   })
 }

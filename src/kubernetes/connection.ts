@@ -76,7 +76,9 @@ export const createConnection = (options: ConnectionOptions): Connection => {
       return exchange(options, attempt, request, parseBody)
     },
     watch: async function* (attempt, path, signal) {
-      const opened = await exchange(options, attempt, { method: 'GET', path, timeoutMs, signal }, (response) => Promise.resolve(response))
+      const opened = await exchange(options, attempt, { method: 'GET', path, timeoutMs, signal }, (response) =>
+        Promise.resolve(response),
+      )
       yield* watchEvents(opened.lines(), attempt)
     },
   }

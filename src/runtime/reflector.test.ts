@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import type { ListPage, ListWatch, WatchEvent } from './list-watch.ts'
 import { createLog } from './log.ts'
@@ -169,6 +170,8 @@ describe('a reflector', () => {
     )
     await cut.clock.advance(600_000)
     expect(cut.requests.length).toBeLessThan(30)
+    // The signal lives as long as the process: what each watch leaves on it would add up.
+    expect(getEventListeners(cut.stop.signal, 'abort').length).toBeLessThanOrEqual(1)
     const away = harness((time) => scripted(time, [], []))
     await away.clock.advance(600_000)
     expect(away.requests.length).toBeLessThan(30)

@@ -134,7 +134,7 @@ export class Reflector<T extends KubeObject = KubeObject> {
     if (status === 410 || status === 404) this.#state = STALE
     const waitMs = absent ? ABSENT_RETRY_MS : backoffMs(BACKOFF, ++this.#failures, random)
     if (absent) log.debug({ reflector: name }, 'not served: counts as empty')
-    else log.warn({ reflector: name, err, retryInMs: Math.round(waitMs) }, 'lost the watch')
+    else log.warn({ reflector: name, err, retryInMs: Math.round(waitMs) }, 'lost contact with the server')
     // A stop ends the wait early; the loop sees it.
     await clock.sleep(waitMs, signal).catch(() => undefined)
   }

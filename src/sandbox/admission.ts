@@ -1,5 +1,5 @@
 import { admitCrd } from './crds.ts'
-import { equal, fieldsAt, isFields, listAt, setAt, type Fields } from './json.ts'
+import { equal, fieldsAt, isFields, listAt, setAt, textAt, type Fields } from './json.ts'
 import type { KubeObject, ResourceName } from './objects.ts'
 import { invalidValue, type Cause } from './refusals.ts'
 import { labelSelectorMatches } from './selectors.ts'
@@ -26,7 +26,7 @@ const specOf = (object: KubeObject): Fields => {
 }
 
 const containerDefaults = (container: Fields): void => {
-  const tagged = String(container['image'] ?? '').split('/').at(-1)?.split(':')[1] ?? 'latest'
+  const tagged = textAt(container, 'image').split('/').at(-1)?.split(':')[1] ?? 'latest'
   defaults(container, {
     imagePullPolicy: tagged === 'latest' ? 'Always' : 'IfNotPresent',
     resources: {},
@@ -81,11 +81,12 @@ const deployment: Rule = (admission) => {
   return replicaSet(admission)
 }
 
-const pod: Rule = ({ draft, previous }) => {
+const pod: Rule = ({ draft, previous, now }) => {
   const spec = specOf(draft)
   podDefaults(spec)
-  defaults(spec, { serviceAccountName: 'default' })
-  if (previous === undefined) draft['status'] = { phase: 'Pending', qosClass: 'BestEffort' }
+  defaults(spec, { serviceAccountName: 'default', nodeName: 'sandbox' })
+  const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: now }
+  if (previous === undefined) draft['status'] = { phase: 'Pending', qosClass: 'BestEffort', conditions: [scheduled] }
   return listAt(spec, 'containers').length > 0 ? [] : [{ field: 'spec.containers', message: 'Required value', reason: 'FieldValueRequired' }]
 }
 

@@ -45,21 +45,13 @@ export const answer = async (parts: ApiServerParts, request: ApiRequest): Promis
 }
 
 const verb = (call: Call): ApiAnswer => {
-  const { method } = call.request
   const { name, subresource, endpoint } = call.target
   if (subresource === 'scale') return scaleVerb(call)
-  if (subresource === 'status' ? !endpoint.version.status : subresource !== undefined) throw noSuchPath()
-  if (name === undefined) {
-    if (method === 'GET') return isWatch(call.query) ? watch(call) : list(call)
-    if (method === 'POST') return create(call)
-    if (method === 'DELETE') return removeAll(call)
-    throw notAllowed()
-  }
-  const current = find(call)
-  if (method === 'GET') return isWatch(call.query) ? watch(call) : show(call, current)
-  if (method === 'PUT' || method === 'PATCH') return change(call, current)
-  if (method === 'DELETE' && subresource === undefined) return remove(call, current)
-  throw notAllowed()
+  if (subresource !== undefined && !(subresource === 'status' && endpoint.version.status)) throw noSuchPath()
+  if (call.request.method === 'GET' && isWatch(call.query)) return watch(call)
+  if (name === undefined) return (collectionVerbs[call.request.method] ?? refuse)(call)
+  const act = subresource === 'status' && call.request.method === 'DELETE' ? refuse : (objectVerbs[call.request.method] ?? refuse)
+  return act(call, find(call))
 }
 
 const isWatch = (query: URLSearchParams): boolean => ['true', '1'].includes(query.get('watch') ?? '')
@@ -89,11 +81,12 @@ const show = (call: Call, object: KubeObject): ApiAnswer => {
 }
 
 const table = ({ target, query, parts }: Call, objects: readonly KubeObject[], header = true): Fields =>
-  tableOf(target.endpoint, objects.map((object) => inVersion(target.endpoint, object)), {
+  tableOf(target.endpoint, objects, {
     now: parts.now(),
     version: parts.store.version,
     header,
     includeObject: query.get('includeObject') ?? 'Metadata',
+    present: (object) => inVersion(target.endpoint, object),
   })
 
 const selected = ({ target, query, parts }: Call): readonly KubeObject[] => {
@@ -208,9 +201,18 @@ const remove = (call: Call, current: KubeObject): ApiAnswer => {
   return { status: 200, headers: json, body: JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details }) }
 }
 
+const refuse = (): never => {
+  throw notAllowed()
+}
+
 const removeAll = (call: Call): ApiAnswer => {
   const options = deleteOptions(call.request, call.query)
   const answered = list(call)
   for (const object of selected(call)) call.parts.writes.remove(call.target.endpoint.kind, object, options)
   return answered
 }
+
+type Verb = (call: Call, current: KubeObject) => ApiAnswer
+
+const collectionVerbs: Readonly<Record<string, (call: Call) => ApiAnswer>> = { GET: list, POST: create, DELETE: removeAll }
+const objectVerbs: Readonly<Record<string, Verb>> = { GET: show, PUT: change, PATCH: change, DELETE: remove }

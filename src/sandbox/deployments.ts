@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../runtime/clock.ts'
 import { controllerOf, controllerReference, type ControllerParts } from './garbage.ts'
-import { canonical, clone, fieldsAt, isFields, listAt, numberAt, textAt, type Fields } from './json.ts'
+import { at, canonical, clone, fieldsAt, isFields, listAt, numberAt, textAt, type Fields } from './json.ts'
 import type { KubeObject, ResourceName } from './objects.ts'
-import { condition } from './pods.ts'
+import { condition } from './kubelet.ts'
 import { counts, replicaSets } from './replica-sets.ts'
 import type { Change } from './store.ts'
 import { timestamp } from './writes.ts'
@@ -186,6 +186,6 @@ const conditionOf = (object: KubeObject, type: string): Fields =>
   listAt(object, 'status', 'conditions').filter(isFields).find((known) => known['type'] === type) ?? {}
 
 const mayBeMissing = (deployment: KubeObject): number => {
-  const limit = fieldsAt(deployment, 'spec', 'strategy', 'rollingUpdate')['maxUnavailable'] ?? 0
-  return typeof limit === 'number' ? limit : Math.floor((Number.parseInt(String(limit), 10) / 100) * wantedBy(deployment))
+  const limit = at(deployment, 'spec', 'strategy', 'rollingUpdate', 'maxUnavailable') ?? 0
+  return typeof limit === 'string' ? Math.floor((Number.parseInt(limit, 10) / 100) * wantedBy(deployment)) : Number(limit)
 }

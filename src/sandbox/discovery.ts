@@ -15,12 +15,18 @@ const ok = (body: Fields | string, contentType = 'application/json'): ApiAnswer 
 export const discover = (kinds: Kinds, pathname: string, accept: string): ApiAnswer | undefined => {
   if (['/healthz', '/livez', '/readyz'].includes(pathname)) return ok('ok', 'text/plain')
   if (pathname === '/version') return ok(version)
-  const [root, group, apiVersion, ...rest] = pathname.split('/').slice(1).filter((part) => part !== '')
-  if (root === 'api' && group !== undefined && apiVersion === undefined) return resourceList(kinds, '', group)
-  if (root === 'api' && group === undefined) return aggregated(kinds, accept, true) ?? ok({ kind: 'APIVersions', versions: ['v1'] })
-  if (root !== 'apis' || rest.length > 0) return undefined
-  if (group === undefined) return aggregated(kinds, accept, false) ?? ok({ kind: 'APIGroupList', apiVersion: 'v1', groups: groupNames(kinds).map((name) => apiGroup(kinds, name)) })
-  if (apiVersion !== undefined) return resourceList(kinds, group, apiVersion)
+  const [root, ...parts] = pathname.split('/').filter((part) => part !== '')
+  if (root === 'api') return discoverGroup(kinds, accept, '', parts)
+  if (root === 'apis' && parts.length > 0) return discoverGroup(kinds, accept, parts[0] ?? '', parts.slice(1))
+  if (root !== 'apis') return undefined
+  const groups = groupNames(kinds).map((name) => apiGroup(kinds, name))
+  return aggregated(kinds, accept, groupNames(kinds)) ?? ok({ kind: 'APIGroupList', apiVersion: 'v1', groups })
+}
+
+const discoverGroup = (kinds: Kinds, accept: string, group: string, [name, ...rest]: readonly string[]): ApiAnswer | undefined => {
+  if (rest.length > 0) return undefined
+  if (name !== undefined) return resourceList(kinds, group, name)
+  if (group === '') return aggregated(kinds, accept, ['']) ?? ok({ kind: 'APIVersions', versions: ['v1'] })
   return groupNames(kinds).includes(group) ? ok({ kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(kinds, group) }) : undefined
 }
 
@@ -54,11 +60,11 @@ const resourceList = (kinds: Kinds, group: string, name: string): ApiAnswer | un
   return ok({ kind: 'APIResourceList', apiVersion: 'v1', groupVersion: groupVersion(group, name), resources })
 }
 
-const aggregated = (kinds: Kinds, accept: string, core: boolean): ApiAnswer | undefined => {
+const aggregated = (kinds: Kinds, accept: string, groups: readonly string[]): ApiAnswer | undefined => {
   // kubectl up to 1.29 knows only v2beta1, and takes a v2 answer for an empty list.
   const asked = /g=apidiscovery\.k8s\.io;v=(v2beta1|v2);as=APIGroupDiscoveryList/.exec(accept)?.[1]
   if (asked === undefined) return undefined
-  const items = (core ? [''] : groupNames(kinds)).map((group) => ({
+  const items = groups.map((group) => ({
     metadata: { name: group, creationTimestamp: null },
     versions: versionNames(kinds, group).map((name) => ({
       version: name,

@@ -1,7 +1,7 @@
 import { at, fieldsAt, isFields, listAt, textAt, type Fields } from './json.ts'
 import { controllerReference, type ControllerParts } from './garbage.ts'
 import type { KubeObject, ResourceName } from './objects.ts'
-import { isReady } from './pods.ts'
+import { isReady } from './kubelet.ts'
 import type { Change } from './store.ts'
 
 const endpointSlices: ResourceName = 'endpointslices.discovery.k8s.io'

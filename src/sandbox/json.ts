@@ -53,6 +53,10 @@ export const setAt = (target: Fields, path: readonly string[], value: unknown): 
 /** A deep copy as JSON sees it: fields that are undefined are gone. */
 export const clone = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T
 
+/** A deep copy without the fields that are null: a typed API does not tell them from missing ones. */
+export const withoutNulls = <T>(value: T): T =>
+  JSON.parse(JSON.stringify(value), (_, child: unknown) => (child === null ? undefined : child)) as T
+
 /** Freezes a value to its depth. */
 export const freeze = <T>(value: T): T => {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {

@@ -5,8 +5,8 @@ import { createTsdb } from './metrics/tsdb.ts'
 import type { Tsdb } from './metrics/tsdb.ts'
 import { compilePromql } from './metrics/promql.ts'
 import type { ClusterReader, KubeObject, ResourceName, StoreEvent } from './objects.ts'
-import { createPods } from './pods.ts'
-import type { Pods } from './pods.ts'
+import { createPodRuntime } from './pod-runtime.ts'
+import type { MeshPodRuntime } from './pod-runtime.ts'
 import { keyOf } from './route-objects.ts'
 import type { DestinationRuleSpec, VirtualServiceSpec } from './route-objects.ts'
 import { workloadOf } from './route-pods.ts'
@@ -93,7 +93,7 @@ export type TestMesh = {
   readonly clock: VirtualClock
   readonly cluster: TestCluster
   readonly mesh: Mesh
-  readonly pods: Pods
+  readonly pods: MeshPodRuntime
   readonly tsdb: Tsdb
   /** Starts pods and puts them into the cluster, then lets everything take effect. */
   readonly run: (...started: readonly KubeObject[]) => Promise<void>
@@ -107,7 +107,7 @@ export function testMesh(objects: readonly KubeObject[], options: Partial<MeshOp
   const clock = new VirtualClock()
   const cluster = testCluster(...objects)
   const mesh = createMesh({ clock, cluster, seed: 7, ...options })
-  const pods = createPods({ clock, mesh, mode: 'function' })
+  const pods = createPodRuntime({ clock, mesh, mode: 'function' })
   const tsdb = createTsdb({ clock, targets: mesh.targets })
   return {
     clock, cluster, mesh, pods, tsdb,

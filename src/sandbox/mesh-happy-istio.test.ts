@@ -30,7 +30,7 @@ describe.skipIf(!present)(`happy-istio${present ? '' : ' (skipped: its manifests
     expect(v1).toMatchObject({ version: 'v1', requests: 1000, errors: 0, mirrored: 0 })
     expect(v2).toMatchObject({ version: 'v2', requests: 0, mirrored: 500, mirroredErrors: 500 })
     const byReporter = 'sum by (destination_version, reporter, response_code) (istio_requests_total{destination_workload=~"service-c.*"})'
-    expect(world.query(byReporter)).toEqual({ 'source v1 200': 1000, 'destination v1 200': 1000, 'destination v2 500': 500 })
+    expect(world.query(byReporter)).toEqual({ 'v1 source 200': 1000, 'v1 destination 200': 1000, 'v2 destination 500': 500 })
   })
 
   it('answers by its policies: the gateway reaches service-a only', async () => {

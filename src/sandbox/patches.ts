@@ -1,5 +1,5 @@
 import jsonpatch, { type Operation } from 'fast-json-patch'
-import { clone, equal, isFields, type Fields } from './json.ts'
+import { equal, isFields, type Fields } from './json.ts'
 import type { KubeObject } from './objects.ts'
 import { badRequest, Refusal, unsupportedMedia } from './refusals.ts'
 
@@ -12,7 +12,7 @@ export const parsePatch = (contentType: string, body: string, strategic: boolean
   if (type === 'application/json-patch+json') return jsonPatch(parseJson(body))
   if (type === 'application/merge-patch+json') return (current) => mergePatch(current, object(parseJson(body)))
   if (type === 'application/strategic-merge-patch+json' && strategic) {
-    return (current) => strategicPatch(current, object(parseJson(body)), '')
+    return (current) => strategicPatch(current, object(parseJson(body)))
   }
   const accepted = ['application/json-patch+json', 'application/merge-patch+json', ...(strategic ? ['application/strategic-merge-patch+json'] : [])]
   const said = type === 'application/apply-patch+yaml' ? 'server-side apply is not part of the sandbox' : 'the body of the request was in an unknown format'
@@ -84,24 +84,25 @@ const mergeKey = (list: string, items: readonly unknown[]): string | undefined =
 
 const directive = /^\$(setElementOrder|deleteFromPrimitiveList|retainKeys|patch)/
 
-const strategicPatch = (target: unknown, patch: Fields, name: string): Fields => {
+const strategicPatch = (target: unknown, patch: Fields): Fields => {
   if (patch['$patch'] === 'replace') return withoutDirectives(patch)
   const merged: Fields = isFields(target) ? target : {}
   const retained = patch['$retainKeys']
-  if (Array.isArray(retained)) for (const key of Object.keys(merged)) if (!retained.includes(key)) delete merged[key]
+  for (const key of Array.isArray(retained) ? Object.keys(merged) : []) if (!listOf(retained).includes(key)) delete merged[key]
   for (const [field, value] of Object.entries(patch)) {
     const listName = field.slice(field.indexOf('/') + 1)
     if (field.startsWith('$deleteFromPrimitiveList/')) merged[listName] = listOf(merged[listName]).filter((item) => !listOf(value).includes(item))
-    else if (field.startsWith('$setElementOrder/')) patch[listName] ??= []
+    else if (field.startsWith('$setElementOrder/')) patchList(merged, listName, listOf(patch[listName]), value)
+    else if (!directive.test(field)) patchField(merged, field, value, patch[`$setElementOrder/${field}`])
   }
-  for (const [field, value] of Object.entries(patch)) {
-    if (directive.test(field)) continue
-    if (value === null || (isFields(value) && value['$patch'] === 'delete')) delete merged[field]
-    else if (isFields(value)) merged[field] = strategicPatch(merged[field], value, field)
-    else if (Array.isArray(value)) patchList(merged, field, value, patch[`$setElementOrder/${field}`])
-    else merged[field] = value
-  }
-  return name === '' ? clone(merged) : merged
+  return merged
+}
+
+const patchField = (merged: Fields, field: string, value: unknown, order: unknown): void => {
+  if (value === null || (isFields(value) && value['$patch'] === 'delete')) delete merged[field]
+  else if (isFields(value)) merged[field] = strategicPatch(merged[field], value)
+  else if (!Array.isArray(value)) merged[field] = value
+  else if (order === undefined) patchList(merged, field, value, undefined)
 }
 
 const patchList = (merged: Fields, field: string, patches: readonly unknown[], order: unknown): void => {
@@ -109,7 +110,10 @@ const patchList = (merged: Fields, field: string, patches: readonly unknown[], o
   const key = mergeKey(field, [...patches, ...current])
   const replaced = patches.some((item) => isFields(item) && item['$patch'] === 'replace' && Object.keys(item).length === 1)
   if (key === undefined || replaced) merged[field] = patches.filter((item) => !isFields(item) || item['$patch'] === undefined)
-  else if (patches.length > 0 || current.length > 0) merged[field] = inOrder(key === '' ? union(current, patches) : mergeItems(current, patches, key), order, key)
+  else if (patches.length > 0 || current.length > 0) {
+    const items = key === '' ? union(current, patches) : mergeItems(current, patches, key)
+    merged[field] = inOrder(items, current, Array.isArray(order) ? order : patches, key)
+  }
 }
 
 const union = (current: readonly unknown[], added: readonly unknown[]): unknown[] => [...current, ...added.filter((item) => !current.includes(item))]
@@ -120,20 +124,25 @@ const mergeItems = (current: readonly unknown[], patches: readonly unknown[], ke
     if (!isFields(patch)) continue
     const index = items.findIndex((item) => isFields(item) && equal(item[key], patch[key]))
     if (patch['$patch'] === 'delete') items.splice(index, index < 0 ? 0 : 1)
-    else if (index >= 0) items[index] = strategicPatch(items[index], patch, key)
+    else if (index >= 0) items[index] = strategicPatch(items[index], patch)
     else items.push(withoutDirectives(patch))
   }
   return items
 }
 
-/** Items that the order names come in that order; the others keep their place before what followed them. */
-const inOrder = (items: readonly unknown[], order: unknown, key: string): unknown[] => {
-  if (!Array.isArray(order)) return [...items]
-  const named: readonly unknown[] = order
-  const rank = (item: unknown): number =>
-    named.findIndex((wanted) => (isFields(wanted) && isFields(item) ? equal(wanted[key], item[key]) : equal(wanted, item)))
-  const ranked = items.filter((item) => rank(item) >= 0).toSorted((a, b) => rank(a) - rank(b))
-  return items.map((item) => (rank(item) < 0 ? item : ranked.shift()))
+/** Items that the patch names come in its order, new ones first; the others stay before those they stood before. */
+const inOrder = (items: readonly unknown[], before: readonly unknown[], order: readonly unknown[], key: string): unknown[] => {
+  const rank = (list: readonly unknown[], item: unknown): number =>
+    list.findIndex((other) => (isFields(other) && isFields(item) ? equal(other[key], item[key]) : equal(other, item)))
+  const named = items.filter((item) => rank(order, item) >= 0).toSorted((a, b) => rank(order, a) - rank(order, b))
+  const others = items.filter((item) => rank(order, item) < 0)
+  const sorted: unknown[] = []
+  for (const item of named) {
+    const place = rank(before, item)
+    while (others.length > 0 && place > rank(before, others[0])) sorted.push(others.shift())
+    sorted.push(item)
+  }
+  return [...sorted, ...others]
 }
 
 const withoutDirectives = (value: Fields): Fields =>

@@ -49,43 +49,47 @@ function forward(agent: Agent, port: number, { method, host, path, headers, body
   return new Promise((resolve, reject) => {
     const fail = (error: Error) => reject(new ConnectionError('code' in error && error.code === 'ECONNREFUSED' ? 'UF' : 'UC', { cause: error }))
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
-    const outgoing = httpRequest({ agent, host: '127.0.0.1', port, method, path, headers: { ...endToEnd(headers), ...length, host }, timeout: 30_000 })
+    const outgoing = httpRequest({ agent, host: '127.0.0.1', port, method, path, headers: { ...headers, ...length, host }, timeout: 30_000 })
     outgoing.once('error', fail)
     outgoing.once('timeout', () => outgoing.destroy(new Error('no answer within 30 s')))
     outgoing.once('response', (incoming) => {
-      readBody(incoming).then((text) => resolve({ status: incoming.statusCode ?? 0, headers: flat(incoming), body: text })).catch(fail)
+      readBody(incoming).then((text) => resolve({ status: incoming.statusCode ?? 0, headers: endToEnd(incoming.headers), body: text })).catch(fail)
     })
     outgoing.end(body)
   })
 }
 
 async function readRequest(incoming: IncomingMessage): Promise<MeshRequest> {
-  const headers = flat(incoming)
+  const { method = 'GET', url: path = '/', headers: { host = '', ...headers } } = incoming
   const body = await readBody(incoming)
-  return {
-    method: incoming.method ?? 'GET', host: headers['host'] ?? '', path: incoming.url ?? '/', headers: endToEnd(headers),
-    ...(body !== '' && { body }),
-  }
+  return { method, host, path, headers: endToEnd(headers), ...(body !== '' && { body }) }
 }
 
 function writeResponse(outgoing: ServerResponse, { status, headers, body }: MeshResponse): void {
-  outgoing.writeHead(status === 0 ? 502 : status, { ...endToEnd(headers), 'content-length': Buffer.byteLength(body) })
+  outgoing.writeHead(status === 0 ? 502 : status, { ...headers, 'content-length': Buffer.byteLength(body) })
   outgoing.end(body)
 }
 
-async function readBody(incoming: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of incoming) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks).toString('utf8')
-}
-
-const flat = (incoming: IncomingMessage): Record<string, string> =>
-  Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : (value ?? '')]))
+/** By events: an async iterator costs a third of the proxy's time. */
+const readBody = (incoming: IncomingMessage): Promise<string> =>
+  new Promise((resolve, reject) => {
+    let body = ''
+    incoming.setEncoding('utf8')
+    incoming.on('data', (chunk: string) => (body += chunk))
+    incoming.once('end', () => (incoming.complete ? resolve(body) : reject(new Error('the message was cut short'))))
+    incoming.once('error', reject)
+  })
 
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding', 'content-length', 'host', 'upgrade', 'date'])
 
-const endToEnd = (headers: Readonly<Record<string, string>>): Record<string, string> =>
-  Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name)))
+function endToEnd(headers: IncomingMessage['headers'] | MeshRequest['headers']): Record<string, string> {
+  const kept: Record<string, string> = {}
+  for (const name of Object.keys(headers)) {
+    const value = headers[name]
+    if (value !== undefined && !HOP_BY_HOP.has(name)) kept[name] = Array.isArray(value) ? value.join(', ') : value
+  }
+  return kept
+}
 
 /** The ingress gateway's port: every request on it enters the mesh there. */
 export const listenGateway = (mesh: Pick<Mesh, 'request' | 'gateway'>, port = 0): Promise<Listener> =>

@@ -1,7 +1,7 @@
 import { fieldsAt, numberAt, type Fields } from './json.ts'
 import { controllerOf, controllerReference, type ControllerParts } from './garbage.ts'
 import type { KubeObject, ResourceName } from './objects.ts'
-import { isReady } from './pods.ts'
+import { isReady } from './kubelet.ts'
 import type { Change } from './store.ts'
 
 /** Where ReplicaSets are kept. */

@@ -30,19 +30,22 @@ export type Target = {
   readonly subresource: string | undefined
 }
 
+// "namespaces/x" alone is the namespace itself, and "status" and "finalize" are its subresources, not kinds.
+const resourcePath =
+  /^\/(?:api|apis\/(?<group>[^/]+))\/(?<version>[^/]+)(?:\/namespaces\/(?<namespace>[^/]+)(?=\/(?!status$|finalize$)))?\/(?<plural>[^/]+)(?:\/(?<name>[^/]+)(?:\/(?<subresource>[^/]+))?)?$/
+
 /** Reads a path such as /apis/apps/v1/namespaces/test/deployments/web/scale; refuses with 404 what is not served. */
 export const parseTarget = (kinds: Kinds, pathname: string): Target => {
-  const [root, ...parts] = pathname.split('/').filter((part) => part !== '').map(decodeURIComponent)
-  const [group, version = '', ...rest] = root === 'api' ? ['', ...parts] : parts
-  // "namespaces/x" alone is the namespace itself, and "status" and "finalize" are its subresources, not kinds.
-  const inside = rest[0] === 'namespaces' && rest.length > 2 && !['status', 'finalize'].includes(rest[2] ?? '')
-  const [plural = '', name, subresource] = inside ? rest.slice(2) : rest
-  const endpoint = kinds.endpoint(group ?? '', version, plural)
-  if (endpoint === undefined || (root !== 'api' && root !== 'apis')) throw noSuchPath()
-  const collectionInAll = !inside && endpoint.kind.namespaced && name === undefined
-  if (!collectionInAll && inside !== endpoint.kind.namespaced) throw noSuchPath()
-  return { endpoint, namespace: inside ? (rest[1] ?? '') : '', name, subresource }
+  const found = resourcePath.exec(decodeURIComponent(pathname))?.groups ?? {}
+  const { group = '', version = '', namespace = '', plural = '', name, subresource } = found
+  const endpoint = kinds.endpoint(group, version, plural)
+  if (endpoint === undefined || !isPlace(endpoint.kind.namespaced, namespace !== '', name)) throw noSuchPath()
+  return { endpoint, namespace, name, subresource }
 }
+
+/** Objects live in a namespace or not, as their kind does; a collection can also be that of all namespaces. */
+const isPlace = (namespaced: boolean, inside: boolean, name: string | undefined): boolean =>
+  namespaced === inside || (namespaced && name === undefined)
 
 const bodyLimit = 3 * 1024 * 1024
 

@@ -20,8 +20,10 @@ export type CompiledRoute = {
 export type VirtualHost = { readonly routes: readonly CompiledRoute[] | undefined }
 
 type Question = {
-  /** All of them, oldest first. */
+  /** At least all that name the host, oldest first. */
   readonly virtualServices: readonly KubeObject[]
+  /** Where delegates are looked for. */
+  readonly all: readonly KubeObject[]
   readonly gateways: readonly KubeObject[]
   readonly caller: Workload
   readonly host: string
@@ -32,14 +34,14 @@ type Question = {
  * whole; at a gateway the routes of all of them join, oldest first, those without a match last.
  */
 export function compileVirtualHost(question: Question): VirtualHost {
-  const { caller, virtualServices } = question
+  const { caller, all } = question
   const speaking = closest(question)
   if (!caller.gateways.includes('mesh')) {
-    const routes = speaking.flatMap((object) => compileRoutes(object, virtualServices))
+    const routes = speaking.flatMap((object) => compileRoutes(object, all))
     return { routes: [...routes.filter(({ spec }) => spec.match !== undefined), ...routes.filter(({ spec }) => spec.match === undefined)] }
   }
   const [oldest] = speaking
-  const routes = oldest === undefined ? [] : compileRoutes(oldest, virtualServices)
+  const routes = oldest === undefined ? [] : compileRoutes(oldest, all)
   return { routes: routes.length === 0 ? undefined : routes }
 }
 

@@ -1,7 +1,7 @@
 import type { KubeObject } from './objects.ts'
-import { ROOT_NAMESPACE, hostCandidates, serviceHost } from './route-hosts.ts'
+import { fullHost, hostCandidates, serviceHost } from './route-hosts.ts'
 import { byAge, keyOf, namespaceOf, selects, specOf } from './route-objects.ts'
-import type { GatewaySpec, RouteObjects, StringMap } from './route-objects.ts'
+import type { DestinationRuleSpec, GatewaySpec, RouteObjects, StringMap, VirtualServiceSpec } from './route-objects.ts'
 import { compilePolicies } from './route-policy.ts'
 import type { PolicyCheck } from './route-policy.ts'
 import { isReady, workloadOf } from './route-pods.ts'
@@ -17,6 +17,8 @@ export type ServiceView = {
   readonly name: string
   readonly namespace: string
   readonly selector: StringMap
+  /** 0 for the oldest Service. */
+  readonly age: number
 }
 
 /** What every proxy knows between two pushes. Compiled on demand, then kept: asking again costs a map look-up. */
@@ -37,35 +39,30 @@ export type RouteView = {
 
 /** The view of one snapshot. */
 export function createRouteView(objects: RouteObjects): RouteView {
-  const services = new Map(objects.services.toSorted(byAge).map((object) => serviceEntry(object)))
-  const virtualServices = objects['virtualservices.networking.istio.io'].toSorted(byAge)
-  const rules = groupBy(objects['destinationrules.networking.istio.io'], namespaceOf, (rule) => rule)
-  const pods = groupBy(objects.pods.filter(isReady), namespaceOf, workloadOf)
+  const index = memoise(() => indexed(objects))
   const gateways = objects['gateways.networking.istio.io']
-  const rulesFor = (namespaces: readonly string[]) => [...new Set(namespaces)].flatMap((namespace) => rules.get(namespace) ?? [])
   return {
-    service: (host) => services.get(host),
+    service: (host) => index().services.get(host),
     resolve: memoise((header, namespace) => {
       const candidates = hostCandidates(header, namespace)
-      return candidates.find((candidate) => services.has(candidate)) ?? candidates.at(-1) ?? header
+      return candidates.find((candidate) => index().services.has(candidate)) ?? candidates.at(-1) ?? header
     }),
     virtualHost: memoise(
-      (caller, host) => compileVirtualHost({ virtualServices, gateways, caller, host }),
+      (caller, host) => compileVirtualHost({ virtualServices: index().virtualServices(host), all: objects[VIRTUAL_SERVICES], gateways, caller, host }),
       (caller, host) => `${caller.gateways.join()} ${caller.namespace} ${host}`,
     ),
     rule: memoise(
-      (caller, { host, namespace }) => governingRule(rulesFor([caller.namespace, namespace, ROOT_NAMESPACE]), {
+      (caller, { host, namespace }) => governingRule(index().rules(host), {
         host, serviceNamespace: namespace, callerNamespace: caller.namespace, callerLabels: caller.labels,
       }),
       (caller, { host }) => `${caller.key} ${host}`,
     ),
     endpoints: memoise(
-      (service, labels) => (pods.get(service.namespace) ?? [])
-        .filter((pod) => selectsPod(service, pod) && selects(labels, pod.labels)),
+      (service, labels) => index().pods(service).filter((pod) => selectsPod(service, pod) && selects(labels, pod.labels)),
       ({ host }, labels) => `${host} ${JSON.stringify(labels)}`,
     ),
     serviceOf: memoise(
-      (pod) => [...services.values()].find((service) => service.namespace === pod.namespace && selectsPod(service, pod)),
+      (pod) => index().servicesNear(pod).filter((service) => selectsPod(service, pod)).toSorted((a, b) => a.age - b.age)[0],
       ({ key }) => key,
     ),
     gateways: (labels) => gateways.filter((gateway) => selects(specOf<GatewaySpec>(gateway).selector ?? {}, labels)).map(keyOf),
@@ -73,36 +70,60 @@ export function createRouteView(objects: RouteObjects): RouteView {
   }
 }
 
-function serviceEntry(object: KubeObject): [string, ServiceView] {
-  const [name, namespace] = [object.metadata.name, namespaceOf(object)]
-  const host = serviceHost(name, namespace)
-  return [host, { host, name, namespace, selector: specOf<{ selector?: StringMap }>(object).selector ?? {} }]
+const VIRTUAL_SERVICES = 'virtualservices.networking.istio.io'
+
+/** Made with the view's first question: a mesh without traffic should not pay for pushes. */
+function indexed(objects: RouteObjects) {
+  const services = objects.services.toSorted(byAge).map(serviceView)
+  const servicesByLabel = groupBy(services, ({ namespace, selector }) => pairs(namespace, selector).slice(0, 1))
+  const pods = groupBy(objects.pods.filter(isReady).map(workloadOf), ({ namespace, labels }) => pairs(namespace, labels))
+  return {
+    services: new Map(services.map((service) => [service.host, service])),
+    /** Those that may select the pod. */
+    servicesNear: ({ namespace, labels }: Workload) => pairs(namespace, labels).flatMap((pair) => servicesByLabel(pair)),
+    /** Those that the Service may select. */
+    pods: ({ namespace, selector }: ServiceView) => pairs(namespace, selector).slice(0, 1).flatMap((pair) => pods(pair)),
+    virtualServices: byHost(objects[VIRTUAL_SERVICES].toSorted(byAge), (object) => specOf<VirtualServiceSpec>(object).hosts ?? []),
+    rules: byHost(objects['destinationrules.networking.istio.io'], (object) => [specOf<DestinationRuleSpec>(object).host ?? '']),
+  }
 }
+
+function serviceView(object: KubeObject, age: number): ServiceView {
+  const [name, namespace] = [object.metadata.name, namespaceOf(object)]
+  return { host: serviceHost(name, namespace), name, namespace, age, selector: specOf<{ selector?: StringMap }>(object).selector ?? {} }
+}
+
+/** The objects that name a host exactly, then all that name some wildcard. */
+function byHost(objects: readonly KubeObject[], hostsOf: (object: KubeObject) => readonly string[]): (host: string) => readonly KubeObject[] {
+  const keys = (object: KubeObject) => hostsOf(object).map((host) => (host.startsWith('*') ? '*' : fullHost(host, namespaceOf(object))))
+  const groups = groupBy(objects, (object) => [...new Set(keys(object))])
+  return (host) => [...new Set([...groups(host), ...groups('*')])]
+}
+
+const pairs = (namespace: string, labels: StringMap): readonly string[] => Object.entries(labels).map(([key, value]) => `${namespace} ${key}=${value}`)
 
 const selectsPod = ({ selector }: ServiceView, pod: Workload): boolean => Object.keys(selector).length > 0 && selects(selector, pod.labels)
 
-function groupBy<Item, Value>(
-  items: readonly Item[], key: (item: Item) => string, value: (item: Item) => Value,
-): ReadonlyMap<string, readonly Value[]> {
-  const groups = new Map<string, Value[]>()
+function groupBy<Item>(items: readonly Item[], keysOf: (item: Item) => readonly string[]): (key: string) => readonly Item[] {
+  const groups = new Map<string, Item[]>()
   for (const item of items) {
-    const group = groups.get(key(item))
-    if (group === undefined) groups.set(key(item), [value(item)])
-    else group.push(value(item))
+    for (const key of keysOf(item)) {
+      const group = groups.get(key)
+      if (group === undefined) groups.set(key, [item])
+      else group.push(item)
+    }
   }
-  return groups
+  return (key) => groups.get(key) ?? []
 }
 
 function memoise<Args extends readonly unknown[], Value>(
   compute: (...args: Args) => Value, key: (...args: Args) => string = (...args) => args.join(' '),
 ): (...args: Args) => Value {
-  const known = new Map<string, Value>()
+  const known = new Map<string, { readonly value: Value }>()
   return (...args) => {
     const name = key(...args)
-    const found = known.get(name)
-    if (found !== undefined) return found
-    const value = compute(...args)
-    known.set(name, value)
-    return value
+    const found = known.get(name) ?? { value: compute(...args) }
+    known.set(name, found)
+    return found.value
   }
 }

@@ -135,8 +135,8 @@ const causeOf = (error: ErrorObject): Cause | undefined => {
     return { field, message: `Unsupported value: ${JSON.stringify(data)}: supported values: ${supported}`, reason: 'FieldValueNotSupported' }
   }
   if (keyword === 'type') {
-    const [expected] = [schema].flat()
-    return invalidValue(field, typeName(data), `${field} in body must be of type ${String(expected)}: "${typeName(data)}"`)
+    const expected = [schema].flat().filter((type) => type !== 'null').join(',')
+    return invalidValue(field, typeName(data), `${field} in body must be of type ${expected}: "${typeName(data)}"`)
   }
   const size = sizeWordings[keyword]
   if (size !== undefined) return { field, message: `${size[0]} ${String(schema)} ${size[1]}`, reason: keyword === 'maxLength' ? 'FieldValueTooLong' : 'FieldValueTooMany' }

@@ -12,6 +12,8 @@ export type TableOptions = {
   readonly header: boolean
   /** Metadata, Object or None. */
   readonly includeObject: string
+  /** The object in the version that was asked for. */
+  readonly present: (object: KubeObject) => KubeObject
 }
 
 type Cell = (object: KubeObject, now: number) => unknown
@@ -32,13 +34,13 @@ export const tableOf = (endpoint: Endpoint, objects: readonly KubeObject[], opti
     apiVersion: 'meta.k8s.io/v1',
     metadata: { resourceVersion: String(options.version) },
     columnDefinitions: options.header ? definitions : [],
-    rows: objects.map((object) => ({ cells: columns.map(({ cell }) => cell(object, options.now) ?? null), ...rowObject(object, options.includeObject) })),
+    rows: objects.map((object) => ({ cells: columns.map(({ cell }) => cell(object, options.now) ?? null), ...rowObject(object, options) })),
   }
 }
 
-const rowObject = (object: KubeObject, include: string): Fields => {
-  if (include === 'None') return {}
-  if (include === 'Object') return { object }
+const rowObject = (object: KubeObject, { includeObject, present }: TableOptions): Fields => {
+  if (includeObject === 'None') return {}
+  if (includeObject === 'Object') return { object: present(object) }
   return { object: { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata } }
 }
 
@@ -52,7 +54,7 @@ const ageColumn = column('Age', since('metadata', 'creationTimestamp'))
 
 const columnsOf = ({ kind, version }: Endpoint): readonly TableColumn[] => {
   const special = builtInColumns[kind.resource]
-  if (kind.resource === 'events' && special !== undefined) return special
+  if (special?.some(({ format }) => format === 'name') === true) return special
   if (special !== undefined) return [nameColumn, ...special, ageColumn]
   return [nameColumn, ...(version.columns?.map(customColumn) ?? [ageColumn])]
 }
@@ -63,9 +65,8 @@ const customColumn = ({ name, type, jsonPath, priority = 0 }: NonNullable<KindVe
   priority,
   cell: (object, now) => {
     const [value] = valuesAt(object, jsonPath)
-    if (type === 'date') return value === undefined ? undefined : ageOf(String(value), now)
-    if (type !== 'string' || value === undefined) return value
-    return typeof value === 'string' ? value : JSON.stringify(value)
+    if (type === 'date') return typeof value === 'string' ? ageOf(value, now) : undefined
+    return type !== 'string' || value === undefined || typeof value === 'string' ? value : JSON.stringify(value)
   },
 })
 
@@ -77,10 +78,13 @@ export const valuesAt = (root: unknown, path: string): readonly unknown[] => {
   for (const [, dotted, quoted, index, filterField, wanted] of path.replaceAll('\\.', '.').matchAll(pathStep)) {
     const name = dotted ?? quoted
     found = found.flatMap((value) => {
-      if (name !== undefined) return at(value, name) ?? []
+      if (name !== undefined) {
+        const child = at(value, name)
+        return child === undefined ? [] : [child]
+      }
       const items = Array.isArray(value) ? (value as readonly unknown[]) : []
       if (filterField !== undefined) return items.filter((item) => at(item, ...filterField.split('.')) === wanted)
-      return index === '*' ? items : (items[Number(index)] ?? [])
+      return index === '*' ? items : items.slice(Number(index), Number(index) + 1)
     })
   }
   return found.filter((value) => value !== null)
@@ -156,9 +160,13 @@ const builtInColumns: Readonly<Record<ResourceName, readonly TableColumn[]>> = {
     column('Ready', count('status', 'readyReplicas')),
     ...workloadColumns,
   ],
-  'endpointslices.discovery.k8s.io': [column('AddressType', field('addressType')), column('Endpoints', endpointAddresses)],
+  'endpointslices.discovery.k8s.io': [
+    column('AddressType', field('addressType')),
+    column('Ports', (object) => listAt(object, 'ports').map((port) => numberAt(port, ['port'])).join(',') || '<unset>'),
+    column('Endpoints', endpointAddresses),
+  ],
   'leases.coordination.k8s.io': [column('Holder', field('spec', 'holderIdentity'))],
-  'customresourcedefinitions.apiextensions.k8s.io': [column('Created At', field('metadata', 'creationTimestamp'))],
+  'customresourcedefinitions.apiextensions.k8s.io': [nameColumn, column('Created At', field('metadata', 'creationTimestamp'))],
   events: [
     column('Last Seen', lastSeen),
     column('Type', field('type')),

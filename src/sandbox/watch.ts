@@ -130,17 +130,22 @@ export class Watches {
   }
 
   #replay(options: WatchOptions, queue: LineQueue, deliver: (change: Change) => void): boolean {
-    const { resource, namespace, selection, since = 0 } = options
+    const { resource, namespace, since = 0 } = options
     if (since === 0) {
-      const objects = this.#store.list(resource, namespace === '' ? undefined : namespace, namespace === '' ? undefined : selection.label)
-      for (const object of objects) if (selection.matches(object)) queue.push(options.render('ADDED', object))
-      if (options.initialEvents) queue.push(options.bookmark(this.#store.version, true))
+      this.#present(options, queue)
       return true
     }
     const changes = this.#store.since(resource, since)
     if (changes === undefined) queue.push(JSON.stringify({ type: 'ERROR', object: expired(since, this.#store.version).status }))
     for (const change of changes ?? []) if (namespace === '' || change.object.metadata.namespace === namespace) deliver(change)
     return changes !== undefined
+  }
+
+  #present({ resource, namespace, selection, ...options }: WatchOptions, queue: LineQueue): void {
+    for (const object of this.#store.list(resource, namespace || undefined)) {
+      if (selection.matches(object)) queue.push(options.render('ADDED', object))
+    }
+    if (options.initialEvents) queue.push(options.bookmark(this.#store.version, true))
   }
 
   async #live({ timeoutMs, bookmarks, bookmark }: WatchOptions, queue: LineQueue, signal: AbortSignal): Promise<void> {

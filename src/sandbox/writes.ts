@@ -1,7 +1,7 @@
 import type { Clock } from '../runtime/clock.ts'
 import { admitBuiltIn } from './admission.ts'
 import { coreEvent } from './event-forms.ts'
-import { clone, equal, fieldsAt, textAt, type Fields } from './json.ts'
+import { clone, equal, fieldsAt, textAt, withoutNulls, type Fields } from './json.ts'
 import { groupVersion, mayVanish, storedApiVersion, type Endpoint, type Kind } from './kinds.ts'
 import type { KubeObject, ObjectMeta } from './objects.ts'
 import { alreadyExists, badRequest, conflict, invalid, invalidValue, notFound, Refusal, terminating, type Cause } from './refusals.ts'
@@ -119,13 +119,14 @@ export class Writes {
     const apiVersion = groupVersion(kind.group, version.name)
     const metadata: ObjectMeta = { ...(fieldsAt(input, 'metadata') as Partial<ObjectMeta>), name: textAt(input, 'metadata', 'name') }
     for (const map of ['labels', 'annotations']) checkTexts(metadata, map)
-    if ((input['kind'] ?? kind.kind) !== kind.kind) throw badRequest(`${String(input['kind'])} in version "${version.name}" cannot be handled as a ${kind.kind}`)
-    const stored = [apiVersion, storedApiVersion(kind)]
-    if (!stored.includes(String(input['apiVersion'] ?? apiVersion))) throw badRequest(`the API version in the data (${String(input['apiVersion'])}) does not match the expected API version (${apiVersion})`)
+    if ((textAt(input, 'kind') || kind.kind) !== kind.kind) throw badRequest(`${textAt(input, 'kind')} in version "${version.name}" cannot be handled as a ${kind.kind}`)
+    const said = textAt(input, 'apiVersion') || apiVersion
+    if (said !== apiVersion && said !== storedApiVersion(kind)) throw badRequest(`the API version in the data (${said}) does not match the expected API version (${apiVersion})`)
     if ((metadata.namespace ?? namespace) !== namespace) throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
     if (namespace !== '') metadata.namespace = namespace
-    const draft = { ...input, apiVersion, kind: kind.kind, metadata }
-    return kind.resource === 'events' ? coreEvent(draft) : draft
+    const draft = { apiVersion, kind: kind.kind, metadata, ...omit(input, ['apiVersion', 'kind', 'metadata']) }
+    if (kind.custom) return draft
+    return withoutNulls(kind.resource === 'events' ? coreEvent(draft) : draft)
   }
 
   #checkPlace(kind: Kind, namespace: string, name: string): void {
@@ -185,6 +186,9 @@ export class Writes {
 }
 
 const suffixLetters = 'bcdfghjklmnpqrstvwxz2456789'
+
+const omit = (fields: Fields, names: readonly string[]): Fields =>
+  Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)))
 
 const checkTexts = (metadata: ObjectMeta, map: string): void => {
   for (const value of Object.values(fieldsAt(metadata, map))) {

@@ -33,8 +33,12 @@ export function numberOf(value: PromqlValue, wanted: string): number {
 
 /** The labels kept: those named, or all but those named and the metric's name. */
 export function grouped(labels: Labels, names: readonly string[], keep: boolean): Labels {
-  const kept = Object.entries(labels).filter(([name]) => (keep ? names.includes(name) : name !== '__name__' && !names.includes(name)))
-  return Object.fromEntries(kept)
+  const kept: Record<string, string> = {}
+  for (const name of keep ? names : Object.keys(labels)) {
+    const value = labels[name]
+    if (value !== undefined && (keep || (name !== '__name__' && !names.includes(name)))) kept[name] = value
+  }
+  return kept
 }
 
 /** The labels without the metric's name, as every result of a calculation has them. */

@@ -107,5 +107,7 @@ function compileBinary(tsdb: Tsdb, node: Node, offsetMs: number): Evaluate {
   const matching = { labels: groupingOf(clause), on, bool: modifiers.some(({ name }) => name === 'BoolModifier') }
   const [left, right] = [compile(tsdb, childAt(node, 0), offsetMs), compile(tsdb, childAt(node, -1), offsetMs)]
   const operator = childAt(node, 1).text.toLowerCase()
+  // The parser takes the sign for the literal's, and would answer 4 where Prometheus answers -4.
+  if (operator === '^' && /^[+-]/.test(childAt(node, 0).text)) throw new PromqlError('a signed number before ^ must be put in parentheses')
   return (atMs): PromqlValue => applyOperator(operator, left(atMs), right(atMs), matching)
 }

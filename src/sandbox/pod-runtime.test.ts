@@ -1,22 +1,22 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Clock } from '../runtime/clock.ts'
+import { systemClock } from '../runtime/system-clock.ts'
 import { createLoad, loopbackSend } from './load.ts'
 import { gateway, pod, service, testCluster, testMesh, virtualService } from './mesh-fixtures.ts'
 import { createMesh } from './mesh.ts'
 import { createPrometheusApi } from './metrics/prometheus-api.ts'
 import { listenPrometheus } from './metrics/prometheus-server.ts'
 import { createTsdb } from './metrics/tsdb.ts'
-import { createPods } from './pods.ts'
+import { createPodRuntime } from './pod-runtime.ts'
 import { listenGateway } from './proxy.ts'
 
 const ends: (() => void)[] = []
 afterEach(() => ends.splice(0).forEach((end) => end()))
 
 const OBJECTS = [
-  service('app'), service('back'),
+  service('app'), service('back'), service('copy'),
   gateway('edge', { selector: { istio: 'ingressgateway' }, servers: [{ hosts: ['*'] }] }),
   virtualService('edge', { hosts: ['*'], gateways: ['edge'], http: [{ route: [{ destination: { host: 'app' } }] }] }),
-  virtualService('back', { hosts: ['back'], http: [{ route: [{ destination: { host: 'back' } }], mirrors: [{ destination: { host: 'app' } }] }] }),
+  virtualService('back', { hosts: ['back'], http: [{ route: [{ destination: { host: 'back' } }], mirrors: [{ destination: { host: 'copy' } }] }] }),
 ]
 
 describe('pods over real sockets', () => {
@@ -26,9 +26,10 @@ describe('pods over real sockets', () => {
     expect(answer.status).toBe(200)
     expect(answer.headers['x-version']).toBe('v1')
     expect(JSON.parse(answer.body)).toMatchObject({ name: 'front', code: 200, upstream_calls: { 'http://back': { name: 'back', code: 200 } } })
-    await until(() => mesh.tally('app.shop.svc.cluster.local')[0]?.mirrored === 1)
-    expect(await query('sum by (destination_workload, reporter) (istio_requests_total{response_code="200"})')).toEqual({
-      'app-v1 source': '1', 'app-v1 destination': '2', 'back-v1 source': '2', 'back-v1 destination': '2',
+    await until(() => mesh.tally('copy.shop.svc.cluster.local')[0]?.mirroredErrors === 1)
+    expect(await query('sum by (destination_workload, reporter, response_code) (istio_requests_total)')).toEqual({
+      'app-v1 source 200': '1', 'app-v1 destination 200': '1', 'back-v1 source 200': '1', 'back-v1 destination 200': '1',
+      'copy-v1 destination 500': '1',
     })
 
     await pods.stop(pod('back', 'v1'))
@@ -57,7 +58,7 @@ describe('pods as functions', () => {
     void start('late', { READY_CHECK_RESPONSE_DELAY: '2s' })
     void start('broken', { READY_CHECK_RESPONSE_SUCCESS_CODE: '500' })
     await world.clock.advance(2299)
-    expect(states).toEqual(['pod shop/broken-v1 fails its readiness check'])
+    expect(states).toEqual(['pod shop/broken-v1 fails its readiness check with 500'])
     await world.clock.advance(1)
     expect(states.at(-1)).toBe('late')
   })
@@ -82,12 +83,12 @@ describe('pods as functions', () => {
 })
 
 async function served() {
-  const clock = realClock()
+  const clock = systemClock
   const cluster = testCluster(...OBJECTS)
-  const started = [pod('app', 'v1', { NAME: 'front', UPSTREAM_URIS: 'http://back' }), pod('back', 'v1', { NAME: 'back' })]
+  const started = [pod('app', 'v1', { NAME: 'front', UPSTREAM_URIS: 'http://back' }), pod('back', 'v1', { NAME: 'back' }), pod('copy', 'v1', { ERROR_RATE: '1' })]
   cluster.put(...started)
   const mesh = createMesh({ clock, cluster, seed: 1 })
-  const pods = createPods({ clock, mesh, mode: 'http', startMs: 0 })
+  const pods = createPodRuntime({ clock, mesh, mode: 'http', startMs: 0 })
   const listener = await listenGateway(mesh)
   const tsdb = createTsdb({ clock, targets: mesh.targets })
   const prometheus = await listenPrometheus(createPrometheusApi({ clock, tsdb }))
@@ -99,7 +100,7 @@ async function served() {
     clock, mesh, pods,
     port: listener.port,
     send: (method: string) => toGateway({ method, host: '', path: '/', headers: {} }),
-    async query(query: string) {
+    query: async (query: string) => {
       tsdb.scrape()
       const { body } = await toPrometheus({ method: 'POST', host: '', path: '/api/v1/query', headers: {}, body: new URLSearchParams({ query }).toString() })
       const { data } = JSON.parse(body) as { data: { result: { metric: Record<string, string>; value: [number, string] }[] } }
@@ -107,12 +108,6 @@ async function served() {
     },
   }
 }
-
-const realClock = (): Clock => ({
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-})
 
 async function until(done: () => boolean): Promise<void> {
   while (!done()) await new Promise((resolve) => setImmediate(resolve))

@@ -1,0 +1,63 @@
+import type { CanaryStatus } from '../api/canary.ts'
+import { parseDuration } from '../api/duration.ts'
+import type { Metric, Settings } from '../api/settings.ts'
+import type { Facts } from './facts.ts'
+import { currentStep } from './guards.ts'
+
+/** What must be asked, from now on and on the analysis clock, for the rollout that is under way. */
+export type CheckPlan = {
+  readonly rollout: string
+  /** Names the exposure that stands: evidence never carries over to another. */
+  readonly step: string
+  readonly clock: Settings['clock']
+  readonly metrics: readonly Metric[]
+  readonly workload: string
+  /** Callers' proxies where users meet the canary; its own proxy where only mirrors and matches reach it. */
+  readonly reporter: 'source' | 'destination'
+  readonly minRequests: number
+  readonly initialDelayMs: number
+  /** Something of ours gives it requests. */
+  readonly exposed: boolean
+  /** Until the exposure has spread and its time counts, milliseconds from now; 0 when it does. */
+  readonly countsInMs: number
+  /** Milliseconds since the epoch. */
+  readonly stepStartedAt: number
+  /** Of `for`, as status remembers it for this very step. */
+  readonly observedMs: number
+  readonly propagationMs: number
+  readonly remembered: CanaryStatus['checks']
+}
+
+/** The checks that are due while a rollout is under way; undefined when nothing is to be judged. */
+export function dueChecks(facts: Facts): CheckPlan | undefined {
+  const { c, canary, exposure, phase, world } = facts
+  if (c === undefined || canary === undefined || (phase !== 'Progressing' && phase !== 'Promoting')) return undefined
+  const { settings, status, ages, now } = world
+  const step = currentStep(facts)
+  const same = status?.step === stepShown(facts)
+  const startedAt = same ? status?.rollout?.stepStartedAt : undefined
+  return {
+    rollout: c.rollout,
+    step: stepKey(facts),
+    clock: settings.clock,
+    metrics: settings.analysis.metrics,
+    workload: canary.name,
+    reporter: exposure !== undefined && exposure.weight > 0 ? 'source' : 'destination',
+    minRequests: step?.minRequests ?? 0,
+    initialDelayMs: settings.analysis.initialDelayMs,
+    exposed: exposure !== undefined,
+    countsInMs: Math.max(0, settings.propagationMs - ages.routes),
+    stepStartedAt: startedAt === undefined ? now : Date.parse(startedAt),
+    observedMs: same && status?.rollout?.observed !== undefined ? parseDuration(status.rollout.observed) : 0,
+    propagationMs: settings.propagationMs,
+    remembered: same ? (status?.checks ?? []) : [],
+  }
+}
+
+/** Names what is exposed in this rollout. */
+export const stepKey = ({ c, exposure }: Pick<Facts, 'c' | 'exposure'>): string =>
+  `${c?.rollout ?? ''}#${exposure === undefined ? 'dark' : `${exposure.step}#${exposure.plan}`}`
+
+/** "2/5": how many steps have begun, of how many. */
+export const stepShown = ({ exposure, world: { settings } }: Pick<Facts, 'exposure' | 'world'>): string =>
+  `${Math.min((exposure?.step ?? -1) + 1, settings.steps.length)}/${settings.steps.length}`

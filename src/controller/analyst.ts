@@ -1,0 +1,175 @@
+import type { HostNames } from '../analysis/mesh-answers.ts'
+import { growths, marksOf, type Growth, type Marks } from '../analysis/tally.ts'
+import type { CheckPlan } from '../canary/due-checks.ts'
+import type { Evidence } from '../canary/world.ts'
+import type { Prometheus } from '../prometheus/prometheus.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { askCounters, askMeshAnswers } from './ask.ts'
+import { Examination } from './examination.ts'
+import { nextRun } from './schedule.ts'
+
+export type AnalystOptions = {
+  readonly prometheus: Prometheus
+  readonly clock: Clock
+  /** A Canary's evidence has changed. */
+  readonly onChecked: (key: string) => void
+  /** How much later than planned a tick came, milliseconds. */
+  readonly onTick?: (lateMs: number, canaries: number) => void
+}
+
+type Followed = { readonly examination: Examination; dueMs: number; busy: boolean }
+
+const USUAL_MS = 10 * 60_000
+
+/**
+ * Asks Prometheus on the analysis clock, for every rollout under way, apart from the reconciles: no rollback ever
+ * waits for an answer. All canaries of one interval tick together, so that one query serves them all.
+ */
+export class Analyst {
+  readonly #options: AnalystOptions
+  readonly #followed = new Map<string, Followed>()
+  readonly #meshMarks = new Map<string, { readonly marks: Marks; readonly atMs: number }>()
+  #wake: () => void = () => undefined
+
+  constructor(options: AnalystOptions) {
+    this.#options = options
+  }
+
+  /** The Canary's rollout is examined by this plan from now on. */
+  follow(key: string, plan: CheckPlan, service: string, names: HostNames): void {
+    const { clock } = this.#options
+    const known = this.#followed.get(key)
+    if (known !== undefined && known.examination.plan.workload === plan.workload) {
+      const clockChanged = JSON.stringify(known.examination.plan.clock) !== JSON.stringify(plan.clock)
+      known.examination.follow(plan, clock.monotonic())
+      if (!clockChanged) return
+      known.dueMs = this.#nextTick(plan)
+    } else {
+      const examination = new Examination(plan, service, names, clock.monotonic())
+      this.#followed.set(key, { examination, dueMs: this.#nextTick(plan), busy: false })
+    }
+    this.#wake()
+  }
+
+  /** Nothing of it is being rolled out any more. */
+  forget(key: string): void {
+    this.#followed.delete(key)
+  }
+
+  evidence(key: string, step: string): Evidence | undefined {
+    return this.#followed.get(key)?.examination.evidenceOf(step)
+  }
+
+  /** A route, rule or workload of it was just written. */
+  wrote(key: string): void {
+    this.#followed.get(key)?.examination.wrote(this.#options.clock.monotonic())
+  }
+
+  /** Ticks until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    while (!signal.aborted) {
+      const now = clock.monotonic()
+      const due = [...this.#followed].filter(([, { dueMs, busy }]) => !busy && dueMs <= now)
+      for (const group of groupedByClock(due)) void this.#tick(group, signal)
+      const next = Math.min(...[...this.#followed.values()].filter(({ busy }) => !busy).map(({ dueMs }) => dueMs))
+      await this.#sleep(next === Infinity ? 60_000 : next - clock.monotonic(), signal)
+    }
+  }
+
+  async #sleep(ms: number, signal: AbortSignal): Promise<void> {
+    const woken = new AbortController()
+    const stop = () => woken.abort()
+    signal.addEventListener('abort', stop, { once: true })
+    this.#wake = stop
+    await this.#options.clock.sleep(ms, woken.signal).catch(() => undefined)
+    signal.removeEventListener('abort', stop)
+  }
+
+  async #tick(group: readonly (readonly [string, Followed])[], signal: AbortSignal): Promise<void> {
+    const { clock, onTick, onChecked } = this.#options
+    onTick?.(clock.monotonic() - Math.min(...group.map(([, { dueMs }]) => dueMs)), group.length)
+    for (const [, followed] of group) followed.busy = true
+    try {
+      await this.#examine(group.map(([, { examination }]) => examination), signal)
+    } finally {
+      for (const [key, followed] of group) {
+        followed.busy = false
+        followed.dueMs = this.#nextTick(followed.examination.plan)
+        if (!signal.aborted) onChecked(key)
+      }
+      this.#wake()
+    }
+  }
+
+  /** Never throws: what cannot be seen is a blind tick. */
+  async #examine(examinations: readonly Examination[], signal: AbortSignal): Promise<void> {
+    const { prometheus, clock } = this.#options
+    const intervalMs = intervalOf(examinations[0]?.plan.clock)
+    const judged = examinations.filter(({ plan }) => plan.metrics.length > 0)
+    const at = () => ({ now: clock.now(), monotonicMs: clock.monotonic(), intervalMs })
+    for (const examination of examinations) if (!judged.includes(examination)) examination.look(NOTHING, at())
+    if (judged.length === 0) return
+    const services = [...new Set(judged.map(({ service }) => service))]
+    const durations = judged.some(({ plan }) => plan.metrics.some(({ kind }) => kind === 'latency'))
+    const marked = await this.#mark(judged.filter(({ needsMarks }) => needsMarks), durations, signal)
+    const [counters, meshAnswers] = await Promise.all([askCounters(prometheus, services, { durations, signal }), this.#meshAnswers(judged, signal)])
+    const problem = marked ?? (counters.kind === 'error' ? counters.message : 'error' in meshAnswers ? meshAnswers.error : undefined)
+    for (const examination of judged) {
+      if (problem !== undefined || counters.kind === 'error' || 'error' in meshAnswers) examination.blind(problem ?? '', clock.now(), intervalMs)
+      else examination.look({ ...counters.of(examination.service), meshAnswers }, at())
+    }
+  }
+
+  /** After a restart: what the counters stood at when each step began. */
+  async #mark(examinations: readonly Examination[], durations: boolean, signal: AbortSignal): Promise<string | undefined> {
+    for (const examination of examinations) {
+      const counters = await askCounters(this.#options.prometheus, [examination.service], { durations, atMs: examination.plan.stepStartedAt, signal })
+      if (counters.kind === 'error') return counters.message
+      const { counts, durations: buckets } = counters.of(examination.service)
+      examination.mark(counts, buckets)
+    }
+    return undefined
+  }
+
+  /** What the mesh answered itself since the last tick of this clock. The first one, and each new rollout, looks ten minutes back. */
+  async #meshAnswers(examinations: readonly Examination[], signal: AbortSignal): Promise<readonly Growth[] | { readonly error: string }> {
+    const { prometheus, clock } = this.#options
+    const group = JSON.stringify(examinations[0]?.plan.clock)
+    const samples = await askMeshAnswers(prometheus, { signal })
+    if ('error' in samples) return samples
+    const fresh = examinations.filter(({ knowsUsual }) => !knowsUsual)
+    if (fresh.length > 0) {
+      const before = await askMeshAnswers(prometheus, { atMs: clock.now() - USUAL_MS, signal })
+      if ('error' in before) return before
+      const usual = growths(samples, marksOf(before))
+      for (const examination of fresh) examination.usual(usual, USUAL_MS)
+    }
+    const known = this.#meshMarks.get(group)
+    this.#meshMarks.set(group, { marks: marksOf(samples, known?.marks), atMs: clock.monotonic() })
+    const recent = known !== undefined && clock.monotonic() - known.atMs <= 3 * intervalOf(examinations[0]?.plan.clock)
+    return recent ? growths(samples, known.marks) : []
+  }
+
+  #nextTick({ clock: when }: CheckPlan): number {
+    const { clock } = this.#options
+    const now = clock.monotonic()
+    if (when.kind === 'interval') return (Math.floor(now / when.everyMs) + 1) * when.everyMs
+    const at = nextRun(when.expression, clock.now())
+    return at === undefined ? Infinity : now + at - clock.now()
+  }
+}
+
+const NOTHING = { counts: [], durations: [], meshAnswers: [] }
+
+/** A schedule's ticks may lie far apart: what a gap counts as is then bounded by a minute. */
+const intervalOf = (clock: CheckPlan['clock'] | undefined): number => (clock?.kind === 'interval' ? clock.everyMs : 60_000)
+
+function groupedByClock(due: readonly (readonly [string, Followed])[]): readonly (readonly (readonly [string, Followed])[])[] {
+  const groups = new Map<string, (readonly [string, Followed])[]>()
+  for (const entry of due) {
+    const name = JSON.stringify(entry[1].examination.plan.clock)
+    groups.set(name, [...(groups.get(name) ?? []), entry])
+  }
+  return [...groups.values()]
+}

@@ -1,0 +1,105 @@
+import type { Action } from '../canary/decision.ts'
+import { workload } from '../canary/facts.ts'
+import { ownName } from '../istio/destination-rules.ts'
+import { ownRoute, routePatch } from '../istio/route-write.ts'
+import { ruleWrite } from '../istio/rule-write.ts'
+import type { JsonPatchOperation, KubernetesClient } from '../kubernetes/client.ts'
+import { resourceName, resources, type Resource } from '../kubernetes/resource.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { KubeObject } from '../runtime/object.ts'
+import type { Observation } from './observe.ts'
+import type { OwnWrites } from './own-writes.ts'
+import { FLOOR, STAMP } from './stamps.ts'
+
+export type CommitDeps = { readonly client: KubernetesClient; readonly writes: OwnWrites; readonly clock: Clock }
+
+/**
+ * Carries out one action: guarded by uid and resourceVersion, so that it happens to what was looked at or not at all.
+ * Returns how many objects were written. Throws the first refusal once every write of the action is answered.
+ */
+export async function commit(deps: CommitDeps, observation: Observation, action: Action, signal: AbortSignal): Promise<number> {
+  switch (action.kind) {
+    case 'none':
+    case 'status':
+      return 0
+    case 'routes':
+      return commitRoutes(deps, observation, action, signal)
+    case 'remove-own-route':
+      return removeOwnRoute(deps, observation, signal)
+    case 'rule':
+      return commitRule(deps, observation, action.subsets, signal)
+    case 'workload':
+      return commitWorkload(deps, observation, action, signal)
+    default:
+      return action satisfies never
+  }
+}
+
+/** Every VirtualService at once: a rollback does not queue behind the first of them. */
+async function commitRoutes(deps: CommitDeps, { input }: Observation, action: Extract<Action, { kind: 'routes' }>, signal: AbortSignal): Promise<number> {
+  const patches = action.writes.flatMap(({ namespace, name, write }) => {
+    const patch = routePatch(input, { namespace, name }, write)
+    return patch === undefined ? [] : [patched(deps, resources.virtualServices, `${namespace}/${name}`, patch, signal)]
+  })
+  const created = action.own === undefined ? [] : [create(deps, resources.virtualServices, ownRoute(input, action.own), signal)]
+  return allOf([...patches, ...created])
+}
+
+async function commitRule(deps: CommitDeps, { input }: Observation, subsets: Readonly<Record<string, string>>, signal: AbortSignal): Promise<number> {
+  const write = ruleWrite(input, subsets)
+  if (write === undefined) return 0
+  const key = `${input.canary.namespace}/${ownName(input)}`
+  await (write.kind === 'create'
+    ? create(deps, resources.destinationRules, write.object, signal)
+    : patched(deps, resources.destinationRules, key, write.patch, signal))
+  return 1
+}
+
+async function commitWorkload(deps: CommitDeps, { world, snapshot }: Observation, action: Extract<Action, { kind: 'workload' }>, signal: AbortSignal): Promise<number> {
+  const name = workload(world.workloads, action.revision)?.name
+  const object = snapshot.deployments.find(({ metadata }) => metadata.name === name)
+  if (object === undefined) throw new Error(`no Deployment of ${action.revision} to write`)
+  const { uid, resourceVersion, namespace = '', annotations = {}, hasAnnotations } = object.metadata
+  const notes = [[STAMP, action.stamp], [FLOOR, action.floor && `${action.floor.replicas} ${action.floor.rollout}`]] as const
+  const wanted = notes.filter(([key, value]) => (value === null ? annotations[key] !== undefined : value !== undefined && annotations[key] !== value))
+  const operations: readonly JsonPatchOperation[] = [
+    { op: 'replace', path: '/metadata/resourceVersion', value: resourceVersion },
+    { op: 'replace', path: '/metadata/uid', value: uid },
+    ...(hasAnnotations === true || wanted.length === 0 ? [] : [{ op: 'add', path: '/metadata/annotations', value: {} } as const]),
+    ...wanted.map(([key, value]): JsonPatchOperation => {
+      const path = `/metadata/annotations/${key.replace('/', '~1')}`
+      return value === null ? { op: 'remove', path } : { op: 'add', path, value }
+    }),
+    ...(action.replicas === undefined ? [] : [{ op: 'replace', path: '/spec/replicas', value: action.replicas } as const]),
+  ]
+  await patched(deps, resources.deployments, `${namespace}/${object.metadata.name}`, operations, signal)
+  return 1
+}
+
+async function removeOwnRoute(deps: CommitDeps, { input, world }: Observation, signal: AbortSignal): Promise<number> {
+  const own = world.mesh.routes.find((route) => route.own)
+  if (own === undefined) return 0
+  const key = `${input.canary.namespace}/${own.record.name}`
+  await deps.client.delete(resources.virtualServices, key, { uid: own.uid, resourceVersion: own.resourceVersion }, signal)
+  deps.writes.deleted(idOf(resources.virtualServices, key), own.uid)
+  return 1
+}
+
+async function patched(deps: CommitDeps, resource: Resource, key: string, operations: readonly JsonPatchOperation[], signal: AbortSignal): Promise<void> {
+  deps.writes.wrote(idOf(resource, key), await deps.client.jsonPatch(resource, key, operations, { signal }), deps.clock.monotonic())
+}
+
+async function create(deps: CommitDeps, resource: Resource, object: Parameters<KubernetesClient['create']>[1], signal: AbortSignal): Promise<void> {
+  const made: KubeObject = await deps.client.create(resource, object, signal)
+  deps.writes.wrote(idOf(resource, `${made.metadata.namespace ?? ''}/${made.metadata.name}`), made, deps.clock.monotonic())
+}
+
+async function allOf(writes: readonly Promise<void>[]): Promise<number> {
+  const results = await Promise.allSettled(writes)
+  const refused = results.find((result) => result.status === 'rejected')
+  if (refused !== undefined) throw refused.reason
+  return results.length
+}
+
+/** Names an object across all kinds. */
+export const idOf = (resource: Resource, key: string): string => `${resourceName(resource)} ${key}`

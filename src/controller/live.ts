@@ -1,0 +1,40 @@
+import type { Action } from '../canary/decision.ts'
+import { ownName } from '../istio/destination-rules.ts'
+import type { KubernetesClient } from '../kubernetes/client.ts'
+import { resources, type Resource } from '../kubernetes/resource.ts'
+import type { KubeObject } from '../runtime/object.ts'
+import type { Observation, Snapshot } from './observe.ts'
+import { pruneDeployment, pruneManagedFields } from './prune.ts'
+
+/** Whether an action may only be made on what was read live just before. */
+export const restsOnLive = (action: Action): boolean => action.kind !== 'none' && action.live
+
+/**
+ * The snapshot with what the action rests on read anew: stable's and the canary's Deployment and the rule; the managed
+ * VirtualServices too where the action does not write them, and so is not fenced by them.
+ */
+export async function readLive(client: KubernetesClient, { world, input, snapshot }: Observation, action: Action, signal: AbortSignal): Promise<Snapshot> {
+  const { namespace } = input.canary
+  const wanted = new Set([...world.mesh.routes.flatMap(({ ledger }) => (ledger === undefined ? [] : [ledger.stable])), world.status?.rollout?.revision, action.kind === 'workload' ? action.revision : undefined])
+  const names = world.workloads.filter(({ revision }) => wanted.has(revision)).map(({ name }) => name)
+  const managed = action.kind === 'routes' ? [] : world.mesh.routes.map(({ record }) => record.name)
+  const [deployments, rules, routes] = await Promise.all([
+    reread(client, resources.deployments, { namespace, names, prune: pruneDeployment, objects: snapshot.deployments }, signal),
+    reread(client, resources.destinationRules, { namespace, names: [ownName(input)], prune: pruneManagedFields, objects: snapshot.destinationRules }, signal),
+    reread(client, resources.virtualServices, { namespace, names: managed, prune: pruneManagedFields, objects: snapshot.virtualServices }, signal),
+  ])
+  return { ...snapshot, deployments, destinationRules: rules, virtualServices: routes }
+}
+
+type Wanted = {
+  readonly namespace: string
+  readonly names: readonly string[]
+  readonly prune: (object: KubeObject) => KubeObject
+  readonly objects: readonly KubeObject[]
+}
+
+async function reread(client: KubernetesClient, resource: Resource, { namespace, names, prune, objects }: Wanted, signal: AbortSignal): Promise<readonly KubeObject[]> {
+  const read = await Promise.all(names.map((name) => client.get(resource, `${namespace}/${name}`, signal)))
+  const kept = objects.filter(({ metadata }) => !(metadata.namespace === namespace && names.includes(metadata.name)))
+  return [...kept, ...read.flatMap((object) => (object === undefined ? [] : [prune(object)]))]
+}

@@ -1,0 +1,49 @@
+import { templateHash } from '../canary/template-hash.ts'
+import { jsonOf, listOf } from '../istio/json.ts'
+import type { KubeObject } from '../runtime/object.ts'
+import { templateLabels } from './indexes.ts'
+
+/** Keeps everything but managedFields: annotations stay whole, for a patch must know whether there are any. */
+export function pruneManagedFields(object: KubeObject): KubeObject {
+  const { managedFields: _dropped, ...metadata } = object.metadata
+  return { ...object, metadata: metadata as KubeObject['metadata'] }
+}
+
+const OWN = 'serin.dev/'
+
+/** Keeps of a Deployment what a revision is judged by; of its template only the labels and the hash. */
+export function pruneDeployment(object: KubeObject): KubeObject {
+  const spec = jsonOf(object['spec'])
+  const own = Object.entries(object.metadata.annotations ?? {}).filter(([key]) => key.startsWith(OWN))
+  return {
+    apiVersion: object.apiVersion,
+    kind: object.kind,
+    metadata: { ...identity(object), annotations: Object.fromEntries(own), hasAnnotations: object.metadata.annotations !== undefined },
+    spec: { replicas: spec['replicas'], selector: spec['selector'], template: { metadata: { labels: templateLabels(object) } } },
+    templateHash: templateHash(spec['template']),
+    status: object['status'],
+  }
+}
+
+/** Keeps of a pod whose it is and whether it is ready. */
+export function prunePod(object: KubeObject): KubeObject {
+  const ready = listOf(jsonOf(object['status'])['conditions']).find((condition) => condition['type'] === 'Ready')
+  return {
+    apiVersion: object.apiVersion,
+    kind: object.kind,
+    metadata: { ...identity(object), ...(isAmbient(object) ? { annotations: { [AMBIENT]: 'enabled' } } : {}) },
+    ready: ready?.['status'] === 'True',
+    readySince: ready?.['lastTransitionTime'],
+  }
+}
+
+/** Set by Istio's CNI on the pods of an ambient mesh. */
+const AMBIENT = 'ambient.istio.io/redirection'
+
+export const isAmbient = ({ metadata }: KubeObject): boolean => metadata.annotations?.[AMBIENT] === 'enabled'
+
+function identity({ metadata }: KubeObject): KubeObject['metadata'] {
+  const { name, namespace, uid, resourceVersion, generation, labels, creationTimestamp, deletionTimestamp } = metadata
+  const present = Object.entries({ namespace, generation, labels, creationTimestamp, deletionTimestamp }).filter(([, value]) => value !== undefined)
+  return { name, uid, resourceVersion, ...Object.fromEntries(present) }
+}

@@ -1,0 +1,169 @@
+import type { Canary, CanaryStatus } from '../api/canary.ts'
+import { parseCanary, type Problem } from '../api/parse.ts'
+import { settingsOf, type Settings } from '../api/settings.ts'
+import { canonicalJson } from '../canary/template-hash.ts'
+import { condition } from '../canary/conditions.ts'
+import { decide, type Pass } from '../canary/decide.ts'
+import type { EventNote } from '../canary/decision.ts'
+import { dueChecks } from '../canary/due-checks.ts'
+import { factsOf } from '../canary/facts.ts'
+import { serviceHost } from '../istio/host-name.ts'
+import { serviceHosts } from '../istio/hosts.ts'
+import type { KubernetesClient } from '../kubernetes/client.ts'
+import { resources } from '../kubernetes/resource.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Outcome } from '../runtime/controller.ts'
+import type { Log } from '../runtime/log.ts'
+import { Ages } from './ages.ts'
+import type { Analyst } from './analyst.ts'
+import { commit, idOf } from './commit.ts'
+import { readLive, restsOnLive } from './live.ts'
+import { observe, snapshotOf, type Observation, type Snapshot, type Surroundings } from './observe.ts'
+import type { OwnWrites } from './own-writes.ts'
+import { scheduleProblem } from './schedule.ts'
+import type { Stores } from './sources.ts'
+import type { StatusWriter } from './status-writer.ts'
+
+export type ReconcileDeps = {
+  readonly client: KubernetesClient
+  readonly stores: Stores
+  readonly clock: Clock
+  readonly log: Log
+  readonly writes: OwnWrites
+  readonly analyst: Analyst
+  readonly statusWriter: StatusWriter
+  readonly announce: (canary: Canary, events: readonly EventNote[]) => void
+  readonly onStatus: (canary: Canary, status: CanaryStatus | undefined) => void
+  readonly surroundings: Surroundings
+  readonly propagationMs: number
+  /** Why nothing may be advanced, such as an older CRD on the server; undefined when all is well. */
+  readonly frozen: () => string | undefined
+}
+
+const DONE: Outcome = { kind: 'done' }
+/** A cache that is behind, or a write that came to nothing: look again soon. */
+const SOON: Outcome = { kind: 'requeue', afterMs: 250 }
+
+/** One pass for one Canary: observe, decide, at most one serving write, then what it came to. Level-based; any of it may be repeated. */
+export class Reconciler {
+  readonly #deps: ReconcileDeps
+  readonly #ages = new Map<string, Ages>()
+
+  constructor(deps: ReconcileDeps) {
+    this.#deps = deps
+  }
+
+  readonly reconcile = async (key: string, signal: AbortSignal): Promise<Outcome> => {
+    const object = this.#deps.stores.canaries.get(key)
+    if (object === undefined || object.metadata.deletionTimestamp !== undefined) return this.#forget(key)
+    const stale = this.#deps.writes.behind(idOf(resources.canaries, key), object, this.#deps.clock.monotonic())
+    if (stale !== undefined) return SOON
+    const parsed = parseCanary(object)
+    if (!parsed.ok) return this.#refuse(object as unknown as Canary, parsed.problems, signal)
+    const settings = this.#settings(parsed.canary)
+    const problem = settings.clock.kind === 'schedule' ? scheduleProblem(settings.clock.expression) : undefined
+    if (problem !== undefined) return this.#refuse(parsed.canary, [{ path: 'spec.analysis.schedule', message: problem }], signal)
+    return this.#pass(key, parsed.canary, settings, signal)
+  }
+
+  async #pass(key: string, canary: Canary, settings: Settings, signal: AbortSignal): Promise<Outcome> {
+    const { analyst, log, client } = this.#deps
+    const cached = this.#observe(key, snapshotOf(this.#deps.stores, canary, settings, this.#deps.surroundings), settings)
+    const first = decide(cached.world)
+    this.#follow(key, cached)
+    if (first.decision.row === '0') return SOON
+    let [observation, pass]: [Observation, Pass] = [cached, first]
+    if (restsOnLive(first.decision.action)) {
+      observation = this.#observe(key, await readLive(client, cached, first.decision.action, signal), settings)
+      pass = decide(observation.world)
+      if (canonicalJson(pass.decision.action) !== canonicalJson(first.decision.action)) return SOON
+    }
+    const { decision } = pass
+    const writes = await commit(this.#deps, observation, decision.action, signal)
+    if (writes > 0) analyst.wrote(key)
+    if (decision.action.kind !== 'none')
+      log.info({ canary: key, row: decision.row, action: decision.action.kind, writes, phase: pass.status.phase, step: pass.status.step, weight: pass.status.weight, reason: decision.reason }, 'decided')
+    return this.#tell(canary, pass, { wrote: writes > 0, signal })
+  }
+
+  /** Status and events, after the write that they tell of. */
+  async #tell(canary: Canary, { decision, status, wakeAfterMs }: Pass, { wrote, signal }: { readonly wrote: boolean; readonly signal: AbortSignal }): Promise<Outcome> {
+    const { announce, statusWriter, onStatus } = this.#deps
+    // After a write nothing may hold the event back; where status is all that is written, it must be true first.
+    if (wrote) announce(canary, decision.events)
+    const laterMs = await statusWriter.write(canary, status, signal)
+    if (!wrote) announce(canary, decision.events)
+    onStatus(canary, status)
+    const idle = decision.action.kind !== 'none' && decision.action.kind !== 'status' && !wrote
+    const delays = [wakeAfterMs, laterMs, idle ? 1000 : undefined].filter((ms) => ms !== undefined)
+    return delays.length === 0 ? DONE : { kind: 'requeue', afterMs: Math.min(...delays) }
+  }
+
+  #observe(key: string, snapshot: Snapshot, settings: Settings): Observation {
+    const { clock, surroundings, analyst } = this.#deps
+    const ages = this.#ages.get(key) ?? new Ages()
+    this.#ages.set(key, ages)
+    return observe(snapshot, {
+      settings,
+      surroundings,
+      ages,
+      now: clock.now(),
+      monotonicMs: clock.monotonic(),
+      stale: this.#behind(snapshot, settings),
+      evidence: (step) => analyst.evidence(key, step),
+    })
+  }
+
+  /** Row 0: our own writes must have come back through the watches. */
+  #behind({ canary, deployments, virtualServices, destinationRules }: Snapshot, settings: Settings): string | undefined {
+    const { writes, clock } = this.#deps
+    const { namespace } = canary.metadata
+    const own = [`${namespace}/serin-${settings.service}`]
+    const checks = [
+      { resource: resources.deployments, objects: deployments, expected: [] },
+      { resource: resources.virtualServices, objects: virtualServices, expected: own },
+      { resource: resources.destinationRules, objects: destinationRules, expected: own },
+    ]
+    for (const { resource, objects, expected } of checks) {
+      const byKey = new Map(objects.map((object) => [`${object.metadata.namespace ?? ''}/${object.metadata.name}`, object]))
+      for (const name of new Set([...byKey.keys(), ...expected])) {
+        const reason = writes.behind(idOf(resource, name), byKey.get(name), clock.monotonic())
+        if (reason !== undefined) return reason
+      }
+    }
+    return undefined
+  }
+
+  #follow(key: string, { world, input }: Observation): void {
+    const { analyst } = this.#deps
+    const plan = dueChecks(factsOf(world))
+    if (plan === undefined) return analyst.forget(key)
+    const names = { namespace: input.canary.namespace, name: input.settings.service, hosts: serviceHosts(input) }
+    analyst.follow(key, plan, serviceHost(input), names)
+  }
+
+  #settings(canary: Canary): Settings {
+    const settings = settingsOf(canary.spec, { propagationMs: this.#deps.propagationMs })
+    return this.#deps.frozen() === undefined ? settings : { ...settings, suspend: true }
+  }
+
+  /** Only a change of the spec helps: said where it was written, and nothing moves. */
+  async #refuse(canary: Canary, problems: readonly Problem[], signal: AbortSignal): Promise<Outcome> {
+    const { clock, announce, statusWriter } = this.#deps
+    const message = problems.map((problem) => `${problem.path}: ${problem.message}`).join('; ').slice(0, 1000)
+    const before = canary.status ?? { phase: 'Initializing', waits: [], seen: [], routes: [], checks: [], history: [], conditions: [] }
+    const world = { status: before, now: clock.now() } as Parameters<typeof condition>[0]['world']
+    const stalled = condition({ world }, 'Stalled', ['True', 'InvalidSpec', message])
+    const known = before.conditions.find(({ type }) => type === 'Stalled')
+    await statusWriter.write(canary, { ...before, message, conditions: [...before.conditions.filter(({ type }) => type !== 'Stalled'), stalled] }, signal)
+    if (known?.message !== message) announce(canary, [{ type: 'Warning', reason: 'InvalidSpec', note: message }])
+    return DONE
+  }
+
+  #forget(key: string): Outcome {
+    this.#ages.delete(key)
+    this.#deps.analyst.forget(key)
+    this.#deps.statusWriter.forget(key)
+    return DONE
+  }
+}

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest'
+import type { Step } from '../api/settings.ts'
+import type { Json } from './json.ts'
+import { meshFacts } from './mesh-facts.ts'
+import { destinationRule, HOST, meshInput, service, settings, virtualService } from './mesh-fixture.ts'
+import type { KubeObject, MeshInput } from './mesh-input.ts'
+import { ownRoute } from './route-write.ts'
+import { ruleWrite } from './rule-write.ts'
+
+const open = [{ destination: { host: HOST } }]
+const stable = [{ destination: { host: HOST, subset: 'one' } }]
+const main = virtualService('reviews', [{ name: 'main', route: open }])
+const rule = destinationRule('user', { subsets: [{ name: 'one', labels: { version: 'v1' } }, { name: 'two', labels: { version: 'v2' } }] })
+const elsewhere = { namespace: 'other' }
+const httpRoute = (spec: Json): KubeObject => ({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { name: 'gw', namespace: 'test' }, spec })
+const steps = (...matches: readonly Step['match'][]): readonly Step[] =>
+  matches.map((match, i) => ({ name: `s${i}`, weight: 0, match, mirror: undefined, forMs: 0, minRequests: 0, deadlineMs: undefined }))
+const virtualServices = (...extra: readonly KubeObject[]) => ({ virtualServices: [main, ...extra], destinationRules: [rule] })
+const refused = (overrides: Partial<MeshInput>) => meshFacts(meshInput({ virtualServices: [main], destinationRules: [rule], ...overrides })).refusals
+
+describe('refused before anything moves', () => {
+  it.each<[string, string, Partial<MeshInput>, RegExp]>([
+    ['ServiceNotFound', 'no Service', { service: undefined }, /Service test\/reviews does not exist/],
+    ['HeadlessService', 'a headless Service', { service: service({ clusterIP: 'None' }) }, /cluster IP/],
+    ['NonHttpPort', 'a port named for another protocol', { service: service({ ports: [{ name: 'http', port: 80 }, { name: 'mysql-main', port: 3306 }] }) }, /mysql-main/],
+    ['NonHttpPort', 'an appProtocol, which decides over the name', { service: service({ ports: [{ name: 'http', appProtocol: 'tcp', port: 80 }] }) }, /appProtocol/],
+    ['NonHttpPort', 'a UDP port', { service: service({ ports: [{ port: 53, protocol: 'UDP' }] }) }, /port 53/],
+    ['SelectorExcludesVersions', 'the version in the selector', { service: service({ selector: { app: 'reviews', version: 'v1' } }) }, /version: v1/],
+    ['SelectorExcludesVersions', 'a version without the selector’s labels', { service: service({ selector: { tier: 'web' } }) }, /v1, v2.*tier: web/],
+    ['SelectorExcludesVersions', 'no selector', { service: service({ selector: {} }) }, /no selector/],
+    ['SecondVirtualService', 'two for the host in the mesh', virtualServices(virtualService('young', [{ route: stable }], {}, { creationTimestamp: '2026-02-01T00:00:00Z' })),
+      /test\/reviews and .*test\/young .*older one, reviews, wins/],
+    ['RouteInOtherNamespace', 'a route of another namespace to all pods', virtualServices(virtualService('far', [{ route: open }], { gateways: ['gate'] }, elsewhere)), /other\/far/],
+    ['RouteInOtherNamespace', 'a route of another namespace to a new version', virtualServices(virtualService('far', [{ route: [{ destination: { host: HOST, subset: 'two' } }] }], { gateways: ['gate'] }, elsewhere)), /other\/far/],
+    ['RouteOfAnotherCanary', 'the ledger of another Canary', virtualServices(virtualService('shared', [{ route: open }], { gateways: ['gate'] }, { annotations: { 'serin.dev/ledger': '{"canary":"test/else"}' } })), /Canary test\/else/],
+    ['ExportToNarrower', 'an export to fewer namespaces than the Service', { virtualServices: [virtualService('reviews', [{ route: open }], { exportTo: ['.'] })], destinationRules: [] }, /exportTo/],
+    ['TcpOrTlsRoute', 'a TCP route', virtualServices(virtualService('t', [], { hosts: ['x'], tcp: [{ route: open }] })), /tcp route/],
+    ['TcpOrTlsRoute', 'a TLS route, of any namespace', virtualServices(virtualService('t', [], { hosts: ['x'], tls: [{ route: open }] }, elsewhere)), /tls route/],
+    ['HTTPRoute', 'an HTTPRoute that has the Service as a backend', { httpRoutes: [httpRoute({ rules: [{ backendRefs: [{ name: 'reviews', port: 80 }] }] })] }, /test\/gw/],
+    ['HTTPRoute', 'an HTTPRoute for the Service’s callers', { httpRoutes: [httpRoute({ parentRefs: [{ kind: 'Service', group: '', name: 'reviews' }] })] }, /test\/gw/],
+    ['DelegateRoute', 'a delegate', virtualServices(virtualService('part', [{ route: open }], { hosts: [] })), /delegate/],
+    ['DelegateRoute', 'a root', { virtualServices: [virtualService('reviews', [{ delegate: { name: 'part' } }])] }, /delegates/],
+    ['UnlistedRoute', 'a route without subset that is not listed', { virtualServices: [virtualService('reviews', [{ name: 'main', route: stable }, { name: 'rest', route: open }])], settings: settings({ httpRoutes: ['main'] }) }, /http\[1\] \(rest\)/],
+    ['RouteNotFound', 'a listed name that no route has', { settings: settings({ httpRoutes: ['main', 'mian'] }) }, /mian/],
+    ['MirrorWithoutSubset', 'a mirror to all pods', virtualServices(virtualService('shadow', [{ route: [{ destination: { host: 'ratings' } }], mirror: { host: 'reviews' } }], { hosts: ['ratings'] })), /mirrors/],
+    ['DuplicateRoute', 'two routes of one name', { virtualServices: [virtualService('reviews', [{ name: 'main', match: [{ port: 80 }], route: open }, { name: 'main', route: open }])] }, /tell from http.0. .main./],
+    ['RuleExportTo', 'a rule exported to fewer than a managed route', { destinationRules: [destinationRule('narrow', { exportTo: ['.', 'x'] })] }, /test\/narrow .*test\/reviews/],
+    ['RuleWorkloadSelector', 'a rule for some callers', { destinationRules: [destinationRule('some', { workloadSelector: { matchLabels: { a: 'b' } } })] }, /workloadSelector/],
+    ['RuleInCallersNamespace', 'a wildcard rule in a caller’s namespace', { destinationRules: [destinationRule('far', { host: '*.local' }, elsewhere)] }, /other\/far/],
+    ['RuleInCallersNamespace', 'a private rule in the root namespace', { destinationRules: [destinationRule('root', { exportTo: ['.'] }, { namespace: 'istio-system' })] }, /istio-system\/root/],
+    ['BroaderRuleWithSubsets', 'a root rule with subsets', { destinationRules: [destinationRule('root', { subsets: [{ name: 'a' }] }, { namespace: 'istio-system' })] }, /istio-system\/root/],
+    ['NameTaken', 'somebody’s rule under our name', { destinationRules: [destinationRule('serin-reviews', {})] }, /DestinationRule test\/serin-reviews/],
+    ['NameTaken', 'somebody’s VirtualService under our name', virtualServices(virtualService('serin-reviews', [], { hosts: ['x'] })), /VirtualService test\/serin-reviews/],
+    ['NameTaken', 'somebody’s subset under the name of ours', { destinationRules: [destinationRule('user', { subsets: [{ name: 'serin-v2', labels: { version: 'v1' } }] })] }, /serin-v2/],
+    ['UnmatchableProduct', 'a step whose match cannot be joined with a route’s', {
+      virtualServices: [virtualService('reviews', [{ redirect: {}, match: [{ port: 1 }] }, { match: [{ method: { exact: 'GET' } }, { uri: { regex: '/a.*' } }], route: open }])],
+      settings: settings({ steps: steps([], [{ method: { exact: 'GET' } }, { uri: { prefix: '/b' } }]) }),
+    }, /^spec\.steps\[1\]\.match\[1\]\.uri and VirtualService test\/reviews http\[1\]\.match\[1\]\.uri /],
+  ])('%s: %s', (reason, _, overrides, message) => {
+    expect(refused(overrides)).toEqual([{ reason, message: expect.stringMatching(message) }])
+  })
+
+  it.each<[string, Partial<MeshInput>]>([
+    ['an ordinary Service, route and rule', {}],
+    ['ports without name, or with one that is no protocol', { service: service({ ports: [{ port: 80 }, { name: 'web', port: 81 }, { name: 'grpc-web', port: 82 }] }) }],
+    ['several VirtualServices at a gateway', virtualServices(virtualService('gate', [{ route: open }], { gateways: ['gate'] }))],
+    ['a wildcard beside the one for the host', virtualServices(virtualService('wild', [{ route: [{ destination: { host: 'ratings' } }] }], { hosts: ['*.local'] }))],
+    ['an export that is as narrow as the Service’s', {
+      virtualServices: [virtualService('reviews', [{ route: open }], { exportTo: ['.', 'b'] })],
+      destinationRules: [], service: service({}, { annotations: { 'networking.istio.io/exportTo': 'test, b' } }),
+    }],
+    ['a route of another namespace to stable', virtualServices(virtualService('far', [{ route: stable }], { gateways: ['gate'] }, elsewhere))],
+    ['an HTTPRoute for another Service', { httpRoutes: [httpRoute({ parentRefs: [{ name: 'reviews' }], rules: [{ backendRefs: [{ name: 'reviews', namespace: 'other' }] }] })] }],
+    ['a root rule without subsets, and one with them that a host rule hides', { destinationRules: [rule, destinationRule('root', { subsets: [{ name: 'a' }] }, { namespace: 'istio-system' })] }],
+    ['a step that contradicts a route', { virtualServices: [virtualService('reviews', [{ match: [{ method: { exact: 'GET' } }], route: open }])], settings: settings({ steps: steps([{ method: { exact: 'PUT' } }]) }) }],
+  ])('not refused: %s', (_, overrides) => {
+    expect(refused(overrides)).toEqual([])
+  })
+
+  it('not refused: ours beside the user’s', () => {
+    const own = ownRoute(meshInput(), { ledger: { stable: 'v1', promotions: 0, open: {}, failed: {} }, lists: true, adopt: true })
+    const write = ruleWrite(meshInput({ destinationRules: [rule] }), { v1: 'a', v2: 'b' })
+    expect(write?.kind).toBe('create')
+    expect(refused({ virtualServices: [own, main], destinationRules: [rule, ...(write?.kind === 'create' ? [write.object] : [])] })).toEqual([])
+  })
+})

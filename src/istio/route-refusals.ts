@@ -1,0 +1,125 @@
+import { EVERY_POD, type Refusal } from '../canary/world.ts'
+import { audienceOf, includesAll } from './export-to.ts'
+import { resolvedHost } from './host-name.ts'
+import { listOf, specOf, textOf, textsOf, type Json } from './json.ts'
+import { namesNoSubset } from './managed-route.ts'
+import type { KubeObject } from './mesh-input.ts'
+import { isOurs, type HttpRoute, type Mesh, type VirtualService } from './mesh.ts'
+import { listReach, mirrorReach } from './route-reach.ts'
+
+type Guard = (service: VirtualService, mesh: Mesh) => string | undefined
+
+/** What one VirtualService may do that forbids to start: by reason, what stands there and what to change. */
+const GUARDS: Readonly<Record<string, Guard>> = {
+  RouteInOtherNamespace: ofOtherNamespace,
+  RouteOfAnotherCanary: ofAnotherCanary,
+  ExportToNarrower: narrower,
+  TcpOrTlsRoute: tcpOrTls,
+  DelegateRoute: delegated,
+  UnlistedRoute: unlisted,
+  MirrorWithoutSubset: openMirror,
+  DuplicateRoute: duplicate,
+}
+
+/** What about the VirtualServices and HTTPRoutes forbids to start. */
+export const routeRefusals = (mesh: Mesh): readonly Refusal[] => [
+  ...secondForHost(mesh),
+  ...mesh.services.flatMap((service) => Object.entries(GUARDS).flatMap(([reason, guard]) => {
+    const what = guard(service, mesh)
+    return what === undefined ? [] : [{ reason, message: `${title(service)} ${what}` }]
+  })),
+  ...mesh.input.httpRoutes.filter((route) => namesService(route, mesh)).map(({ metadata: { namespace, name } }) => ({
+    reason: 'HTTPRoute',
+    message: `HTTPRoute ${namespace ?? ''}/${name} sends requests to all pods of ${mesh.input.settings.service}: write it as a VirtualService`,
+  })),
+  ...missingRoutes(mesh),
+]
+
+const title = ({ namespace, name }: VirtualService): string => `VirtualService ${namespace}/${name}`
+
+const place = ({ index, id }: HttpRoute): string => `http[${index}] (${id})`
+
+/** In the mesh the older one wins whole, and what it does not match is answered 404. A wildcard yields to the host itself. */
+function secondForHost({ services, fqdn, input }: Mesh): readonly Refusal[] {
+  const isVisible = ({ spec, namespace }: VirtualService) =>
+    includesAll(audienceOf(spec['exportTo'], namespace), new Set([input.canary.namespace]))
+  const isExact = ({ spec, namespace }: VirtualService) =>
+    textsOf(spec['hosts']).some((host) => resolvedHost(host, namespace, input.clusterDomain) === fqdn)
+  const rivals = services.filter((service) => service.mesh && !service.own && isVisible(service))
+  const [first, second] = rivals.some(isExact) ? rivals.filter(isExact) : rivals
+  if (first === undefined || second === undefined) return []
+  const both = `${title(first)} and ${title(second)} are both for ${fqdn} in the mesh`
+  return [{ reason: 'SecondVirtualService', message: `${both}, where the older one, ${first.name}, wins whole: join them in one` }]
+}
+
+function ofOtherNamespace(service: VirtualService, mesh: Mesh): string | undefined {
+  const { stable, input: { settings, canary } } = mesh
+  const reached = service.routes.flatMap((route) => listReach(route, service, mesh))
+  const reachesDark = reached.some((revision) => revision === EVERY_POD || (stable !== undefined && revision !== stable))
+  if (service.near || !reachesDark) return undefined
+  return `sends requests to ${settings.service} from a namespace where Serin changes nothing: ` +
+    `move the route to namespace ${canary.namespace}, or name a subset of the stable version`
+}
+
+function ofAnotherCanary({ near, otherCanary, routes }: VirtualService): string | undefined {
+  if (!near || otherCanary === undefined || !routes.some(({ touches }) => touches)) return undefined
+  return `carries the ledger of Canary ${otherCanary}: put the routes of each Canary into a VirtualService of their own; ` +
+    'if that Canary is gone, remove the annotation serin.dev/ledger'
+}
+
+function narrower({ near, own, mesh, spec, namespace }: VirtualService, { input: { service } }: Mesh): string | undefined {
+  const written = service?.metadata.annotations?.['networking.istio.io/exportTo']?.split(',').map((name) => name.trim())
+  const isWide = includesAll(audienceOf(spec['exportTo'], namespace), audienceOf(written, namespace))
+  if (!near || !mesh || own || isWide) return undefined
+  return 'is exported to fewer namespaces than its Service, whose other callers reach all pods: give it the same exportTo'
+}
+
+function tcpOrTls({ spec, namespace }: VirtualService, mesh: Mesh): string | undefined {
+  const isFor = ({ route }: Json) => listOf(route).some(({ destination }) => isOurs(destination, namespace, mesh))
+  const kind = ['tcp', 'tls'].find((field) => listOf(spec[field]).some(isFor))
+  return kind && `has a ${kind} route to ${mesh.input.settings.service}, which cannot be split by request: use an http route`
+}
+
+function delegated({ mesh, spec, routes }: VirtualService): string | undefined {
+  const isDelegate = textsOf(spec['hosts']).length === 0 && routes.some(({ touches }) => touches)
+  const isRoot = mesh && routes.some(({ raw }) => raw['delegate'] !== undefined)
+  if (isDelegate) return 'has no hosts and so is a delegate, which is not supported yet: put its routes into the root'
+  return isRoot ? 'delegates requests for the host, which is not supported yet: put the delegated routes into it' : undefined
+}
+
+function unlisted({ near, otherCanary, namespace, routes }: VirtualService, { reach }: Mesh): string | undefined {
+  const open = routes.find((route) => !route.managed && route.copy === undefined && namesNoSubset(route, namespace, reach))
+  if (!near || otherCanary !== undefined || open === undefined) return undefined
+  return `${place(open)} names no subset and is not in spec.traffic.httpRoutes: list it there, or give it a subset`
+}
+
+function openMirror(service: VirtualService, mesh: Mesh): string | undefined {
+  const open = service.routes.find((route) => route.copy === undefined && mirrorReach(route, service, mesh).includes(EVERY_POD))
+  return open && `${place(open)} mirrors requests to all pods of the Service: give the mirror a subset`
+}
+
+function duplicate({ routes }: VirtualService): string | undefined {
+  const twice = routes.find(({ managed, id, index }) => managed && routes.some((other) => other.id === id && other.index !== index))
+  return twice && `has another http route that Serin cannot tell from ${place(twice)}: give each a name of its own`
+}
+
+/** Names in `traffic.httpRoutes` that no route to the Service has. */
+function missingRoutes({ input: { canary, settings }, services }: Mesh): readonly Refusal[] {
+  const routes = services.filter(({ near }) => near).flatMap((service) => service.routes).filter(({ touches }) => touches)
+  const missing = (settings.httpRoutes ?? []).filter((name) => !routes.some(({ id }) => id === name))
+  return missing.map((name) => ({
+    reason: 'RouteNotFound',
+    message: `spec.traffic.httpRoutes names ${name}, but no VirtualService in namespace ${canary.namespace} has such an http route ` +
+      'to the Service: correct the name',
+  }))
+}
+
+/** Whether a route of the Gateway API has the Service as its parent or as a backend. */
+function namesService(route: KubeObject, { input: { settings, canary } }: Mesh): boolean {
+  const isService = ({ kind, name, namespace }: Json, unnamedKind: string) =>
+    (textOf(kind) ?? unnamedKind) === 'Service' && name === settings.service &&
+    (textOf(namespace) ?? route.metadata.namespace) === canary.namespace
+  const { parentRefs, rules } = specOf(route)
+  return listOf(parentRefs).some((parent) => isService(parent, 'Gateway')) ||
+    listOf(rules).some(({ backendRefs }) => listOf(backendRefs).some((backend) => isService(backend, 'Service')))
+}

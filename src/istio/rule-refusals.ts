@@ -1,0 +1,52 @@
+import type { Refusal } from '../canary/world.ts'
+import { isOwn, ownName } from './destination-rules.ts'
+import { audienceOf, includesAll } from './export-to.ts'
+import { listOf, sameJson, specOf } from './json.ts'
+import type { KubeObject } from './mesh-input.ts'
+import type { Mesh } from './mesh.ts'
+import { subsetName } from './subset-name.ts'
+
+/** What about the DestinationRules, or the names of our own objects, forbids to start. */
+export function ruleRefusals(mesh: Mesh): readonly Refusal[] {
+  const { fqdn, rules: { host, broader, callers }, input: { canary } } = mesh
+  const selective = host.filter((rule) => specOf(rule)['workloadSelector'] !== undefined)
+  const hidden = broader !== undefined && listOf(specOf(broader)['subsets']).length > 0 ? [broader] : []
+  return [
+    ...nameRefusals(mesh),
+    ...host.flatMap((rule) => exportRefusals(rule, mesh)),
+    ...selective.map((rule) => refusal('RuleWorkloadSelector', rule,
+      'has a workloadSelector, so its callers would not know the subsets of Serin and get 503: take it out')),
+    ...callers.map((rule) => refusal('RuleInCallersNamespace', rule,
+      `takes in ${fqdn} and hides the subsets of Serin from callers there: move it to namespace ${canary.namespace}`)),
+    ...hidden.map((rule) => refusal('BroaderRuleWithSubsets', rule,
+      `defines subsets for ${fqdn} that a rule for the host switches off: move them to such a rule in namespace ${canary.namespace}`)),
+  ]
+}
+
+const refusal = (reason: string, { kind, metadata }: KubeObject, what: string): Refusal =>
+  ({ reason, message: `${kind} ${metadata.namespace ?? ''}/${metadata.name} ${what}` })
+
+/** Our rule follows the user's exportTo, so whoever does not see theirs does not see our subsets. */
+function exportRefusals(rule: KubeObject, { services }: Mesh): readonly Refusal[] {
+  const audience = audienceOf(specOf(rule)['exportTo'], rule.metadata.namespace ?? '')
+  const wider = services.filter(({ routes, spec, namespace }) =>
+    routes.some(({ managed }) => managed) && !includesAll(audience, audienceOf(spec['exportTo'], namespace)))
+  return wider.map(({ namespace, name }) => refusal('RuleExportTo', rule,
+    `is exported to fewer namespaces than VirtualService ${namespace}/${name}, whose callers would get 503: give it the same exportTo`))
+}
+
+/** Somebody else's object under the name of ours, or a subset of theirs under the name of one of ours. */
+function nameRefusals({ input, rules }: Mesh): readonly Refusal[] {
+  const { canary, revisions, settings: { versionLabel } } = input
+  const foreign = [...input.virtualServices, ...input.destinationRules].filter((object) =>
+    object.metadata.name === ownName(input) && object.metadata.namespace === canary.namespace && !isOwn(input, object))
+  const labels = new Map<unknown, unknown>(revisions.map(({ revision }) => [subsetName(revision), { [versionLabel]: revision }]))
+  const older = rules.host.flatMap((rule) => listOf(specOf(rule)['subsets'])
+    .filter((subset) => labels.has(subset['name']) && !sameJson(subset['labels'], labels.get(subset['name'])))
+    .map(({ name }) => refusal('NameTaken', rule, `has a subset ${String(name)} with other labels than Serin's own: rename it`)))
+  return [
+    ...foreign.map((object) => refusal('NameTaken', object,
+      "has the name of Serin's own and lacks the label app.kubernetes.io/managed-by: serin: rename it")),
+    ...older,
+  ]
+}

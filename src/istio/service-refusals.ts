@@ -1,0 +1,39 @@
+import type { Refusal } from '../canary/world.ts'
+import { labelsOf, listOf, specOf, textOf, type Json } from './json.ts'
+import type { MeshInput } from './mesh-input.ts'
+
+/** Protocols whose requests no http route sees. Source: Istio's protocol selection; unknown names are detected. */
+const NOT_HTTP = new Set(['tcp', 'tls', 'https', 'udp', 'mongo', 'mysql', 'redis'])
+
+/** What about the Service itself forbids to start. */
+export function serviceRefusals(input: MeshInput): readonly Refusal[] {
+  const { service, canary } = input
+  const name = `Service ${canary.namespace}/${input.settings.service}`
+  if (service === undefined) return [{ reason: 'ServiceNotFound', message: `${name} does not exist: create it, or correct spec.service.name` }]
+  const { clusterIP, ports, selector } = specOf(service)
+  const headless = { reason: 'HeadlessService', message: `${name} is headless, and its callers pass all routes by: give it a cluster IP` }
+  const foreign = listOf(ports).filter(isForeign).map((port): Refusal => ({
+    reason: 'NonHttpPort',
+    message: `port ${textOf(port['name']) ?? String(port['port'])} of ${name} does not speak HTTP, so no route would keep its callers from ` +
+      'the new version: move it to a Service of its own, or correct its name or appProtocol',
+  }))
+  return [...(clusterIP === 'None' ? [headless] : []), ...foreign, ...selectorRefusals(labelsOf(selector), name, input)]
+}
+
+/** A port's protocol is its appProtocol, else its name up to the first dash. */
+function isForeign({ protocol = 'TCP', appProtocol, name }: Json): boolean {
+  const spoken = textOf(appProtocol) ?? textOf(name)?.split('-')[0] ?? ''
+  return protocol !== 'TCP' || NOT_HTTP.has(spoken.toLowerCase())
+}
+
+function selectorRefusals(selector: Readonly<Record<string, string>>, name: string, { settings, revisions }: MeshInput): readonly Refusal[] {
+  const reason = 'SelectorExcludesVersions'
+  const { versionLabel } = settings
+  if (Object.keys(selector).length === 0) return [{ reason, message: `${name} has no selector, and so no version's pods: give it one` }]
+  if (selector[versionLabel] !== undefined)
+    return [{ reason, message: `${name} selects only ${versionLabel}: ${selector[versionLabel]}: take ${versionLabel} out of its selector` }]
+  return Object.entries(selector).flatMap(([key, value]) => {
+    const excluded = revisions.filter(({ labels }) => labels[key] !== value).map(({ revision }) => revision).join(', ')
+    return excluded === '' ? [] : [{ reason, message: `${name} does not select the pods of ${excluded}: give them the label ${key}: ${value}` }]
+  })
+}

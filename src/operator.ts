@@ -1,0 +1,129 @@
+import type { Canary } from './api/canary.ts'
+import type { EventNote } from './canary/decision.ts'
+import { Analyst } from './controller/analyst.ts'
+import { crdProblem } from './controller/installed-crd.ts'
+import { createMetrics, type Metrics } from './controller/metrics.ts'
+import { OwnWrites } from './controller/own-writes.ts'
+import { Reconciler } from './controller/reconcile.ts'
+import { createSources, type Stores } from './controller/sources.ts'
+import { StatusWriter } from './controller/status-writer.ts'
+import { wireTriggers } from './controller/triggers.ts'
+import { createKubernetesClient, type KubernetesClient } from './kubernetes/client.ts'
+import { resourceName, resources } from './kubernetes/resource.ts'
+import { createPrometheus } from './prometheus/prometheus.ts'
+import type { Clock } from './runtime/clock.ts'
+import { runController } from './runtime/controller.ts'
+import { EventRecorder } from './runtime/event-recorder.ts'
+import { asError } from './runtime/failure.ts'
+import { startHealthServer } from './runtime/http-server.ts'
+import type { Log } from './runtime/log.ts'
+import type { Transport } from './runtime/transport.ts'
+import { WorkQueue } from './runtime/work-queue.ts'
+
+export type OperatorOptions = {
+  readonly kubernetes: Transport
+  readonly prometheus: Transport
+  readonly clock: Clock
+  /** Yields [0, 1): spreads retries, names events. */
+  readonly random: () => number
+  readonly log: Log
+  readonly settings: OperatorSettings
+}
+
+export type OperatorSettings = {
+  /** Undefined watches the whole cluster. */
+  readonly namespace: string | undefined
+  readonly concurrency: number
+  /** What a Canary waits for a route to spread when it does not say, milliseconds. */
+  readonly propagationMs: number
+  /** Deadline of one request to the API server, and of one query, milliseconds. */
+  readonly requestTimeoutMs: number
+  readonly queryTimeoutMs: number
+  readonly rootNamespace: string
+  readonly clusterDomain: string
+  /** Port of /healthz, /readyz and /metrics; undefined serves none. */
+  readonly healthPort: number | undefined
+  /** Who reports events: the pod's name. */
+  readonly instance: string
+}
+
+export type Operator = {
+  readonly stores: Stores
+  readonly metrics: Metrics
+  /** Resolves once every cache is filled. */
+  readonly synced: Promise<void>
+  /** Reconciles until the signal aborts, then lets what runs come to its end; resolves when nothing is left. */
+  readonly run: (signal: AbortSignal) => Promise<void>
+}
+
+const CRD_CHECK_MS = 60_000
+
+/** The composition root: every watch, controller and loop of the operator. */
+export function createOperator(options: OperatorOptions): Operator {
+  const { clock, random, log, settings } = options
+  const metrics = createMetrics()
+  const client = createKubernetesClient({ transport: options.kubernetes, clock, random, timeoutMs: settings.requestTimeoutMs, onRequest: metrics.requested as never })
+  const prometheus = createPrometheus({ transport: options.prometheus, timeoutMs: settings.queryTimeoutMs })
+  const { stores, reflectors } = createSources({ client, clock, log, random, namespace: settings.namespace, clusterDomain: settings.clusterDomain })
+  const queue = new WorkQueue({ clock, random, maxMs: 15_000 })
+  const writes = new OwnWrites()
+  const analyst = new Analyst({ prometheus, clock, onChecked: (key) => queue.add(key), onTick: metrics.ticked })
+  const recorder = new EventRecorder({ port: eventPort(client), controller: 'serin.dev/operator', instance: settings.instance, clock, random, log })
+  const crd = { problem: undefined as string | undefined }
+  const reconciler = new Reconciler({
+    client, stores, clock, log, writes, analyst,
+    statusWriter: new StatusWriter({ client, clock, writes }),
+    announce: (canary, events) => events.forEach((event) => announce(recorder, metrics, canary, event)),
+    onStatus: metrics.status,
+    surroundings: settings,
+    propagationMs: settings.propagationMs,
+    frozen: () => crd.problem,
+  })
+  const synced = Promise.all(reflectors.map((reflector) => reflector.synced)).then(() => undefined)
+  synced.catch(() => undefined)
+
+  const run = async (signal: AbortSignal): Promise<void> => {
+    // The recorder and the watches outlive the workers: what they decide last is still told, and seen.
+    const background = new AbortController()
+    const health = settings.healthPort === undefined ? undefined : await startHealthServer({
+      port: settings.healthPort, log, live: {}, metrics: metrics.registry,
+      ready: { caches: () => (reflectors.every(({ lastContactMs }) => lastContactMs !== undefined) ? undefined : 'not filled yet') },
+    })
+    const unwire = wireTriggers(stores, settings.clusterDomain, (key) => queue.add(key), writes)
+    const loops = [...reflectors.map((reflector) => reflector.run(background.signal)), recorder.run(background.signal), analyst.run(background.signal), watchCrd(client, crd, options, background.signal)]
+    const stopped = new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })))
+    await Promise.race([synced, stopped])
+    if (!signal.aborted)
+      await runController({ name: 'canary', queue, concurrency: settings.concurrency, reconcile: reconciler.reconcile, log, clock, signal, onReconciled: metrics.reconciled })
+    unwire()
+    background.abort(new Error('the operator stops'))
+    await Promise.all(loops)
+    await health?.close()
+  }
+  return { stores, metrics, synced, run }
+}
+
+function announce(recorder: EventRecorder, metrics: Metrics, { apiVersion, kind, metadata }: Canary, { type, reason, note }: EventNote): void {
+  metrics.happened(reason)
+  const regarding = { apiVersion, kind, name: metadata.name, namespace: metadata.namespace, uid: metadata.uid ?? '' }
+  recorder.record({ regarding, type, reason, action: reason, note })
+}
+
+const eventPort = (client: KubernetesClient) => ({
+  create: (event: Parameters<KubernetesClient['create']>[1], signal: AbortSignal) => client.create(resources.events, event, signal),
+  patch: (name: string, namespace: string, body: object, signal: AbortSignal) => client.mergePatch(resources.events, `${namespace}/${name}`, body, { signal }),
+})
+
+/** Looks at the installed CRD now and then: an upgrade may come before it, or after. */
+async function watchCrd(client: KubernetesClient, crd: { problem: string | undefined }, { clock, log }: OperatorOptions, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const before = crd.problem
+    try {
+      crd.problem = await crdProblem(client, signal)
+    } catch (thrown) {
+      if (!signal.aborted) log.warn({ err: asError(thrown), resource: resourceName(resources.customResourceDefinitions) }, 'cannot compare the installed CRD')
+    }
+    if (crd.problem !== undefined && crd.problem !== before) log.error({ problem: crd.problem }, 'nothing is advanced')
+    await clock.sleep(CRD_CHECK_MS, signal).catch(() => undefined)
+  }
+}
