@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Canary } from './api/canary.ts'
 import type { EventNote } from './canary/decision.ts'
 import { Analyst } from './controller/analyst.ts'
@@ -85,6 +86,8 @@ export function createOperator(options: OperatorOptions): Operator {
   const run = async (signal: AbortSignal): Promise<void> => {
     // The recorder and the watches outlive the workers: what they decide last is still told, and seen.
     const background = new AbortController()
+    // As many listeners as there are watches and loops: Node takes more than ten for a leak, and says so on stderr.
+    setMaxListeners(0, background.signal)
     const health = settings.healthPort === undefined ? undefined : await startHealthServer({
       port: settings.healthPort, log, live: {}, metrics: metrics.registry,
       ready: { caches: () => (reflectors.every(({ lastContactMs }) => lastContactMs !== undefined) ? undefined : 'not filled yet') },

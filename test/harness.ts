@@ -2,13 +2,15 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { parseAllDocuments } from 'yaml'
 import { canaryCrd } from '../src/api/crd.ts'
 import type { CanaryStatus } from '../src/api/canary.ts'
-import { createOperator, type Operator, type OperatorSettings } from '../src/operator.ts'
+import { createOperator, type OperatorSettings } from '../src/operator.ts'
 import { createLog } from '../src/runtime/log.ts'
 import { seededRandom } from '../src/runtime/random.ts'
 import type { Transport } from '../src/runtime/transport.ts'
 import { VirtualClock } from '../src/runtime/virtual-clock.ts'
 import type { KubeObject } from '../src/sandbox/objects.ts'
+import { workloadOf, type Workload } from '../src/sandbox/route-pods.ts'
 import { createSandbox, type Sandbox } from '../src/sandbox/sandbox.ts'
+import { Oracle } from './oracle.ts'
 
 export const NAMESPACE = 'istioinaction'
 
@@ -24,53 +26,101 @@ const SETTINGS: OperatorSettings = {
   instance: 'serin-0',
 }
 
+/** One answer that a user got. */
+export type Answer = { readonly at: number; readonly status: number; readonly version: string }
+
+/** One process of the operator. */
+export type Process = {
+  /** As on SIGTERM: what runs comes to its end. */
+  readonly stop: () => void
+  /** As on SIGKILL: nothing it sends arrives any more, and no answer comes back. */
+  readonly kill: () => void
+}
+
+export type ProcessOptions = {
+  /** Stands between it and the API server. */
+  readonly through?: (transport: Transport) => Transport
+  readonly prometheus?: (transport: Transport) => Transport
+  readonly settings?: Partial<OperatorSettings>
+}
+
+type UsersOptions = {
+  readonly host?: string
+  readonly headers?: Readonly<Record<string, string>>
+  /** Undefined: from outside, through the gateway. */
+  readonly from?: () => Workload | undefined
+}
+
+const asIs = (transport: Transport): Transport => transport
+
 /** A whole cluster, mesh, load and operator in virtual time, without a socket. */
 export class Harness {
   readonly clock = new VirtualClock()
   readonly sandbox: Sandbox
+  readonly oracle: Oracle
+  readonly answers: Answer[] = []
   readonly #stop = new AbortController()
   readonly #log = createLog({ level: process.env['SERIN_TEST_LOG'] === '1' ? 'info' : 'silent' })
-  #operatorStop = new AbortController()
+  readonly #processes = new Set<Process>()
   #incarnation = 0
-  readonly answers: { at: number; status: number }[] = []
 
-  constructor(seed = 1) {
-    this.sandbox = createSandbox({ clock: this.clock, seed, mode: 'function' })
+  constructor({ seed = 1, ...options }: { readonly seed?: number; readonly scrapeMs?: number; readonly podStartMs?: number } = {}) {
+    this.sandbox = createSandbox({ clock: this.clock, seed, mode: 'function', ...options })
+    this.oracle = new Oracle(this.sandbox.cluster.reader, this.clock)
     void this.sandbox.run(this.#stop.signal)
   }
 
-  /** Starts an operator; `through` may stand between it and the API server. */
-  startOperator(through: (transport: Transport) => Transport = (transport) => transport): Operator {
-    this.#operatorStop = new AbortController()
+  startOperator({ through = asIs, prometheus = asIs, settings = {} }: ProcessOptions = {}): Process {
+    const [stop, death] = [new AbortController(), new AbortController()]
     const operator = createOperator({
-      kubernetes: through(this.sandbox.cluster.transport),
-      prometheus: this.sandbox.prometheus.transport,
+      kubernetes: mortal(through(this.sandbox.cluster.transport), death.signal),
+      prometheus: mortal(prometheus(this.sandbox.prometheus.transport), death.signal),
       clock: this.clock,
       random: seededRandom(`operator ${++this.#incarnation}`),
       log: this.#log,
-      settings: SETTINGS,
+      settings: { ...SETTINGS, ...settings },
     })
-    void operator.run(this.#operatorStop.signal)
-    return operator
-  }
-
-  stopOperator(): void {
-    this.#operatorStop.abort(new Error('stopped by the test'))
+    void operator.run(stop.signal)
+    const process: Process = {
+      stop: () => stop.abort(new Error('stopped by the test')),
+      kill: () => {
+        death.abort(new Error('killed by the test'))
+        stop.abort(new Error('killed by the test'))
+      },
+    }
+    this.#processes.add(process)
+    return process
   }
 
   stop(): void {
-    this.stopOperator()
+    for (const process of this.#processes) process.kill()
     this.#stop.abort(new Error('the test is over'))
   }
 
-  /** `rps` requests a second through the gateway, a tenth of them POST, until the harness stops. */
-  async load(rps: number): Promise<void> {
-    for (let order = 0; !this.#stop.signal.aborted; order++) {
+  /** `rps` requests a second, a tenth of them POST, until the harness stops or the returned function is called. */
+  users(rps: number, { host = 'shop.example', headers = {}, from }: UsersOptions = {}): () => void {
+    const done = new AbortController()
+    this.#stop.signal.addEventListener('abort', () => done.abort(), { once: true })
+    void this.#load({ rps, host, headers, from }, done.signal)
+    return () => done.abort()
+  }
+
+  async #load({ rps, host, headers, from }: Required<Pick<UsersOptions, 'host' | 'headers'>> & { rps: number; from: UsersOptions['from'] }, signal: AbortSignal): Promise<void> {
+    const { mesh } = this.sandbox
+    for (let order = 0; !signal.aborted; order++) {
+      const workload = from === undefined ? mesh.gateway() : from()
       const method = order % 10 === 9 ? 'POST' : 'GET'
-      void this.sandbox.mesh.request(this.sandbox.mesh.gateway(), { method, host: 'shop.example', path: '/', headers: {} })
-        .then(({ status }) => this.answers.push({ at: this.clock.monotonic(), status }))
-      await this.clock.sleep(1000 / rps, this.#stop.signal).catch(() => undefined)
+      if (workload !== undefined)
+        void mesh.request(workload, { method, host, path: '/', headers })
+          .then((answer) => this.answers.push({ at: this.clock.monotonic(), status: answer.status, version: answer.headers['x-version'] ?? 'none' }))
+      await this.clock.sleep(1000 / rps, signal).catch(() => undefined)
     }
+  }
+
+  /** A pod of the Deployment `caller`, once it runs. */
+  readonly insider = (): Workload | undefined => {
+    const pod = this.sandbox.cluster.reader.list('pods', NAMESPACE).find(({ metadata }) => metadata.labels?.['app'] === 'caller')
+    return pod === undefined || (pod['status'] as { podIP?: string } | undefined)?.podIP === undefined ? undefined : workloadOf(pod)
   }
 
   readonly call = async (method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown, type = 'application/json') => {
@@ -88,43 +138,100 @@ export class Harness {
     }
   }
 
+  /** A merge patch of what stands; throws where the server refuses. */
+  async patch(object: KubeObject, patch: object): Promise<void> {
+    const answer = await this.call('PATCH', pathOf(object), patch, 'application/merge-patch+json')
+    if (answer.status >= 300) throw new Error(`${object.kind} ${object.metadata.name}: ${JSON.stringify(answer.body)}`)
+  }
+
+  async delete(object: KubeObject): Promise<void> {
+    const answer = await this.call('DELETE', pathOf(object))
+    if (answer.status >= 300) throw new Error(`${object.kind} ${object.metadata.name}: ${JSON.stringify(answer.body)}`)
+  }
+
   canary(name = 'service-c'): KubeObject & { status?: CanaryStatus } {
-    const found = this.sandbox.cluster.reader.get('canaries.serin.dev', NAMESPACE, name)
-    if (found === undefined) throw new Error(`no Canary ${name}`)
-    return found
+    return this.object('canaries.serin.dev', name)
+  }
+
+  /** Its status, or one that says nothing. */
+  status(name = 'service-c'): Partial<CanaryStatus> {
+    return this.canary(name).status ?? {}
+  }
+
+  /** A condition in one line: "True NoStable: …". */
+  condition(type: string, name = 'service-c'): string {
+    const found = this.status(name).conditions?.find((condition) => condition.type === type)
+    return found === undefined ? '' : `${found.status} ${found.reason}: ${found.message}`
   }
 
   object(resource: string, name: string): KubeObject {
-    const found = this.sandbox.cluster.reader.get(resource, NAMESPACE, name)
+    const found = this.find(resource, name)
     if (found === undefined) throw new Error(`no ${resource} ${name}`)
     return found
+  }
+
+  find(resource: string, name: string): KubeObject | undefined {
+    return this.sandbox.cluster.reader.get(resource, NAMESPACE, name)
+  }
+
+  /** Desired pods of a Deployment. */
+  replicas(name: string): number {
+    return Number((this.object('deployments.apps', name)['spec'] as { replicas?: number }).replicas)
   }
 
   events(): readonly string[] {
     return this.sandbox.cluster.reader.list('events', NAMESPACE)
       .filter((event) => (event['involvedObject'] as { kind?: string } | undefined)?.kind === 'Canary')
-      .map((event) => `${String(event['reason'])}: ${String(event['message'] ?? event['note'])}`)
+      .map((event) => `${String(event['type'])} ${String(event['reason'])}: ${String(event['message'] ?? event['note'])}`)
+  }
+
+  /** Answers of the mesh itself: no app of ours says 404 or 503. */
+  meshMade(): readonly Answer[] {
+    return this.answers.filter(({ status }) => status === 404 || status === 503 || status === 0)
   }
 
   /** Lets time pass until `done`, in steps of `stepMs`; throws when that takes longer than `mostMs`. */
   async until(done: () => boolean, mostMs = 600_000, stepMs = 250): Promise<void> {
     for (let waited = 0; !done(); waited += stepMs) {
-      if (waited > mostMs) throw new Error(`not reached within ${mostMs} ms; Canary: ${JSON.stringify(this.sandbox.cluster.reader.list('canaries.serin.dev').map(({ status }) => status), null, 1)}`)
+      if (waited > mostMs) throw new Error(`not reached within ${mostMs} ms: ${String(done)}; Canary: ${JSON.stringify(this.sandbox.cluster.reader.list('canaries.serin.dev').map(({ status }) => status), null, 1)}\n${this.events().join('\n')}`)
       await this.clock.advance(stepMs)
     }
   }
 }
 
-const PLURALS: Readonly<Record<string, string>> = { AuthorizationPolicy: 'authorizationpolicies', Canary: 'canaries', Gateway: 'gateways' }
+/** A transport that ends with its process: requests under way are never answered. */
+function mortal(transport: Transport, death: AbortSignal): Transport {
+  const waiting = new Set<(reason: Error) => void>()
+  death.addEventListener('abort', () => waiting.forEach((reject) => reject(death.reason as Error)), { once: true })
+  return (request) => new Promise((resolve, reject) => {
+    if (death.aborted) return reject(death.reason as Error)
+    waiting.add(reject)
+    transport(request).then(resolve, reject).finally(() => waiting.delete(reject))
+  })
+}
 
-function pathOf({ apiVersion, kind, metadata }: KubeObject): string {
+const PLURALS: Readonly<Record<string, string>> = {
+  AuthorizationPolicy: 'authorizationpolicies', Canary: 'canaries', Gateway: 'gateways', PeerAuthentication: 'peerauthentications',
+}
+
+export function pathOf({ apiVersion, kind, metadata }: KubeObject): string {
   const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
   const plural = PLURALS[kind] ?? `${kind.toLowerCase()}s`
   const clusterScoped = kind === 'Namespace' || kind === 'CustomResourceDefinition'
   return `${root}${clusterScoped ? '' : `/namespaces/${metadata.namespace ?? NAMESPACE}`}/${plural}/${metadata.name}`
 }
 
-export const crd = (): KubeObject => canaryCrd() as KubeObject
+const CRD = canaryCrd() as KubeObject
+
+export const crd = (): KubeObject => structuredClone(CRD)
+
+/** The same without its schema, for the many runs that would spend their time on compiling it. */
+export function uncheckedCrd(): KubeObject {
+  const whole = crd()
+  const spec = whole['spec'] as { versions: readonly object[] }
+  const openAPIV3Schema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
+  return { ...whole, spec: { ...spec, versions: spec.versions.map((version) => ({ ...version, schema: { openAPIV3Schema } })) } }
+}
 
 /** The objects of a YAML file or of every file of a folder, relative to the repository. */
 export function manifests(path: string): readonly KubeObject[] {

@@ -176,11 +176,14 @@ function targetOf({ settings, workloads }: World, seen: readonly SeenVersion[], 
 function candidateOf(status: CanaryStatus | undefined, ledger: Standing, seen: readonly SeenVersion[]): Candidate | undefined {
   const rollout = status?.rollout
   if (rollout === undefined) return undefined
-  const opening = ledger.open[rollout.revision]
-  const revert = status?.previous?.revision === rollout.revision && opening !== undefined
-  const id = revert ? opening.rollout : rolloutId(rollout.revision, rollout.startedAt)
-  const hash = opening?.rollout === id ? opening.hash : seen.find((entry) => entry.revision === rollout.revision)?.hash
-  return { revision: rollout.revision, hash: hash ?? '', rollout: id, revert }
+  const { revision, startedAt } = rollout
+  const opening = ledger.open[revision]
+  const known = seen.find((entry) => entry.revision === revision)?.hash ?? ''
+  // The previous stable with another template is a version like any other.
+  if (opening !== undefined && opening.hash === known && status?.previous?.revision === revision)
+    return { revision, hash: known, rollout: opening.rollout, revert: true }
+  const id = rolloutId(revision, startedAt)
+  return { revision, hash: opening?.rollout === id ? opening.hash : known, rollout: id, revert: false }
 }
 
 /** Names a rollout after its revision and its start: both stand in status, so every process finds the same name. */

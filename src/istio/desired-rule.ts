@@ -1,5 +1,6 @@
-import { labelsOf, jsonOf, listOf, parsed, sameJson, specOf, textOf, type Json } from './json.ts'
-import { isOurs, originalOf, type Mesh } from './mesh.ts'
+import { originalOf } from './http-route.ts'
+import { jsonOf, labelsOf, listOf, parsed, sameJson, specOf, type Json } from './json.ts'
+import type { Mesh } from './mesh.ts'
 import { subsetName } from './subset-name.ts'
 
 /** On Serin's DestinationRule: revision → the rollout its subset was stamped with, as JSON. */
@@ -10,9 +11,10 @@ export const STAMPS = 'serin.dev/stamps'
  * user's, its exportTo as written and no policy of our own; where only a broader one governs, a copy of its policy.
  */
 export function desiredSpec(mesh: Mesh, revisions: readonly string[]): Json {
-  const { fqdn, input, rules } = mesh
-  const beside = rules.host[0] ?? (rules.broader && mesh.services.find(({ near, own, routes }) => near && !own && routes.some((route) => route.managed))?.object)
-  const exportTo = beside && specOf(beside)['exportTo']
+  const { fqdn, input, rules, services } = mesh
+  const managed = services.find(({ own, routes }) => !own && routes.some((route) => route.managed))
+  const followed = rules.host[0] ?? (rules.broader && managed?.object)
+  const exportTo = followed && specOf(followed)['exportTo']
   const policy = rules.broader && specOf(rules.broader)['trafficPolicy']
   const subsetPolicy = namedPolicy(mesh)
   return {
@@ -44,8 +46,9 @@ export const stampsOf = (annotations: Readonly<Record<string, string>> | undefin
 function namedPolicy(mesh: Mesh): unknown {
   const named = mesh.services.flatMap((service) => service.routes.filter((route) => route.managed)
     .flatMap((route) => originalOf(route, service) ?? route.list)
-    .filter(({ destination }) => isOurs(destination, service.namespace, mesh))
-    .map(({ destination }) => textOf(jsonOf(destination)['subset'])))
+    .filter(({ destination }) => mesh.reach(destination, service.namespace) !== undefined)
+    .map(({ destination }) => jsonOf(destination)['subset']))
   const subsets = mesh.rules.host.flatMap((rule) => listOf(specOf(rule)['subsets']))
-  return named.map((name) => subsets.find((subset) => subset['name'] === name)?.['trafficPolicy']).find((policy) => policy !== undefined)
+  return named.map((name) => subsets.find((subset) => subset['name'] === name)?.['trafficPolicy'])
+    .find((policy) => policy !== undefined)
 }

@@ -9,5 +9,5 @@ export const hostCovers = (host: string, fqdn: string): boolean =>
   host.startsWith('*') ? fqdn.endsWith(host.slice(1)) : host === fqdn
 
 /** The full name of the Canary's Service. */
-export const serviceHost = ({ canary, settings, clusterDomain }: Pick<MeshInput, 'canary' | 'settings' | 'clusterDomain'>): string =>
-  resolvedHost(settings.service, canary.namespace, clusterDomain)
+export const serviceHost = (of: Pick<MeshInput, 'canary' | 'settings' | 'clusterDomain'>): string =>
+  resolvedHost(of.settings.service, of.canary.namespace, of.clusterDomain)

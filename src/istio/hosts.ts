@@ -9,7 +9,8 @@ import { readMesh } from './mesh.ts'
 export function serviceHosts(input: MeshInput): readonly string[] {
   const { fqdn, services } = readMesh(input)
   const { settings: { service }, canary: { namespace } } = input
-  const written = services.filter(({ routes }) => routes.some(({ managed }) => managed)).flatMap(({ spec }) => textsOf(spec['hosts']))
   const names = [fqdn, `${service}.${namespace}.svc`, `${service}.${namespace}`, service]
-  return [...new Set([...names, ...written.filter((host) => !host.includes('*'))])]
+  const managed = services.filter(({ routes }) => routes.some((route) => route.managed))
+  const written = managed.flatMap(({ spec }) => textsOf(spec['hosts'])).filter((host) => !host.includes('*'))
+  return [...new Set([...names, ...written])]
 }

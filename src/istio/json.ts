@@ -1,4 +1,3 @@
-import { canonicalJson } from '../canary/template-hash.ts'
 import type { KubeObject } from './mesh-input.ts'
 
 /** A JSON object of which nothing is known yet. */
@@ -36,7 +35,13 @@ export const without = (json: Json, ...fields: readonly string[]): Json =>
   Object.fromEntries(Object.entries(json).filter(([field]) => !fields.includes(field)))
 
 /** Whether two JSON values are equal; the order of keys does not count. */
-export const sameJson = (a: unknown, b: unknown): boolean => a === b || canonicalJson(a) === canonicalJson(b)
+export function sameJson(a: unknown, b: unknown): boolean {
+  if (a === b) return true
+  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((item, index) => sameJson(item, b[index]))
+  if (!isJson(a) || !isJson(b)) return false
+  const keys = Object.keys(a)
+  return keys.length === Object.keys(b).length && keys.every((key) => key in b && sameJson(a[key], b[key]))
+}
 
 /** The JSON in an annotation's text; undefined where there is none that can be read. */
 export function parsed(text: string | undefined): unknown {

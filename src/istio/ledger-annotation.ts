@@ -66,4 +66,6 @@ function isExposure(value: unknown): boolean {
     Array.isArray(mirrored) && typeof step === 'number' && typeof plan === 'string'
 }
 
-const isMap = (value: unknown): boolean => typeof value === 'object' && value !== null && Object.values(value).every((entry) => typeof entry === 'object' && entry !== null)
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+
+const isMap = (value: unknown): boolean => isObject(value) && Object.values(value).every(isObject)

@@ -1,7 +1,8 @@
 import type { Ledger } from '../canary/ledger.ts'
+import { originalOf, type HttpRoute } from './http-route.ts'
 import { sameJson, type Json, type JsonPatch, type JsonPatchOperation } from './json.ts'
 import type { Saved } from './ledger-annotation.ts'
-import { originalOf, type HttpRoute, type Mesh, type VirtualService } from './mesh.ts'
+import type { Mesh, VirtualService } from './mesh.ts'
 import { renderedRoute } from './rendered-route.ts'
 
 /**
@@ -17,7 +18,8 @@ export function listOperations(service: VirtualService, mesh: Mesh, saved: Saved
     const { list, copies } = renderedRoute(route, original, ledger, { mesh, service })
     const relist = replaced(`/spec/http/${route.index}/route`, route.list, list)
     const standing = copiesBefore(route, service)
-    if (!sameJson(standing.map(({ id }) => id), copies.map(({ name }) => name))) return [...relist, ...inserted(route.index, copies)]
+    const isInPlace = sameJson(standing.map(({ id }) => id), copies.map(({ name }) => name))
+    if (!isInPlace) return [...relist, ...inserted(route.index, copies)]
     for (const copy of standing) kept.add(copy)
     return [...relist, ...standing.flatMap(({ raw, index }, i) => replaced(`/spec/http/${index}`, raw, copies[i]))]
   })

@@ -1,48 +1,43 @@
 import { EVERY_POD } from '../canary/world.ts'
-import { jsonOf, listOf, textOf, type Json } from './json.ts'
+import type { HttpRoute } from './http-route.ts'
+import { listOf, textOf } from './json.ts'
 import type { MeshInput } from './mesh-input.ts'
-import type { Draft, HttpRoute, Mesh } from './mesh.ts'
-import type { Reach } from './reach.ts'
-
-type Seen = Omit<HttpRoute, 'managed'>
+import type { Draft, Mesh } from './mesh.ts'
 
 /**
  * The revision that all routes name that name one by a subset; where they differ, the one that the routes for all
  * requests name. Routes in which a ledger stands are not asked.
  */
-export function firstNamed(drafts: readonly Draft[], reach: Reach): string | undefined {
-  const routes = drafts.filter((draft) => draft.near && draft.ledger === undefined).flatMap((draft) => draft.routes
-    .filter((route) => route.copy === undefined)
-    .map((route) => ({ route, named: route.list.flatMap(({ destination }) => reach(destination, draft.namespace) ?? []) })))
-  const only = (chosen: typeof routes) => {
-    const revisions = new Set(chosen.flatMap(({ named }) => named).filter((revision) => revision !== EVERY_POD))
-    return revisions.size === 1 ? [...revisions][0] : undefined
-  }
-  return only(routes) ?? only(routes.filter(({ route }) => listOf(route.raw['match']).length === 0))
+export function firstNamed(drafts: readonly Draft[]): string | undefined {
+  const routes = drafts.filter(({ near, ledger }) => near && ledger === undefined)
+    .flatMap((draft) => draft.routes)
+    .filter(({ copy }) => copy === undefined)
+  return onlyOne(routes) ?? onlyOne(routes.filter(({ raw }) => listOf(raw['match']).length === 0))
+}
+
+function onlyOne(routes: readonly HttpRoute[]): string | undefined {
+  const [first, ...others] = new Set(routes.flatMap(({ reached }) => reached).filter((revision) => revision !== EVERY_POD))
+  return others.length === 0 ? first : undefined
 }
 
 /**
  * Whether Serin decides where the route goes: it was saved or recorded as managed, names no subset, or at first sight
  * names one that selects stable.
  */
-export function isManaged(route: Seen, draft: Draft, { input, reach, stable }: Pick<Mesh, 'input' | 'reach' | 'stable'>): boolean {
+export function isManaged(route: HttpRoute, draft: Draft, { input, stable }: Pick<Mesh, 'input' | 'stable'>): boolean {
   if (!draft.near || draft.otherCanary !== undefined || route.copy !== undefined || route.list.length === 0) return false
   const known = knownAs(route, draft, input)
-  if (known === 'managed' || !route.touches || !isListed(route.raw, draft, input)) return known === 'managed'
-  if (namesNoSubset(route, draft.namespace, reach)) return true
-  return known === undefined && stable !== undefined && route.list.some(({ destination }) => reach(destination, draft.namespace)?.includes(stable) === true)
+  if (known === 'managed' || !isListed(route, draft, input)) return known === 'managed'
+  return route.open || (known === undefined && stable !== undefined && route.reached.includes(stable))
 }
 
-function knownAs({ id }: Seen, { saved, namespace, name }: Draft, { records }: MeshInput): 'managed' | 'left' | undefined {
-  if (saved !== undefined) return saved[id] === undefined ? undefined : saved[id] === null ? 'left' : 'managed'
-  const record = records.find((candidate) => candidate.namespace === namespace && candidate.name === name)
+function knownAs({ id }: HttpRoute, { saved, namespace, name }: Draft, { records }: MeshInput): 'managed' | 'left' | undefined {
+  const original = saved?.[id]
+  if (original !== undefined) return original === null ? 'left' : 'managed'
+  const record = saved === undefined ? records.find((one) => one.namespace === namespace && one.name === name) : undefined
   return record?.httpRoutes?.includes(id) === true ? 'managed' : undefined
 }
 
-/** Whether some destination of the route is the Service as a whole. */
-export const namesNoSubset = ({ list }: Seen, namespace: string, reach: Reach): boolean =>
-  list.some(({ destination }) => reach(destination, namespace) !== undefined && jsonOf(destination)['subset'] === undefined)
-
 /** Whether `traffic.httpRoutes` lets the route be managed; it says nothing of our own. */
-const isListed = (raw: Json, { own }: Draft, { settings: { httpRoutes } }: MeshInput): boolean =>
+const isListed = ({ raw }: HttpRoute, { own }: Draft, { settings: { httpRoutes } }: MeshInput): boolean =>
   own || httpRoutes === undefined || httpRoutes.includes(textOf(raw['name']) ?? '')

@@ -44,10 +44,13 @@ export function matchProduct(theirs: Json, ours: HTTPMatch): MatchProduct {
   return { kind: 'both', match }
 }
 
-/** The matches of a route that a step's list makes of it, without those no request can meet. An empty list of the user's means all requests. */
+/**
+ * The matches that a step's list makes of a route's, without those that no request can meet.
+ * An empty list of the user's means all requests.
+ */
 export const matchProducts = (theirs: readonly Json[], ours: readonly HTTPMatch[]): readonly Json[] =>
-  ours.flatMap((own) => (theirs.length === 0 ? [{}] : theirs).flatMap((their) => {
-    const product = matchProduct(their, own)
+  ours.flatMap((own) => (theirs.length === 0 ? [{}] : theirs).flatMap((one) => {
+    const product = matchProduct(one, own)
     return product.kind === 'both' ? [product.match] : []
   }))
 

@@ -1,4 +1,5 @@
 import { applyPatch, deepClone } from 'fast-json-patch'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Exposure } from '../canary/ledger.ts'
 import type { RouteFacts } from '../canary/world.ts'
@@ -156,9 +157,24 @@ describe('the revision that the routes name at first', () => {
     ['all of them', [{ name: 'a', route: [to('two')] }, { name: 'b', route: [to('two')] }], 'v2'],
     ['one, the others name none', [{ name: 'a', route: [to('one')] }, { name: 'b', route: [to()] }], 'v1'],
     ['the one for all requests, where another is for testers', [{ match: [{ uri: { prefix: '/t' } }], route: [to('two')] }, { route: [to('one')] }], 'v1'],
+    ['the one that has the weight', [{ route: [to('one', 100), to('two', 0)] }], 'v1'],
     ['two by weight', [{ route: [to('one', 90), to('two', 10)] }], undefined],
     ['none', [{ route: [to()] }], undefined],
   ])('is named by %s', (_, http, expected) => {
     expect(meshFacts(inputOf(http, { stable: undefined })).namedAtFirst).toBe(expected)
   })
+})
+
+it('facts are told of any objects whatever, and without touching them', () => {
+  const field = fc.constantFrom('hosts', 'gateways', 'exportTo', 'http', 'tcp', 'host', 'subsets', 'trafficPolicy', 'selector', 'ports')
+  const route = fc.dictionary(fc.constantFrom('name', 'match', 'route', 'mirror', 'mirrors'), fc.jsonValue({ maxDepth: 3 }))
+  const spec = fc.dictionary(field, fc.oneof(fc.jsonValue({ maxDepth: 3 }), fc.constant([HOST]), fc.array(route)))
+  const annotations = fc.dictionary(fc.constantFrom('serin.dev/ledger', 'serin.dev/original', 'serin.dev/stamps'), fc.oneof(fc.string(), fc.json()))
+  fc.assert(fc.property(spec, annotations, fc.constantFrom('reviews', 'serin-reviews'), (any, notes, name) => {
+    const object = deepClone({ ...virtualService(name, []), spec: any, metadata: { name, namespace: 'test', annotations: notes } })
+    const input = meshInput({ service: object, virtualServices: [object], destinationRules: [object], httpRoutes: [object] })
+    const before = JSON.stringify(object)
+    expect(meshFacts(input).routes.length).toBeLessThan(2)
+    expect(JSON.stringify(object)).toBe(before)
+  }))
 })

@@ -6,25 +6,22 @@ import type { MeshInput } from './mesh-input.ts'
 import { readMesh, type Mesh, type VirtualService } from './mesh.ts'
 import { refusalsOf } from './refusals.ts'
 import { driftOf } from './route-drift.ts'
-import { listReach, mirrorReach } from './route-reach.ts'
 
 /** What the VirtualServices and DestinationRules say about the Canary's Service. Total: any input has facts. */
 export function meshFacts(input: MeshInput): MeshFacts {
   const mesh = readMesh(input)
   const covered = mesh.services.some((service) => covers(service, mesh))
+  const routes = mesh.services.flatMap((service) => service.routes)
+  const byUser = routes.filter(({ copy }) => copy === undefined)
+    .flatMap(({ managed, reached, mirrored }) => [...(managed ? [] : reached), ...mirrored])
   return {
     refusals: refusalsOf(mesh),
     routes: mesh.services.filter(isKnown).map((service) => routeFacts(service, mesh)),
     rule: ruleFacts(mesh),
     covered,
     namedAtFirst: mesh.namedAtFirst,
-    reached: unique([
-      ...(covered ? [] : [EVERY_POD]),
-      ...mesh.services.flatMap((service) => service.routes.flatMap((route) => [...listReach(route, service, mesh), ...mirrorReach(route, service, mesh)])),
-    ]),
-    namedByUser: unique(mesh.services.flatMap((service) => service.routes.filter(({ copy }) => copy === undefined)
-      .flatMap((route) => [...(route.managed ? [] : listReach(route, service, mesh)), ...mirrorReach(route, service, mesh)]))
-      .filter((revision) => revision !== EVERY_POD)),
+    reached: unique([...(covered ? [] : [EVERY_POD]), ...routes.flatMap(({ reached, mirrored }) => [...reached, ...mirrored])]),
+    namedByUser: unique(byUser.filter((revision) => revision !== EVERY_POD)),
   }
 }
 
@@ -32,32 +29,32 @@ const isKnown = (service: VirtualService): boolean =>
   service.near && (service.ledger !== undefined || service.lost || service.routes.some((route) => route.managed))
 
 function routeFacts(service: VirtualService, mesh: Mesh): RouteFacts {
+  const { namespace, name, own, ledger, lost, object: { metadata } } = service
   const managed = service.routes.filter((route) => route.managed)
+  const copies = service.routes.filter(({ copy }) => copy !== undefined)
+  const reaches = [...[...managed, ...copies].flatMap(({ reached }) => reached), ...copies.flatMap(({ mirrored }) => mirrored)]
   return {
-    record: { namespace: service.namespace, name: service.name, mode: service.own ? 'Own' : 'Route', httpRoutes: managed.map(({ id }) => id) },
-    uid: service.object.metadata.uid ?? '',
-    resourceVersion: service.object.metadata.resourceVersion ?? '',
-    own: service.own,
+    record: { namespace, name, mode: own ? 'Own' : 'Route', httpRoutes: managed.map(({ id }) => id) },
+    uid: metadata.uid ?? '',
+    resourceVersion: metadata.resourceVersion ?? '',
+    own,
     mesh: service.mesh,
-    ledger: service.ledger,
-    lost: service.lost,
+    ledger,
+    lost,
     content: driftOf(service, mesh),
-    reaches: unique([
-      ...managed.flatMap((route) => listReach(route, service, mesh)),
-      ...service.routes.filter(({ copy }) => copy !== undefined).flatMap((route) => [...listReach(route, service, mesh), ...mirrorReach(route, service, mesh)]),
-    ]),
+    reaches: unique(reaches),
   }
 }
 
 function ruleFacts(mesh: Mesh): RuleFacts {
   const { own } = mesh.rules
-  const stamps = stampsOf(own?.metadata.annotations)
+  const stamped = Object.keys(stampsOf(own?.metadata.annotations))
   return {
     exists: own !== undefined,
     uid: own?.metadata.uid,
     resourceVersion: own?.metadata.resourceVersion,
     subsets: standingSubsets(mesh),
-    conform: own !== undefined && sameJson(specOf(own), desiredSpec(mesh, Object.keys(stamps))),
+    conform: own !== undefined && sameJson(specOf(own), desiredSpec(mesh, stamped)),
   }
 }
 
@@ -67,4 +64,4 @@ function covers({ mesh, spec, namespace }: VirtualService, { input: { canary } }
   return mesh && (audience === 'all' || audience.has(canary.namespace))
 }
 
-const unique = (texts: readonly string[]): readonly string[] => [...new Set(texts)].sort()
+const unique = (revisions: readonly string[]): readonly string[] => [...new Set(revisions)].sort()

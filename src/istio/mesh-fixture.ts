@@ -3,6 +3,8 @@ import type { Exposure, Ledger } from '../canary/ledger.ts'
 import type { KubeObject, MeshInput } from './mesh-input.ts'
 import type { Json } from './json.ts'
 
+type Metadata = Partial<KubeObject['metadata']>
+
 /** The full name of the Service in these fixtures. */
 export const HOST = 'reviews.test.svc.cluster.local'
 
@@ -25,23 +27,25 @@ export const settings = (overrides: Partial<Settings> = {}): Settings => ({
   ...overrides,
 })
 
-const object = (kind: string, name: string, spec: Json, metadata: Partial<KubeObject['metadata']>): KubeObject => ({
+const BORN = '2026-01-01T00:00:00Z'
+
+const object = (kind: string, name: string, spec: Json, metadata: Metadata): KubeObject => ({
   apiVersion: 'networking.istio.io/v1',
   kind,
-  metadata: { name, namespace: 'test', uid: `uid-${name}`, resourceVersion: '7', creationTimestamp: '2026-01-01T00:00:00Z', ...metadata },
+  metadata: { name, namespace: 'test', uid: `uid-${name}`, resourceVersion: '7', creationTimestamp: BORN, ...metadata },
   spec,
 })
 
 /** A VirtualService in the namespace "test"; for the Service's host and the mesh unless `spec` says otherwise. */
-export const virtualService = (name: string, http: readonly Json[], spec: Json = {}, metadata: Partial<KubeObject['metadata']> = {}): KubeObject =>
+export const virtualService = (name: string, http: readonly Json[], spec: Json = {}, metadata: Metadata = {}): KubeObject =>
   object('VirtualService', name, { hosts: [HOST], http, ...spec }, metadata)
 
 /** A DestinationRule in the namespace "test", for the Service's host unless `spec` says otherwise. */
-export const destinationRule = (name: string, spec: Json, metadata: Partial<KubeObject['metadata']> = {}): KubeObject =>
+export const destinationRule = (name: string, spec: Json, metadata: Metadata = {}): KubeObject =>
   object('DestinationRule', name, { host: HOST, ...spec }, metadata)
 
 /** The Service "reviews" in the namespace "test". */
-export const service = (spec: Json = {}, metadata: Partial<KubeObject['metadata']> = {}): KubeObject => ({
+export const service = (spec: Json = {}, metadata: Metadata = {}): KubeObject => ({
   ...object('Service', 'reviews', { selector: { app: 'reviews' }, ports: [{ name: 'http', port: 80 }], ...spec }, metadata),
   apiVersion: 'v1',
 })

@@ -1,11 +1,10 @@
-import { sha256 } from '../canary/sha256.ts'
-import { canonicalJson } from '../canary/template-hash.ts'
 import { isOwn, rulesOf, type Rules } from './destination-rules.ts'
 import { hostCovers, resolvedHost, serviceHost } from './host-name.ts'
-import { listOf, olderFirst, specOf, textOf, textsOf, type Json } from './json.ts'
+import { httpRoute, mirrorList, type HttpRoute } from './http-route.ts'
+import { listOf, olderFirst, specOf, textsOf, type Json } from './json.ts'
 import { annotated, type Annotated } from './ledger-annotation.ts'
-import type { KubeObject, MeshInput } from './mesh-input.ts'
 import { firstNamed, isManaged } from './managed-route.ts'
+import type { KubeObject, MeshInput } from './mesh-input.ts'
 import { reachOf, type Reach } from './reach.ts'
 
 /** The VirtualServices and DestinationRules around one Service, read once. */
@@ -33,89 +32,54 @@ export type VirtualService = Annotated & {
   readonly near: boolean
   /** It decides for callers in the mesh. */
   readonly mesh: boolean
+  /** It carries a ledger of another object, or was recorded in status and carries none. */
   readonly lost: boolean
-  readonly routes: readonly HttpRoute[]
+  readonly routes: readonly (HttpRoute & { readonly managed: boolean })[]
 }
 
-/** One entry of `spec.http`. */
-export type HttpRoute = {
-  readonly index: number
-  /** Its name, or a hash of its match: the same wherever it stands in the list. */
-  readonly id: string
-  readonly raw: Json
-  readonly list: readonly Json[]
-  /** Set where Serin inserted it: what for, and beside which route. */
-  readonly copy: { readonly kind: 'match' | 'mirror'; readonly of: string } | undefined
-  /** Some destination is the Service. */
-  readonly touches: boolean
-  readonly managed: boolean
-}
-
-/** One VirtualService before it is decided which of its routes are managed. */
-export type Draft = Omit<VirtualService, 'routes'> & { readonly routes: readonly Omit<HttpRoute, 'managed'>[] }
+/** A VirtualService before it is decided which of its routes are managed. */
+export type Draft = Omit<VirtualService, 'routes'> & { readonly routes: readonly HttpRoute[] }
 
 /** Reads what stands. Linear in the objects given. */
 export function readMesh(input: MeshInput): Mesh {
   const fqdn = serviceHost(input)
   const rules = rulesOf(input)
   const reach = reachOf(input, rules)
-  const drafts = [...input.virtualServices].sort(olderFirst).map((object) => draftOf(object, { input, fqdn, reach }))
+  const drafts = input.virtualServices.toSorted(olderFirst)
+    .map((object) => draftOf(object, { input, fqdn, reach }))
     .filter((draft) => draft.mesh || draft.ledger !== undefined || draft.lost || concerns(draft, reach))
-  const namedAtFirst = firstNamed(drafts, reach)
+  const namedAtFirst = firstNamed(drafts)
   const ledgers = drafts.flatMap(({ ledger }) => (ledger === undefined ? [] : [ledger]))
-  const newest = ledgers.reduce((best, next) => (next.promotions > (best?.promotions ?? -1) ? next : best), ledgers[0])
+  const newest = ledgers.toSorted((a, b) => b.promotions - a.promotions)[0]
   const stable = newest?.stable ?? input.stable ?? namedAtFirst
-  const services = drafts.map((draft) => ({ ...draft, routes: draft.routes.map((route) => ({ ...route, managed: isManaged(route, draft, { input, reach, stable }) })) }))
+  const services = drafts.map((draft) => ({
+    ...draft,
+    routes: draft.routes.map((route) => ({ ...route, managed: isManaged(route, draft, { input, stable }) })),
+  }))
   return { input, fqdn, rules, reach, services, stable, namedAtFirst }
 }
-
-/** Whether a destination is for the Service. */
-export const isOurs = (destination: unknown, namespace: string, { reach }: Pick<Mesh, 'reach'>): boolean => reach(destination, namespace) !== undefined
-
-/** The saved original of a managed route. */
-export const originalOf = ({ id }: HttpRoute, { saved }: Pick<VirtualService, 'saved'>): readonly Json[] | undefined => saved?.[id] ?? undefined
-
-/** Where the mirrored requests of a route go. */
-export const mirrorsOf = (raw: Json): readonly unknown[] =>
-  [...(raw['mirror'] === undefined ? [] : [raw['mirror']]), ...listOf(raw['mirrors']).map((mirror) => mirror['destination'])]
 
 function draftOf(object: KubeObject, { input, fqdn, reach }: Pick<Mesh, 'input' | 'fqdn' | 'reach'>): Draft {
   const { name, namespace = '' } = object.metadata
   const spec = specOf(object)
   const gateways = textsOf(spec['gateways'])
-  const hosts = textsOf(spec['hosts']).map((host) => resolvedHost(host, namespace, input.clusterDomain))
+  const hasHost = textsOf(spec['hosts']).some((host) => hostCovers(resolvedHost(host, namespace, input.clusterDomain), fqdn))
   const annotations = annotated(object, input)
-  const recorded = input.records.some((record) => record.namespace === namespace && record.name === name)
+  const isRecorded = input.records.some((record) => record.namespace === namespace && record.name === name)
+  const routes = listOf(spec['http']).map((raw, index) => httpRoute(raw, index, (destination) => reach(destination, namespace)))
   return {
     ...annotations,
-    object, namespace, name, spec,
+    object, namespace, name, spec, routes,
     own: isOwn(input, object),
     near: namespace === input.canary.namespace,
-    mesh: (gateways.length === 0 || gateways.includes('mesh')) && hosts.some((host) => hostCovers(host, fqdn)) && listOf(spec['http']).length > 0,
-    lost: annotations.copied || (recorded && annotations.ledger === undefined),
-    routes: listOf(spec['http']).map((raw, index) => routeOf(raw, index, namespace, reach)),
+    mesh: hasHost && routes.length > 0 && (gateways.length === 0 || gateways.includes('mesh')),
+    lost: annotations.copied || (isRecorded && annotations.ledger === undefined),
   }
 }
-
-const COPY = /^serin-(match|mirror)-(.*)-\d+$/
-
-function routeOf(raw: Json, index: number, namespace: string, reach: Reach): Omit<HttpRoute, 'managed'> {
-  const id = textOf(raw['name']) ?? unnamedId(raw['match'])
-  const list = listOf(raw['route'])
-  const [, kind, of = ''] = COPY.exec(id) ?? []
-  return {
-    index, id, raw, list,
-    copy: kind === 'match' || kind === 'mirror' ? { kind, of } : undefined,
-    touches: list.some(({ destination }) => reach(destination, namespace) !== undefined),
-  }
-}
-
-const unnamedId = (match: unknown): string => (listOf(match).length === 0 ? 'default' : sha256(canonicalJson(match)).slice(0, 10))
 
 /** Something of it is for the Service, be it a route, a mirror, or a TCP or TLS route. */
-function concerns(draft: Draft, reach: Reach): boolean {
-  const isFor = (destination: unknown) => reach(destination, draft.namespace) !== undefined
-  const others = [...listOf(draft.spec['tcp']), ...listOf(draft.spec['tls'])]
-  return draft.routes.some((route) => route.touches || mirrorsOf(route.raw).some(isFor)) ||
-    others.some((route) => listOf(route['route']).some(({ destination }) => isFor(destination)))
+function concerns({ routes, spec, namespace }: Draft, reach: Reach): boolean {
+  const isFor = ({ destination }: Json) => reach(destination, namespace) !== undefined
+  return routes.some(({ touches, raw }) => touches || mirrorList(raw).some(isFor)) ||
+    ['tcp', 'tls'].some((field) => listOf(spec[field]).some(({ route }) => listOf(route).some(isFor)))
 }

@@ -1,7 +1,7 @@
 import { EVERY_POD } from '../canary/world.ts'
 import { rulesOf, type Rules } from './destination-rules.ts'
 import { resolvedHost, serviceHost } from './host-name.ts'
-import { jsonOf, labelsOf, listOf, specOf, textOf, type Json } from './json.ts'
+import { jsonOf, labelsOf, listOf, specOf, textOf } from './json.ts'
 import type { MeshInput } from './mesh-input.ts'
 import { subsetName } from './subset-name.ts'
 
@@ -40,6 +40,6 @@ function selectedBy(labels: Labels, { revisions, settings }: MeshInput): readonl
 /** Of two subsets with one name, the older rule's counts. */
 function subsetLabels({ own, host, broader }: Rules): ReadonlyMap<string, Labels> {
   const rules = [...host, ...(own === undefined ? [] : [own]), ...(broader === undefined ? [] : [broader])]
-  const entries = rules.flatMap((rule) => listOf(specOf(rule)['subsets']).map((subset: Json) => [textOf(subset['name']) ?? '', labelsOf(subset['labels'])] as const))
-  return new Map(entries.reverse())
+  const subsets = rules.flatMap((rule) => listOf(specOf(rule)['subsets']))
+  return new Map(subsets.toReversed().map(({ name, labels }) => [textOf(name) ?? '', labelsOf(labels)]))
 }

@@ -1,7 +1,8 @@
 import type { Exposure, Ledger } from '../canary/ledger.ts'
+import { mirrorList, type HttpRoute } from './http-route.ts'
 import { jsonOf, listOf, without, type Json } from './json.ts'
 import { matchProducts } from './match-product.ts'
-import { isOurs, type HttpRoute, type Mesh, type VirtualService } from './mesh.ts'
+import type { Mesh, VirtualService } from './mesh.ts'
 import { renderedList } from './route-list.ts'
 import { subsetName } from './subset-name.ts'
 
@@ -12,13 +13,14 @@ export type RenderedRoute = {
   readonly copies: readonly Json[]
 }
 
+type Place = { readonly mesh: Mesh; readonly service: VirtualService }
 type Claim = Pick<Ledger, 'stable' | 'exposure'>
 
 /** Renders one managed route, as the user wrote it, for what the ledger says. */
 export function renderedRoute(
-  route: HttpRoute, original: readonly Json[], { stable, exposure }: Claim, place: { readonly mesh: Mesh; readonly service: VirtualService },
+  route: HttpRoute, original: readonly Json[], { stable, exposure }: Claim, { mesh, service }: Place,
 ): RenderedRoute {
-  const isOwn = (destination: unknown) => isOurs(destination, place.service.namespace, place.mesh)
+  const isOwn = (destination: unknown) => mesh.reach(destination, service.namespace) !== undefined
   const canary = exposure?.revision
   const split = (percent: number) => renderedList(original, { stable, canary, percent }, isOwn)
   const list = split(exposure?.weight ?? 0)
@@ -48,13 +50,4 @@ function mirrorCopies(
     route: list,
     mirrors: [...mirrorList(raw), { destination: target, percentage: { value: mirror.percent } }],
   }]
-}
-
-/** The mirrors of a route as one list: `mirror` and `mirrors` together are invalid. */
-export function mirrorList(raw: Json): readonly Json[] {
-  const { mirror, mirrors, mirrorPercentage, mirrorPercent, mirror_percent: oldPercent } = raw
-  if (mirror === undefined) return listOf(mirrors)
-  const whole = mirrorPercent ?? oldPercent
-  const percentage = mirrorPercentage ?? (whole === undefined ? undefined : { value: whole })
-  return [{ destination: mirror, ...(percentage === undefined ? {} : { percentage }) }, ...listOf(mirrors)]
 }

@@ -1,11 +1,12 @@
 import type { HTTPMatch } from '../api/canary.ts'
 import type { Ledger } from '../canary/ledger.ts'
 import type { RouteFacts } from '../canary/world.ts'
+import { mirrorList, originalOf, type HttpRoute } from './http-route.ts'
 import { jsonOf, listOf, sameJson, type Json } from './json.ts'
 import { listOperations } from './list-operations.ts'
 import { isWithin } from './match-product.ts'
-import { originalOf, type HttpRoute, type Mesh, type VirtualService } from './mesh.ts'
-import { renderedRoute, mirrorList, type RenderedRoute } from './rendered-route.ts'
+import type { Mesh, VirtualService } from './mesh.ts'
+import { renderedRoute, type RenderedRoute } from './rendered-route.ts'
 import { sharesOf } from './route-list.ts'
 
 type Place = { readonly mesh: Mesh; readonly service: VirtualService; readonly ledger: Ledger }
@@ -18,12 +19,21 @@ export function driftOf(service: VirtualService, mesh: Mesh): RouteFacts['conten
   const place = { mesh, service, ledger }
   const managed = service.routes.filter((route) => route.managed).map((route) => managedOf(route, place))
   const changed = managed.filter(isChanged)
-  const gone = managed.length === 0 && ledger.exposure !== undefined
-  if (changed.length === 0 && !gone && listOperations(service, mesh, saved, ledger).length === 0) return 'ours'
+  const isGone = managed.length === 0 && ledger.exposure !== undefined
+  if (changed.length === 0 && !isGone && listOperations(service, mesh, saved, ledger).length === 0) return 'ours'
   if (changed.length > 0 && changed.every(({ route, original }) => sameJson(route.list, original))) return 'original'
-  const copies = service.routes.filter(({ copy }) => copy !== undefined)
+  return isGone ? strayDrift(service, place) : foreignDrift(managed, changed, place)
+}
+
+/** Every managed route was taken out; what we inserted may still stand. */
+const strayDrift = ({ routes }: VirtualService, place: Place): RouteFacts['content'] =>
+  routes.some((route) => route.copy !== undefined && isMoreThanExposed(route, place)) ? 'beyond' : 'lower'
+
+function foreignDrift(managed: readonly Managed[], changed: readonly Managed[], place: Place): RouteFacts['content'] {
+  const copies = place.service.routes.filter(({ copy }) => copy !== undefined)
   if (changed.some((one) => isMore(one, place)) || copies.some((copy) => isMoreThanExposed(copy, place))) return 'beyond'
-  const isLowered = gone || changed.some(({ original }) => original !== undefined) || lackCopies(managed, copies)
+  const known = managed.filter(({ original }) => original !== undefined)
+  const isLowered = known.some((one) => changed.includes(one) || lacksCopies(one, copies))
   return isLowered ? 'lower' : 'outdated'
 }
 
@@ -35,8 +45,8 @@ function managedOf(route: HttpRoute, { mesh, service, ledger }: Place): Managed 
 
 const isChanged = ({ route, original, expected }: Managed): boolean => original === undefined || !sameJson(route.list, expected.list)
 
-const lackCopies = (managed: readonly Managed[], copies: readonly HttpRoute[]): boolean =>
-  managed.some(({ original, expected }) => original !== undefined && expected.copies.some(({ name }) => !copies.some(({ id }) => id === name)))
+const lacksCopies = ({ expected }: Managed, copies: readonly HttpRoute[]): boolean =>
+  expected.copies.some(({ name }) => !copies.some(({ id }) => id === name))
 
 function isMore({ route, expected }: Managed, place: Place): boolean {
   const allowed = sharesByRevision(expected.list, place)
@@ -72,7 +82,8 @@ const ROUNDING = 1e-9
 
 /** Whether a list gives any revision but stable a greater share of its requests, 0..1, than allowed. */
 const exceeds = (list: readonly Json[], allowed: (revision: string) => number, place: Place): boolean =>
-  [...sharesByRevision(list, place)].some(([revision, share]) => revision !== place.ledger.stable && share > allowed(revision) + ROUNDING)
+  [...sharesByRevision(list, place)]
+    .some(([revision, share]) => revision !== place.ledger.stable && share > allowed(revision) + ROUNDING)
 
 /** The share of each revision that may get the requests of a list; EVERY_POD is one of them. */
 function sharesByRevision(list: readonly Json[], { mesh, service }: Place): ReadonlyMap<string, number> {

@@ -23,10 +23,13 @@ export function renderedList(original: readonly Json[], split: Split, isOwn: (de
   const rendered = entries.flatMap(({ entry, share: weight, own }) => {
     if (!own) return weight === 0 ? [] : [{ ...entry, weight: weight * factor }]
     if (entry !== first?.entry) return []
-    return parts.map(([revision, part]) => ({ ...entry, destination: { ...jsonOf(entry['destination']), subset: subsetName(revision) }, weight: part }))
+    const { destination } = entry
+    const ours = (revision: string) => ({ ...jsonOf(destination), subset: subsetName(revision) })
+    return parts.map(([revision, part]) => ({ ...entry, destination: ours(revision), weight: part }))
   })
   const [lone, ...others] = original
-  return rendered.length === 1 && lone !== undefined && others.length === 0 ? rendered.map((entry) => weighedAs(entry, lone)) : rendered
+  const isLone = rendered.length === 1 && others.length === 0
+  return isLone && lone !== undefined ? rendered.map((entry) => weighedAs(entry, lone)) : rendered
 }
 
 /** Effective weights, as Envoy takes them: a lone destination, or the first where the sum is 0, gets everything. */
@@ -36,8 +39,10 @@ export function sharesOf(list: readonly Json[]): readonly number[] {
   return weights.map((_, index) => (index === 0 ? 100 : 0))
 }
 
+type Divided = { readonly factor: number; readonly parts: readonly (readonly [revision: string, weight: number])[] }
+
 /** Whole weights for the split; where the share cannot express it, everything grows by the smallest factor that can. */
-function divided(share: number, { stable, canary, percent }: Split): { readonly factor: number; readonly parts: readonly (readonly [string, number])[] } {
+function divided(share: number, { stable, canary, percent }: Split): Divided {
   const hundredths = canary === undefined || canary === stable ? 0 : Math.round(percent * 100)
   const factor = 10_000 / commonDivisor(share * hundredths, 10_000)
   const part = (share * hundredths * factor) / 10_000

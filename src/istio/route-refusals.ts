@@ -1,11 +1,10 @@
 import { EVERY_POD, type Refusal } from '../canary/world.ts'
 import { audienceOf, includesAll } from './export-to.ts'
 import { resolvedHost } from './host-name.ts'
+import type { HttpRoute } from './http-route.ts'
 import { listOf, specOf, textOf, textsOf, type Json } from './json.ts'
-import { namesNoSubset } from './managed-route.ts'
 import type { KubeObject } from './mesh-input.ts'
-import { isOurs, type HttpRoute, type Mesh, type VirtualService } from './mesh.ts'
-import { listReach, mirrorReach } from './route-reach.ts'
+import type { Mesh, VirtualService } from './mesh.ts'
 
 type Guard = (service: VirtualService, mesh: Mesh) => string | undefined
 
@@ -30,7 +29,7 @@ export const routeRefusals = (mesh: Mesh): readonly Refusal[] => [
   })),
   ...mesh.input.httpRoutes.filter((route) => namesService(route, mesh)).map(({ metadata: { namespace, name } }) => ({
     reason: 'HTTPRoute',
-    message: `HTTPRoute ${namespace ?? ''}/${name} sends requests to all pods of ${mesh.input.settings.service}: write it as a VirtualService`,
+    message: `HTTPRoute ${namespace ?? ''}/${name} routes to all pods of ${mesh.input.settings.service}: write it as a VirtualService`,
   })),
   ...missingRoutes(mesh),
 ]
@@ -39,7 +38,7 @@ const title = ({ namespace, name }: VirtualService): string => `VirtualService $
 
 const place = ({ index, id }: HttpRoute): string => `http[${index}] (${id})`
 
-/** In the mesh the older one wins whole, and what it does not match is answered 404. A wildcard yields to the host itself. */
+/** In the mesh the older one wins whole, what it does not match is answered 404. A wildcard yields to the host itself. */
 function secondForHost({ services, fqdn, input }: Mesh): readonly Refusal[] {
   const isVisible = ({ spec, namespace }: VirtualService) =>
     includesAll(audienceOf(spec['exportTo'], namespace), new Set([input.canary.namespace]))
@@ -52,11 +51,10 @@ function secondForHost({ services, fqdn, input }: Mesh): readonly Refusal[] {
   return [{ reason: 'SecondVirtualService', message: `${both}, where the older one, ${first.name}, wins whole: join them in one` }]
 }
 
-function ofOtherNamespace(service: VirtualService, mesh: Mesh): string | undefined {
-  const { stable, input: { settings, canary } } = mesh
-  const reached = service.routes.flatMap((route) => listReach(route, service, mesh))
+function ofOtherNamespace({ near, routes }: VirtualService, { stable, input: { settings, canary } }: Mesh): string | undefined {
+  const reached = routes.flatMap((route) => route.reached)
   const reachesDark = reached.some((revision) => revision === EVERY_POD || (stable !== undefined && revision !== stable))
-  if (service.near || !reachesDark) return undefined
+  if (near || !reachesDark) return undefined
   return `sends requests to ${settings.service} from a namespace where Serin changes nothing: ` +
     `move the route to namespace ${canary.namespace}, or name a subset of the stable version`
 }
@@ -74,10 +72,10 @@ function narrower({ near, own, mesh, spec, namespace }: VirtualService, { input:
   return 'is exported to fewer namespaces than its Service, whose other callers reach all pods: give it the same exportTo'
 }
 
-function tcpOrTls({ spec, namespace }: VirtualService, mesh: Mesh): string | undefined {
-  const isFor = ({ route }: Json) => listOf(route).some(({ destination }) => isOurs(destination, namespace, mesh))
+function tcpOrTls({ spec, namespace }: VirtualService, { reach, input }: Mesh): string | undefined {
+  const isFor = ({ route }: Json) => listOf(route).some(({ destination }) => reach(destination, namespace) !== undefined)
   const kind = ['tcp', 'tls'].find((field) => listOf(spec[field]).some(isFor))
-  return kind && `has a ${kind} route to ${mesh.input.settings.service}, which cannot be split by request: use an http route`
+  return kind && `has a ${kind} route to ${input.settings.service}, which cannot be split by request: use an http route`
 }
 
 function delegated({ mesh, spec, routes }: VirtualService): string | undefined {
@@ -87,14 +85,14 @@ function delegated({ mesh, spec, routes }: VirtualService): string | undefined {
   return isRoot ? 'delegates requests for the host, which is not supported yet: put the delegated routes into it' : undefined
 }
 
-function unlisted({ near, otherCanary, namespace, routes }: VirtualService, { reach }: Mesh): string | undefined {
-  const open = routes.find((route) => !route.managed && route.copy === undefined && namesNoSubset(route, namespace, reach))
+function unlisted({ near, otherCanary, routes }: VirtualService): string | undefined {
+  const open = routes.find((route) => route.open && !route.managed && route.copy === undefined)
   if (!near || otherCanary !== undefined || open === undefined) return undefined
   return `${place(open)} names no subset and is not in spec.traffic.httpRoutes: list it there, or give it a subset`
 }
 
-function openMirror(service: VirtualService, mesh: Mesh): string | undefined {
-  const open = service.routes.find((route) => route.copy === undefined && mirrorReach(route, service, mesh).includes(EVERY_POD))
+function openMirror({ routes }: VirtualService): string | undefined {
+  const open = routes.find(({ copy, mirrored }) => copy === undefined && mirrored.includes(EVERY_POD))
   return open && `${place(open)} mirrors requests to all pods of the Service: give the mirror a subset`
 }
 
@@ -109,8 +107,8 @@ function missingRoutes({ input: { canary, settings }, services }: Mesh): readonl
   const missing = (settings.httpRoutes ?? []).filter((name) => !routes.some(({ id }) => id === name))
   return missing.map((name) => ({
     reason: 'RouteNotFound',
-    message: `spec.traffic.httpRoutes names ${name}, but no VirtualService in namespace ${canary.namespace} has such an http route ` +
-      'to the Service: correct the name',
+    message: `spec.traffic.httpRoutes names ${name}, but no VirtualService in namespace ${canary.namespace} has an http route ` +
+      'of that name to the Service: correct it',
   }))
 }
 

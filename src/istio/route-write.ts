@@ -1,10 +1,11 @@
 import type { Ledger } from '../canary/ledger.ts'
 import { canonicalJson } from '../canary/template-hash.ts'
 import { MANAGED_BY, ownName } from './destination-rules.ts'
-import { annotate, guarded, jsonOf, textOf, without, type Json, type JsonPatch } from './json.ts'
+import { originalOf } from './http-route.ts'
+import { annotate, guarded, jsonOf, without, type Json, type JsonPatch } from './json.ts'
 import { LEDGER, ledgerText, ORIGINAL, type Saved } from './ledger-annotation.ts'
 import type { KubeObject, MeshInput } from './mesh-input.ts'
-import { isOurs, originalOf, readMesh, type Mesh, type VirtualService } from './mesh.ts'
+import { readMesh, type Mesh, type VirtualService } from './mesh.ts'
 import { listOperations } from './list-operations.ts'
 import { renderedRoute } from './rendered-route.ts'
 import { subsetName } from './subset-name.ts'
@@ -33,7 +34,8 @@ export function routePatch(
     [LEDGER]: ledgerText(service.object, write.ledger, input),
     ...(saved === undefined ? {} : { [ORIGINAL]: canonicalJson(saved) }),
   })
-  return guarded(service.object, [...annotations, ...(write.lists && saved !== undefined ? listOperations(service, mesh, saved, write.ledger) : [])])
+  const lists = write.lists && saved !== undefined ? listOperations(service, mesh, saved, write.ledger) : []
+  return guarded(service.object, [...annotations, ...lists])
 }
 
 /** Serin's own VirtualService, to be created where nobody's has the host: everyone in the mesh goes where `write` says. */
@@ -52,16 +54,19 @@ export function ownRoute(input: MeshInput, write: RouteWrite): KubeObject {
   if (service === undefined || main === undefined) throw new Error(`VirtualService ${name} does not cover ${fqdn}`)
   const { list, copies } = renderedRoute(main, main.list, write.ledger, { mesh, service })
   const annotations = { [LEDGER]: ledgerText(bare, write.ledger, input), [ORIGINAL]: canonicalJson({ main: main.list }) }
-  return { ...bare, metadata: { ...bare.metadata, annotations }, spec: { hosts: [fqdn], http: [...copies, { ...main.raw, route: list }] } }
+  const spec = { hosts: [fqdn], http: [...copies, { ...main.raw, route: list }] }
+  return { ...bare, metadata: { ...bare.metadata, annotations }, spec }
 }
 
 /** The originals after the write; undefined where nothing was ever saved and nothing is to be. */
 function nextSaved(service: VirtualService, mesh: Mesh, { ledger, lists, adopt }: RouteWrite): Saved | undefined {
   if (!lists && !adopt) return service.saved
-  const subsets = new Set([ledger.stable, ...Object.keys(ledger.open), ...mesh.input.revisions.map(({ revision }) => revision)].map(subsetName))
+  const revisions = [ledger.stable, ...Object.keys(ledger.open), ...mesh.input.revisions.map(({ revision }) => revision)]
+  const subsets = new Set<unknown>(revisions.map(subsetName))
   const isPinned = ({ destination }: Json) =>
-    isOurs(destination, service.namespace, mesh) && subsets.has(textOf(jsonOf(destination)['subset']) ?? '')
-  const saved = service.routes.filter(({ copy }) => copy === undefined).flatMap((route): [string, readonly Json[] | null][] => {
+    mesh.reach(destination, service.namespace) !== undefined && subsets.has(jsonOf(destination)['subset'])
+  const users = service.routes.filter(({ copy }) => copy === undefined)
+  const saved = users.flatMap((route): [string, readonly Json[] | null][] => {
     if (!route.managed) return route.touches ? [[route.id, null]] : []
     const before = originalOf(route, service)
     if (before !== undefined && (!adopt || route.list.some(isPinned))) return [[route.id, before]]
@@ -76,6 +81,7 @@ function unpinned(list: readonly Json[], isPinned: (entry: Json) => boolean): re
   const weight = pool.reduce((sum, entry) => sum + (typeof entry['weight'] === 'number' ? entry['weight'] : 0), 0)
   return list.flatMap((entry) => {
     if (!pool.includes(entry)) return [entry]
-    return entry !== pool[0] ? [] : [{ ...entry, destination: without(jsonOf(entry['destination']), 'subset'), ...(weight > 0 ? { weight } : {}) }]
+    const destination = without(jsonOf(entry['destination']), 'subset')
+    return entry === pool[0] ? [{ ...entry, destination, ...(weight > 0 ? { weight } : {}) }] : []
   })
 }

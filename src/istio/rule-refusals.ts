@@ -32,7 +32,7 @@ function exportRefusals(rule: KubeObject, { services }: Mesh): readonly Refusal[
   const wider = services.filter(({ routes, spec, namespace }) =>
     routes.some(({ managed }) => managed) && !includesAll(audience, audienceOf(spec['exportTo'], namespace)))
   return wider.map(({ namespace, name }) => refusal('RuleExportTo', rule,
-    `is exported to fewer namespaces than VirtualService ${namespace}/${name}, whose callers would get 503: give it the same exportTo`))
+    `is exported to fewer namespaces than VirtualService ${namespace}/${name}, whose callers would get 503: give both the same`))
 }
 
 /** Somebody else's object under the name of ours, or a subset of theirs under the name of one of ours. */

@@ -2,6 +2,8 @@ import type { Refusal } from '../canary/world.ts'
 import { labelsOf, listOf, specOf, textOf, type Json } from './json.ts'
 import type { MeshInput } from './mesh-input.ts'
 
+type Labels = Readonly<Record<string, string>>
+
 /** Protocols whose requests no http route sees. Source: Istio's protocol selection; unknown names are detected. */
 const NOT_HTTP = new Set(['tcp', 'tls', 'https', 'udp', 'mongo', 'mysql', 'redis'])
 
@@ -9,13 +11,14 @@ const NOT_HTTP = new Set(['tcp', 'tls', 'https', 'udp', 'mongo', 'mysql', 'redis
 export function serviceRefusals(input: MeshInput): readonly Refusal[] {
   const { service, canary } = input
   const name = `Service ${canary.namespace}/${input.settings.service}`
-  if (service === undefined) return [{ reason: 'ServiceNotFound', message: `${name} does not exist: create it, or correct spec.service.name` }]
+  const absent = { reason: 'ServiceNotFound', message: `${name} does not exist: create it, or correct spec.service.name` }
+  if (service === undefined) return [absent]
   const { clusterIP, ports, selector } = specOf(service)
   const headless = { reason: 'HeadlessService', message: `${name} is headless, and its callers pass all routes by: give it a cluster IP` }
   const foreign = listOf(ports).filter(isForeign).map((port): Refusal => ({
     reason: 'NonHttpPort',
-    message: `port ${textOf(port['name']) ?? String(port['port'])} of ${name} does not speak HTTP, so no route would keep its callers from ` +
-      'the new version: move it to a Service of its own, or correct its name or appProtocol',
+    message: `port ${textOf(port['name']) ?? String(port['port'])} of ${name} does not speak HTTP, so no route keeps its callers ` +
+      'from the new version: move it to a Service of its own, or correct its name or appProtocol',
   }))
   return [...(clusterIP === 'None' ? [headless] : []), ...foreign, ...selectorRefusals(labelsOf(selector), name, input)]
 }
@@ -26,14 +29,13 @@ function isForeign({ protocol = 'TCP', appProtocol, name }: Json): boolean {
   return protocol !== 'TCP' || NOT_HTTP.has(spoken.toLowerCase())
 }
 
-function selectorRefusals(selector: Readonly<Record<string, string>>, name: string, { settings, revisions }: MeshInput): readonly Refusal[] {
-  const reason = 'SelectorExcludesVersions'
-  const { versionLabel } = settings
-  if (Object.keys(selector).length === 0) return [{ reason, message: `${name} has no selector, and so no version's pods: give it one` }]
-  if (selector[versionLabel] !== undefined)
-    return [{ reason, message: `${name} selects only ${versionLabel}: ${selector[versionLabel]}: take ${versionLabel} out of its selector` }]
+function selectorRefusals(selector: Labels, name: string, { settings: { versionLabel }, revisions }: MeshInput): readonly Refusal[] {
+  const refused = (what: string): Refusal => ({ reason: 'SelectorExcludesVersions', message: `${name} ${what}` })
+  const only = selector[versionLabel]
+  if (only !== undefined) return [refused(`selects only ${versionLabel}: ${only}: take ${versionLabel} out of its selector`)]
+  if (Object.keys(selector).length === 0) return [refused("has no selector, and so no version's pods: give it one")]
   return Object.entries(selector).flatMap(([key, value]) => {
     const excluded = revisions.filter(({ labels }) => labels[key] !== value).map(({ revision }) => revision).join(', ')
-    return excluded === '' ? [] : [{ reason, message: `${name} does not select the pods of ${excluded}: give them the label ${key}: ${value}` }]
+    return excluded === '' ? [] : [refused(`does not select the pods of ${excluded}: give them the label ${key}: ${value}`)]
   })
 }

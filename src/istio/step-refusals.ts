@@ -1,8 +1,9 @@
 import type { HTTPMatch } from '../api/canary.ts'
 import type { Refusal } from '../canary/world.ts'
+import type { HttpRoute } from './http-route.ts'
 import { listOf } from './json.ts'
 import { matchProduct } from './match-product.ts'
-import type { HttpRoute, Mesh, VirtualService } from './mesh.ts'
+import type { Mesh, VirtualService } from './mesh.ts'
 
 type Condition = { readonly path: string; readonly match: HTTPMatch }
 

@@ -49,17 +49,22 @@ const podDefaults = (spec: Fields): void => {
     schedulerName: 'default-scheduler',
   })
   if (typeof spec['serviceAccountName'] === 'string') defaults(spec, { serviceAccount: spec['serviceAccountName'] })
-  for (const container of [...listAt(spec, 'initContainers'), ...listAt(spec, 'containers')].filter(isFields)) containerDefaults(container)
+  for (const container of [...listAt(spec, 'initContainers'), ...listAt(spec, 'containers')].filter(isFields))
+    containerDefaults(container)
 }
 
 const workloadCauses = ({ draft, previous }: Admission): readonly Cause[] => {
   const spec = specOf(draft)
   const labels = fieldsAt(spec, 'template', 'metadata', 'labels') as Record<string, string>
   if (!isFields(spec['selector'])) return [{ field: 'spec.selector', message: 'Required value', reason: 'FieldValueRequired' }]
-  if (!labelSelectorMatches(spec['selector'], labels)) return [invalidValue('spec.template.metadata.labels', labels, '`selector` does not match template `labels`')]
-  if (previous !== undefined && !equal(specOf({ ...previous })['selector'], spec['selector'])) return [invalidValue('spec.selector', spec['selector'], 'field is immutable')]
+  if (!labelSelectorMatches(spec['selector'], labels))
+    return [invalidValue('spec.template.metadata.labels', labels, '`selector` does not match template `labels`')]
+  if (previous !== undefined && !equal(specOf({ ...previous })['selector'], spec['selector']))
+    return [invalidValue('spec.selector', spec['selector'], 'field is immutable')]
   const { replicas } = spec
-  return Number.isInteger(replicas) && Number(replicas) >= 0 ? [] : [invalidValue('spec.replicas', replicas, 'must be greater than or equal to 0')]
+  return Number.isInteger(replicas) && Number(replicas) >= 0
+    ? []
+    : [invalidValue('spec.replicas', replicas, 'must be greater than or equal to 0')]
 }
 
 const replicaSet: Rule = (admission) => {
@@ -87,7 +92,9 @@ const pod: Rule = ({ draft, previous, now }) => {
   defaults(spec, { serviceAccountName: 'default', nodeName: 'sandbox' })
   const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: now }
   if (previous === undefined) draft['status'] = { phase: 'Pending', qosClass: 'BestEffort', conditions: [scheduled] }
-  return listAt(spec, 'containers').length > 0 ? [] : [{ field: 'spec.containers', message: 'Required value', reason: 'FieldValueRequired' }]
+  return listAt(spec, 'containers').length > 0
+    ? []
+    : [{ field: 'spec.containers', message: 'Required value', reason: 'FieldValueRequired' }]
 }
 
 const service: Rule = ({ draft, previous, clusterIp }) => {

@@ -5,7 +5,10 @@ const configMaps = '/api/v1/namespaces/default/configmaps'
 const services = '/apis/networking.istio.io/v1/namespaces/default/virtualservices'
 const deployments = '/apis/apps/v1/namespaces/default/deployments'
 const configMap = (name: string, rest: object = {}) => ({ metadata: { name }, data: { a: '1' }, ...rest })
-const virtualService = (name: string, spec: object = {}) => ({ metadata: { name }, spec: { hosts: ['web'], http: [{ route: [{ destination: { host: 'web' } }] }], ...spec } })
+const virtualService = (name: string, spec: object = {}) => ({
+  metadata: { name },
+  spec: { hosts: ['web'], http: [{ route: [{ destination: { host: 'web' } }] }], ...spec },
+})
 
 describe('objects', () => {
   it('are created with an identity and a version, once per name', async () => {
@@ -16,22 +19,58 @@ describe('objects', () => {
     expect(body.metadata.uid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/)
     expect((await get(`${configMaps}/one`)).body).toEqual(body)
     const again = await call('POST', configMaps, configMap('one'))
-    expect(again).toMatchObject({ status: 409, body: { kind: 'Status', reason: 'AlreadyExists', message: 'configmaps "one" already exists', details: { name: 'one', kind: 'configmaps' } } })
+    expect(again).toMatchObject({
+      status: 409,
+      body: {
+        kind: 'Status',
+        reason: 'AlreadyExists',
+        message: 'configmaps "one" already exists',
+        details: { name: 'one', kind: 'configmaps' },
+      },
+    })
     const generated = await call('POST', configMaps, { metadata: { generateName: 'some-' } })
     expect(generated.body.metadata.name).toMatch(/^some-[a-z0-9]{5}$/)
   })
 
   it.each([
-    ['a name that is none', configMaps, configMap('No_Name'), 422, 'Invalid'],
-    ['a namespace that is not there', '/api/v1/namespaces/nowhere/configmaps', configMap('one'), 404, 'NotFound'],
-    ['another namespace than the path', configMaps, configMap('one', { metadata: { name: 'one', namespace: 'other' } }), 400, 'BadRequest'],
-    ['another kind', configMaps, configMap('one', { kind: 'Secret' }), 400, 'BadRequest'],
-    ['labels that are no strings', configMaps, configMap('one', { metadata: { name: 'one', labels: { a: 1 } } }), 400, 'BadRequest'],
-    ['a resourceVersion of their own', configMaps, configMap('one', { metadata: { name: 'one', resourceVersion: '7' } }), 500, 'InternalError'],
-    ['a kind that is not served', '/apis/nope.dev/v1/namespaces/default/nopes', {}, 404, 'NotFound'],
-    ['a Deployment that does not select its own pods', deployments, deployment('web', { selector: { matchLabels: { app: 'other' } } }), 422, 'Invalid'],
-  ])('are refused with %s', async (_, path, body, status, reason) => {
-    expect(await testCluster().call('POST', path, body)).toMatchObject({ status, body: { kind: 'Status', status: 'Failure', code: status, reason } })
+    ['a name that is none', configMaps, configMap('No_Name'), { code: 422, reason: 'Invalid' }],
+    [
+      'a namespace that is not there',
+      '/api/v1/namespaces/nowhere/configmaps',
+      configMap('one'),
+      { code: 404, reason: 'NotFound' },
+    ],
+    [
+      'another namespace than the path',
+      configMaps,
+      configMap('one', { metadata: { name: 'one', namespace: 'other' } }),
+      { code: 400, reason: 'BadRequest' },
+    ],
+    ['another kind', configMaps, configMap('one', { kind: 'Secret' }), { code: 400, reason: 'BadRequest' }],
+    [
+      'labels that are no strings',
+      configMaps,
+      configMap('one', { metadata: { name: 'one', labels: { a: 1 } } }),
+      { code: 400, reason: 'BadRequest' },
+    ],
+    [
+      'a resourceVersion of their own',
+      configMaps,
+      configMap('one', { metadata: { name: 'one', resourceVersion: '7' } }),
+      { code: 500, reason: 'InternalError' },
+    ],
+    ['a kind that is not served', '/apis/nope.dev/v1/namespaces/default/nopes', {}, { code: 404, reason: 'NotFound' }],
+    [
+      'a Deployment that does not select its own pods',
+      deployments,
+      deployment('web', { selector: { matchLabels: { app: 'other' } } }),
+      { code: 422, reason: 'Invalid' },
+    ],
+  ])('are refused with %s', async (_, path, body, failure) => {
+    expect(await testCluster().call('POST', path, body)).toMatchObject({
+      status: failure.code,
+      body: { kind: 'Status', status: 'Failure', ...failure },
+    })
   })
 
   it('cannot be changed by whoever reads them', async () => {
@@ -42,7 +81,9 @@ describe('objects', () => {
   })
 
   it('are the same in every run with the same seed', async () => {
-    const uids = await Promise.all([1, 1, 2].map(async (seed) => (await testCluster({ seed }).call('POST', configMaps, configMap('one'))).body.metadata.uid))
+    const uids = await Promise.all(
+      [1, 1, 2].map(async (seed) => (await testCluster({ seed }).call('POST', configMaps, configMap('one'))).body.metadata.uid),
+    )
     expect(uids[0]).toBe(uids[1])
     expect(uids[0]).not.toBe(uids[2])
   })
@@ -67,7 +108,11 @@ describe('versions and generations', () => {
     expect((await get(`${services}/web`)).body['status']).toBeUndefined()
     await merge(`${services}/web`, { status: { x: 1 }, metadata: { labels: { a: 'b' } } })
     expect((await get(`${services}/web`)).body['status']).toBeUndefined()
-    const { body } = await merge(`${services}/web/status`, { status: { x: 2 }, spec: { hosts: ['other'] }, metadata: { labels: { c: 'd' } } })
+    const { body } = await merge(`${services}/web/status`, {
+      status: { x: 2 },
+      spec: { hosts: ['other'] },
+      metadata: { labels: { c: 'd' } },
+    })
     expect(body).toMatchObject({ status: { x: 2 }, spec: { hosts: ['web'] }, metadata: { generation: 1, labels: { a: 'b' } } })
     expect(body.metadata.labels).toEqual({ a: 'b' })
   })
@@ -75,7 +120,11 @@ describe('versions and generations', () => {
   it('serve one Istio object in every version, kept as v1', async () => {
     const { call, get, cluster } = testCluster()
     const old = services.replace('/v1/', '/v1alpha3/')
-    const made = await call('POST', old, { apiVersion: 'networking.istio.io/v1alpha3', kind: 'VirtualService', ...virtualService('web') })
+    const made = await call('POST', old, {
+      apiVersion: 'networking.istio.io/v1alpha3',
+      kind: 'VirtualService',
+      ...virtualService('web'),
+    })
     expect(made.body.apiVersion).toBe('networking.istio.io/v1alpha3')
     expect((await get(`${services}/web`)).body.apiVersion).toBe('networking.istio.io/v1')
     expect((await get(services.replace('/v1/', '/v1beta1/'))).body.items[0]?.apiVersion).toBe('networking.istio.io/v1beta1')
@@ -85,9 +134,22 @@ describe('versions and generations', () => {
   it('show one Event through both groups', async () => {
     const { call, get } = testCluster()
     const regarding = { kind: 'Pod', name: 'p', namespace: 'default' }
-    await call('POST', '/apis/events.k8s.io/v1/namespaces/default/events', { metadata: { name: 'e' }, regarding, reason: 'Tested', note: 'hello', type: 'Normal', reportingController: 'me' })
+    await call('POST', '/apis/events.k8s.io/v1/namespaces/default/events', {
+      metadata: { name: 'e' },
+      regarding,
+      reason: 'Tested',
+      note: 'hello',
+      type: 'Normal',
+      reportingController: 'me',
+    })
     const core = await get('/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Dp,involvedObject.kind%3DPod')
-    expect(core.body.items[0]).toMatchObject({ apiVersion: 'v1', involvedObject: regarding, message: 'hello', reportingComponent: 'me', source: {} })
+    expect(core.body.items[0]).toMatchObject({
+      apiVersion: 'v1',
+      involvedObject: regarding,
+      message: 'hello',
+      reportingComponent: 'me',
+      source: {},
+    })
     const other = await get('/apis/events.k8s.io/v1/namespaces/default/events/e')
     expect(other.body).toMatchObject({ apiVersion: 'events.k8s.io/v1', regarding, note: 'hello' })
     expect((await get('/api/v1/events?fieldSelector=involvedObject.name%3Dq')).body.items).toEqual([])
@@ -100,21 +162,31 @@ describe('updates', () => {
     const { body } = await call('POST', services, virtualService('web'))
     await merge(`${services}/web`, { spec: { hosts: ['newer'] } })
     const stale = body.metadata.resourceVersion
-    const conflict = { status: 409, body: { reason: 'Conflict', details: { name: 'web', group: 'networking.istio.io', kind: 'virtualservices' } } }
+    const conflict = {
+      status: 409,
+      body: { reason: 'Conflict', details: { name: 'web', group: 'networking.istio.io', kind: 'virtualservices' } },
+    }
     expect(await call('PUT', `${services}/web`, body)).toMatchObject(conflict)
     expect(await merge(`${services}/web`, { metadata: { resourceVersion: stale }, spec: {} })).toMatchObject(conflict)
-    expect(await json(`${services}/web`, [{ op: 'replace', path: '/metadata/resourceVersion', value: stale }])).toMatchObject(conflict)
+    expect(await json(`${services}/web`, [{ op: 'replace', path: '/metadata/resourceVersion', value: stale }])).toMatchObject(
+      conflict,
+    )
     expect(await merge(`${services}/web/status`, { metadata: { resourceVersion: stale }, status: {} })).toMatchObject(conflict)
   })
 
   it('cannot change whose object it is', async () => {
     const { call, merge, json } = testCluster()
     const { body } = await call('POST', services, virtualService('web'))
-    const immutable = { status: 422, body: { reason: 'Invalid', message: expect.stringContaining('field is immutable') as string } }
+    const immutable = {
+      status: 422,
+      body: { reason: 'Invalid', message: expect.stringContaining('field is immutable') as string },
+    }
     expect(await json(`${services}/web`, [{ op: 'replace', path: '/metadata/uid', value: 'x' }])).toMatchObject(immutable)
     expect(await merge(`${services}/web`, { metadata: { uid: 'x' } })).toMatchObject(immutable)
     expect((await call('PUT', `${services}/web`, { ...body, metadata: { ...body.metadata, uid: 'x' } })).status).toBe(409)
-    expect((await merge(`${services}/web`, { metadata: { creationTimestamp: '2000-01-01T00:00:00Z', generation: 9 } })).body).toEqual(body)
+    expect(
+      (await merge(`${services}/web`, { metadata: { creationTimestamp: '2000-01-01T00:00:00Z', generation: 9 } })).body,
+    ).toEqual(body)
   })
 
   it('without a version replace what is built in, and are refused for custom resources', async () => {
@@ -123,7 +195,10 @@ describe('updates', () => {
     await call('POST', services, virtualService('web'))
     expect((await call('PUT', `${configMaps}/one`, configMap('one', { data: { b: '2' } }))).body['data']).toEqual({ b: '2' })
     const refused = await call('PUT', `${services}/web`, virtualService('web'))
-    expect(refused).toMatchObject({ status: 422, body: { message: expect.stringContaining('must be specified for an update') as string } })
+    expect(refused).toMatchObject({
+      status: 422,
+      body: { message: expect.stringContaining('must be specified for an update') as string },
+    })
     expect((await call('PUT', `${configMaps}/none`, configMap('none'))).status).toBe(404)
   })
 
@@ -142,12 +217,26 @@ describe('patches', () => {
   it('by operations fail as a whole, and say little, as the real ones do', async () => {
     const { call, json, get } = testCluster()
     const { body } = await call('POST', configMaps, configMap('one'))
-    const failing = [{ op: 'test', path: '/data/a', value: '2' }, { op: 'remove', path: '/data/none' }, { op: 'add', path: '/none/x', value: 1 }]
+    const failing = [
+      { op: 'test', path: '/data/a', value: '2' },
+      { op: 'remove', path: '/data/none' },
+      { op: 'add', path: '/none/x', value: 1 },
+    ]
     for (const operation of failing) {
-      expect(await json(`${configMaps}/one`, [{ op: 'add', path: '/data/b', value: '2' }, operation])).toMatchObject({ status: 422, body: { reason: 'Invalid' } })
+      expect(await json(`${configMaps}/one`, [{ op: 'add', path: '/data/b', value: '2' }, operation])).toMatchObject({
+        status: 422,
+        body: { reason: 'Invalid' },
+      })
     }
     expect((await get(`${configMaps}/one`)).body).toEqual(body)
-    expect((await json(`${configMaps}/one`, [{ op: 'test', path: '/data/a', value: '1' }, { op: 'replace', path: '/data/b', value: '3' }])).body['data']).toEqual({ a: '1', b: '3' })
+    expect(
+      (
+        await json(`${configMaps}/one`, [
+          { op: 'test', path: '/data/a', value: '1' },
+          { op: 'replace', path: '/data/b', value: '3' },
+        ])
+      ).body['data'],
+    ).toEqual({ a: '1', b: '3' })
   })
 
   it('by merge remove what is null', async () => {
@@ -158,16 +247,47 @@ describe('patches', () => {
 
   it('by strategic merge know the keys of lists, their order and their directives', async () => {
     const { call, strategic } = testCluster()
-    await call('POST', deployments, deployment('web', {}, { env: [{ name: 'A', value: '1' }, { name: 'B', value: '2' }] }))
+    await call(
+      'POST',
+      deployments,
+      deployment(
+        'web',
+        {},
+        {
+          env: [
+            { name: 'A', value: '1' },
+            { name: 'B', value: '2' },
+          ],
+        },
+      ),
+    )
     const patch = async (container: object) => {
-      const { body } = await strategic(`${deployments}/web`, { spec: { template: { spec: { containers: [{ name: 'main', ...container }] } } } })
-      return (body['spec'] as ReturnType<typeof deployment>['spec']).template.spec.containers as unknown as Record<string, unknown>[]
+      const { body } = await strategic(`${deployments}/web`, {
+        spec: { template: { spec: { containers: [{ name: 'main', ...container }] } } },
+      })
+      return (body['spec'] as ReturnType<typeof deployment>['spec']).template.spec.containers as unknown as Record<
+        string,
+        unknown
+      >[]
     }
     const variable = (name: string, value: string) => ({ name, value })
-    expect((await patch({ env: [variable('C', '3'), variable('A', '9')] }))[0]?.['env']).toEqual([variable('C', '3'), variable('A', '9'), variable('B', '2')])
-    expect((await patch({ env: [{ name: 'A', $patch: 'delete' }] }))[0]?.['env']).toEqual([variable('C', '3'), variable('B', '2')])
-    expect((await patch({ '$setElementOrder/env': [{ name: 'B' }, { name: 'C' }] }))[0]?.['env']).toEqual([variable('B', '2'), variable('C', '3')])
-    expect((await patch({ ports: [{ containerPort: 9090 }] }))[0]?.['ports']).toEqual([{ containerPort: 9090, protocol: 'TCP' }, { name: 'web', containerPort: 8080, protocol: 'TCP' }])
+    expect((await patch({ env: [variable('C', '3'), variable('A', '9')] }))[0]?.['env']).toEqual([
+      variable('C', '3'),
+      variable('A', '9'),
+      variable('B', '2'),
+    ])
+    expect((await patch({ env: [{ name: 'A', $patch: 'delete' }] }))[0]?.['env']).toEqual([
+      variable('C', '3'),
+      variable('B', '2'),
+    ])
+    expect((await patch({ '$setElementOrder/env': [{ name: 'B' }, { name: 'C' }] }))[0]?.['env']).toEqual([
+      variable('B', '2'),
+      variable('C', '3'),
+    ])
+    expect((await patch({ ports: [{ containerPort: 9090 }] }))[0]?.['ports']).toEqual([
+      { containerPort: 9090, protocol: 'TCP' },
+      { name: 'web', containerPort: 8080, protocol: 'TCP' },
+    ])
     expect((await patch({ env: [{ $patch: 'replace' }, variable('Z', '0')] }))[0]?.['env']).toEqual([variable('Z', '0')])
   })
 
@@ -176,7 +296,10 @@ describe('patches', () => {
     await call('POST', services, virtualService('web'))
     expect(await strategic(`${services}/web`, {})).toMatchObject({ status: 415, body: { reason: 'UnsupportedMediaType' } })
     const apply = await call('PATCH', `${services}/web`, {}, { type: 'application/apply-patch+yaml' })
-    expect(apply).toMatchObject({ status: 415, body: { message: expect.stringContaining('server-side apply is not part of the sandbox') as string } })
+    expect(apply).toMatchObject({
+      status: 415,
+      body: { message: expect.stringContaining('server-side apply is not part of the sandbox') as string },
+    })
     expect((await call('POST', configMaps, {}, { type: 'application/vnd.kubernetes.protobuf' })).status).toBe(415)
   })
 })
@@ -185,7 +308,12 @@ describe('lists', () => {
   it('are sorted, carry a version, and are narrowed by labels and fields', async () => {
     const { call, get } = testCluster()
     await call('POST', '/api/v1/namespaces', { metadata: { name: 'apart' } })
-    for (const [name, tier] of [['c', 'web'], ['a', 'web'], ['b', 'db']]) await call('POST', configMaps, { metadata: { name, labels: { tier } } })
+    for (const [name, tier] of [
+      ['c', 'web'],
+      ['a', 'web'],
+      ['b', 'db'],
+    ])
+      await call('POST', configMaps, { metadata: { name, labels: { tier } } })
     await call('POST', '/api/v1/namespaces/apart/configmaps', { metadata: { name: 'd', labels: { tier: 'web' } } })
     const names = async (path: string) => (await get(path)).body.items.map(({ metadata }) => metadata.name)
     expect(await names(configMaps)).toEqual(['a', 'b', 'c'])
@@ -205,8 +333,16 @@ describe('lists', () => {
     await clock.advance(200_000)
     const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json'
     const { body } = await call('GET', deployments, undefined, { headers: { accept } })
-    expect(body).toMatchObject({ kind: 'Table', rows: [{ object: { kind: 'PartialObjectMetadata', metadata: { name: 'web' } } }] })
-    expect((body['columnDefinitions'] as { name: string }[]).slice(0, 4).map(({ name }) => name)).toEqual(['Name', 'Ready', 'Up-to-date', 'Available'])
+    expect(body).toMatchObject({
+      kind: 'Table',
+      rows: [{ object: { kind: 'PartialObjectMetadata', metadata: { name: 'web' } } }],
+    })
+    expect((body['columnDefinitions'] as { name: string }[]).slice(0, 4).map(({ name }) => name)).toEqual([
+      'Name',
+      'Ready',
+      'Up-to-date',
+      'Available',
+    ])
     expect((body['rows'] as { cells: unknown[] }[])[0]?.cells).toEqual(['web', '2/2', 2, 2, 'main', 'app:1', 'app=web', '3m20s'])
   })
 })
@@ -216,7 +352,11 @@ describe('scale', () => {
     const { call, get, merge, clock } = testCluster()
     await call('POST', deployments, deployment('web'))
     await clock.advance(1000)
-    expect((await get(`${deployments}/web/scale`)).body).toMatchObject({ kind: 'Scale', spec: { replicas: 2 }, status: { replicas: 2, selector: 'app=web' } })
+    expect((await get(`${deployments}/web/scale`)).body).toMatchObject({
+      kind: 'Scale',
+      spec: { replicas: 2 },
+      status: { replicas: 2, selector: 'app=web' },
+    })
     expect((await merge(`${deployments}/web/scale`, { spec: { replicas: 5 } })).body['spec']).toEqual({ replicas: 5 })
     const scale = (await get(`${deployments}/web/scale`)).body
     await merge(`${deployments}/web`, { metadata: { labels: { a: 'b' } } })
@@ -236,7 +376,9 @@ describe('discovery', () => {
       expect(body.items.map(({ metadata }) => metadata.name)).toContain('networking.istio.io')
     }
     expect((await get('/apis')).body).toMatchObject({ kind: 'APIGroupList' })
-    expect((await get('/apis/apps/v1')).body['resources']).toContainEqual(expect.objectContaining({ name: 'deployments/scale', kind: 'Scale' }))
+    expect((await get('/apis/apps/v1')).body['resources']).toContainEqual(
+      expect.objectContaining({ name: 'deployments/scale', kind: 'Scale' }),
+    )
     expect((await get('/apis/networking.istio.io')).body['versions']).toHaveLength(3)
   })
 })

@@ -5,13 +5,14 @@ import { groupVersion, type Endpoint, type Kinds } from './kinds.ts'
 import type { KubeObject } from './objects.ts'
 import { openApi } from './openapi.ts'
 import { parsePatch, type Patch } from './patches.ts'
-import { conflict, invalid, noSuchPath, notAllowed, notFound, Refusal } from './refusals.ts'
+import { invalid, noSuchPath, notAllowed, notFound, Refusal } from './refusals.ts'
 import { bodyObject, deleteOptions, parseTarget, writeOptions, type ApiAnswer, type ApiRequest, type Target } from './requests.ts'
 import { scaleOf, withScale } from './scale.ts'
 import { parseSelection } from './selectors.ts'
 import type { Store } from './store.ts'
 import { asksForTable, tableOf } from './tables.ts'
 import type { Watches } from './watch.ts'
+import { checkPreconditions } from './write-checks.ts'
 import type { Written, Writes } from './writes.ts'
 
 /** What the API server works on. */
@@ -24,7 +25,12 @@ export type ApiServerParts = {
   readonly now: () => number
 }
 
-type Call = { readonly request: ApiRequest; readonly query: URLSearchParams; readonly target: Target; readonly parts: ApiServerParts }
+type Call = {
+  readonly request: ApiRequest
+  readonly query: URLSearchParams
+  readonly target: Target
+  readonly parts: ApiServerParts
+}
 
 const json = { 'content-type': 'application/json' }
 
@@ -39,7 +45,8 @@ export const answer = async (parts: ApiServerParts, request: ApiRequest): Promis
     if (general !== undefined) return general
     return verb({ request, query, target: parseTarget(parts.kinds, pathname), parts })
   } catch (error) {
-    const refusal = error instanceof Refusal ? error : new Refusal(500, 'InternalError', `Internal error occurred: ${String(error)}`)
+    const refusal =
+      error instanceof Refusal ? error : new Refusal(500, 'InternalError', `Internal error occurred: ${String(error)}`)
     return { status: refusal.code, headers: json, body: JSON.stringify(refusal.status) }
   }
 }
@@ -49,9 +56,10 @@ const verb = (call: Call): ApiAnswer => {
   if (subresource === 'scale') return scaleVerb(call)
   if (subresource !== undefined && !(subresource === 'status' && endpoint.version.status)) throw noSuchPath()
   if (call.request.method === 'GET' && isWatch(call.query)) return watch(call)
-  if (name === undefined) return (collectionVerbs[call.request.method] ?? refuse)(call)
-  const act = subresource === 'status' && call.request.method === 'DELETE' ? refuse : (objectVerbs[call.request.method] ?? refuse)
-  return act(call, find(call))
+  const verbs = name === undefined ? collectionVerbs : subresource === undefined ? objectVerbs : statusVerbs
+  const act = verbs[call.request.method]
+  if (act === undefined) throw notAllowed()
+  return act(call)
 }
 
 const isWatch = (query: URLSearchParams): boolean => ['true', '1'].includes(query.get('watch') ?? '')
@@ -80,6 +88,8 @@ const show = (call: Call, object: KubeObject): ApiAnswer => {
   return { status: 200, headers: json, body }
 }
 
+const get = (call: Call): ApiAnswer => show(call, find(call))
+
 const table = ({ target, query, parts }: Call, objects: readonly KubeObject[], header = true): Fields =>
   tableOf(target.endpoint, objects, {
     now: parts.now(),
@@ -94,10 +104,13 @@ const selected = ({ target, query, parts }: Call): readonly KubeObject[] => {
   const { matches, label } = parseSelection(endpoint.kind.resource, query)
   const inside = namespace === '' ? undefined : namespace
   const found = parts.store.list(endpoint.kind.resource, inside, inside === undefined ? undefined : label).filter(matches)
-  return found.toSorted((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1))
+  return found.toSorted(byName)
 }
 
-const sortKey = ({ metadata }: KubeObject): string => `${metadata.namespace ?? ''} ${metadata.name}`
+const byName = ({ metadata: a }: KubeObject, { metadata: b }: KubeObject): number => {
+  const [one = '', other = ''] = a.namespace === b.namespace ? [a.name, b.name] : [a.namespace, b.namespace]
+  return one < other ? -1 : 1
+}
 
 const list = (call: Call): ApiAnswer => {
   const { endpoint } = call.target
@@ -120,8 +133,14 @@ const watch = (call: Call): ApiAnswer => {
     return `{"type":"${type}","object":${body}}`
   }
   const bookmark = (version: number, initialEventsEnd: boolean): string => {
-    const metadata = { resourceVersion: String(version), ...(initialEventsEnd && { annotations: { 'k8s.io/initial-events-end': 'true' } }) }
-    return JSON.stringify({ type: 'BOOKMARK', object: { kind: endpoint.kind.kind, apiVersion: groupVersion(endpoint.kind.group, endpoint.version.name), metadata } })
+    const metadata = {
+      resourceVersion: String(version),
+      ...(initialEventsEnd && { annotations: { 'k8s.io/initial-events-end': 'true' } }),
+    }
+    return JSON.stringify({
+      type: 'BOOKMARK',
+      object: { kind: endpoint.kind.kind, apiVersion: groupVersion(endpoint.kind.group, endpoint.version.name), metadata },
+    })
   }
   const seconds = Number(query.get('timeoutSeconds') ?? 0)
   const body = parts.watches.open({
@@ -147,19 +166,25 @@ const written = (call: Call, status: number, { object, warnings }: Written): Api
 const create = (call: Call): ApiAnswer => {
   const { endpoint, namespace } = call.target
   if (endpoint.kind.namespaced && namespace === '') throw notAllowed()
-  return written(call, 201, call.parts.writes.create(endpoint, namespace, bodyObject(call.request), writeOptions(call.query, undefined)))
+  return written(
+    call,
+    201,
+    call.parts.writes.create(endpoint, namespace, bodyObject(call.request), writeOptions(call.query, undefined)),
+  )
 }
 
 /** The change that a PUT or PATCH body asks for. */
 const changeOf = ({ request, target }: Call): Patch => {
-  if (request.method === 'PATCH') return parsePatch(request.headers['content-type'] ?? '', request.body, !target.endpoint.kind.custom)
+  if (request.method === 'PATCH')
+    return parsePatch(request.headers['content-type'] ?? '', request.body, !target.endpoint.kind.custom)
   const body = bodyObject(request)
   return () => body
 }
 
-const change = (call: Call, current: KubeObject): ApiAnswer => {
+const change = (call: Call): ApiAnswer => {
   const { endpoint, subresource } = call.target
   const wanted = changeOf(call)
+  const current = find(call)
   const asked: Patch = (stored) => {
     const next = wanted(inVersion(endpoint, stored))
     if (call.request.method === 'PUT') checkReplacement(endpoint, current, next)
@@ -169,13 +194,16 @@ const change = (call: Call, current: KubeObject): ApiAnswer => {
 }
 
 /** What a PUT must carry beyond what a PATCH must: the right uid if any, and for custom resources the version it replaces. */
-const checkReplacement = ({ kind }: Endpoint, { metadata }: KubeObject, next: Fields): void => {
+const checkReplacement = ({ kind }: Endpoint, current: KubeObject, next: Fields): void => {
   const uid = textAt(next, 'metadata', 'uid')
-  if (uid !== '' && uid !== metadata.uid) {
-    throw conflict(kind, metadata.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid ?? ''}`)
-  }
+  checkPreconditions(kind, current, uid === '' ? {} : { uid })
   if (!kind.custom || textAt(next, 'metadata', 'resourceVersion') !== '') return
-  throw invalid(kind, metadata.name, [{ field: 'metadata.resourceVersion', message: 'Invalid value: 0: must be specified for an update', reason: 'FieldValueInvalid' }])
+  const cause = {
+    field: 'metadata.resourceVersion',
+    message: 'Invalid value: 0: must be specified for an update',
+    reason: 'FieldValueInvalid',
+  }
+  throw invalid(kind, current.metadata.name, [cause])
 }
 
 const scaleVerb = (call: Call): ApiAnswer => {
@@ -192,27 +220,29 @@ const scaleVerb = (call: Call): ApiAnswer => {
   return { status: 200, headers: json, body: JSON.stringify(scaleOf(object, scale)) }
 }
 
-const remove = (call: Call, current: KubeObject): ApiAnswer => {
+const remove = (call: Call): ApiAnswer => {
   const { kind } = call.target.endpoint
-  const left = call.parts.writes.remove(kind, current, deleteOptions(call.request, call.query))
+  const current = find(call)
+  const left = call.parts.writes.remove(kind.resource, current, deleteOptions(call.request, call.query))
   if (call.parts.store.get(kind.resource, call.target.namespace, current.metadata.name) !== undefined) return show(call, left)
   const { name, uid } = current.metadata
   const details = { name, ...(kind.group !== '' && { group: kind.group }), kind: kind.plural, uid }
-  return { status: 200, headers: json, body: JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details }) }
-}
-
-const refuse = (): never => {
-  throw notAllowed()
+  return {
+    status: 200,
+    headers: json,
+    body: JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details }),
+  }
 }
 
 const removeAll = (call: Call): ApiAnswer => {
   const options = deleteOptions(call.request, call.query)
   const answered = list(call)
-  for (const object of selected(call)) call.parts.writes.remove(call.target.endpoint.kind, object, options)
+  for (const object of selected(call)) call.parts.writes.remove(call.target.endpoint.kind.resource, object, options)
   return answered
 }
 
-type Verb = (call: Call, current: KubeObject) => ApiAnswer
+type Verbs = Readonly<Record<string, (call: Call) => ApiAnswer>>
 
-const collectionVerbs: Readonly<Record<string, (call: Call) => ApiAnswer>> = { GET: list, POST: create, DELETE: removeAll }
-const objectVerbs: Readonly<Record<string, Verb>> = { GET: show, PUT: change, PATCH: change, DELETE: remove }
+const collectionVerbs: Verbs = { GET: list, POST: create, DELETE: removeAll }
+const statusVerbs: Verbs = { GET: get, PUT: change, PATCH: change }
+const objectVerbs: Verbs = { ...statusVerbs, DELETE: remove }

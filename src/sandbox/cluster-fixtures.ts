@@ -7,7 +7,12 @@ import type { KubeObject } from './objects.ts'
 export type Answered = {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  readonly body: KubeObject & { readonly items: KubeObject[]; readonly message: string; readonly reason: string; readonly [field: string]: unknown }
+  readonly body: KubeObject & {
+    readonly items: KubeObject[]
+    readonly message: string
+    readonly reason: string
+    readonly [field: string]: unknown
+  }
 }
 
 type CallOptions = Partial<TransportRequest> & { readonly type?: string }
@@ -24,9 +29,21 @@ export const testCluster = (options: Partial<ClusterOptions> = {}) => {
     stop: () => clock.sleep(2000),
   }
   const cluster = createCluster({ clock, runtime, ...options })
-  const call = async (method: TransportRequest['method'], path: string, body?: unknown, { type = 'application/json', ...rest }: CallOptions = {}): Promise<Answered> => {
+  const call = async (
+    method: TransportRequest['method'],
+    path: string,
+    body?: unknown,
+    { type = 'application/json', ...rest }: CallOptions = {},
+  ): Promise<Answered> => {
     const text = body === undefined ? {} : { body: JSON.stringify(body) }
-    const response = await cluster.transport({ method, path, timeoutMs: 1000, ...text, ...rest, headers: { 'Content-Type': type, ...rest.headers } })
+    const response = await cluster.transport({
+      method,
+      path,
+      timeoutMs: 1000,
+      ...text,
+      ...rest,
+      headers: { 'Content-Type': type, ...rest.headers },
+    })
     return { status: response.status, headers: response.headers, body: JSON.parse(await response.text()) as Answered['body'] }
   }
   return {
@@ -84,14 +101,29 @@ export const shirtCrd = (properties: object = {}) => ({
         name: 'v1',
         served: true,
         storage: true,
-        subresources: { status: {}, scale: { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas', labelSelectorPath: '.status.selector' } },
+        subresources: {
+          status: {},
+          scale: {
+            specReplicasPath: '.spec.replicas',
+            statusReplicasPath: '.status.replicas',
+            labelSelectorPath: '.status.selector',
+          },
+        },
         additionalPrinterColumns: [
           { name: 'Size', type: 'string', jsonPath: '.spec.size' },
           { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
           { name: 'Tags', type: 'string', jsonPath: '.spec.tags' },
           { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
         ],
-        schema: { openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', required: ['size'], properties: { ...shirtProperties, ...properties } }, status: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } } } },
+        schema: {
+          openAPIV3Schema: {
+            type: 'object',
+            properties: {
+              spec: { type: 'object', required: ['size'], properties: { ...shirtProperties, ...properties } },
+              status: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+            },
+          },
+        },
       },
     ],
   },
@@ -104,10 +136,24 @@ const shirtProperties = {
   max: { 'x-kubernetes-int-or-string': true, pattern: '^[0-9]+%$' },
   gone: { type: 'string', nullable: true },
   tags: { type: 'array', 'x-kubernetes-list-type': 'set', maxItems: 3, items: { type: 'string' } },
-  ports: { type: 'array', 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'], items: { type: 'object', properties: { name: { type: 'string' }, port: { type: 'integer', default: 80 } } } },
+  ports: {
+    type: 'array',
+    'x-kubernetes-list-type': 'map',
+    'x-kubernetes-list-map-keys': ['name'],
+    items: { type: 'object', properties: { name: { type: 'string' }, port: { type: 'integer', default: 80 } } },
+  },
   notes: { type: 'object', additionalProperties: { type: 'string' } },
-  one: { type: 'object', properties: { a: { type: 'string' }, b: { type: 'string' } }, oneOf: [{ required: ['a'] }, { required: ['b'] }] },
+  one: {
+    type: 'object',
+    properties: { a: { type: 'string' }, b: { type: 'string' } },
+    oneOf: [{ required: ['a'] }, { required: ['b'] }],
+  },
 }
 
 /** A Shirt for `shirtCrd`. */
-export const shirt = (name: string, spec: object = {}) => ({ apiVersion: 'test.dev/v1', kind: 'Shirt', metadata: { name }, spec: { size: 'S', ...spec } })
+export const shirt = (name: string, spec: object = {}) => ({
+  apiVersion: 'test.dev/v1',
+  kind: 'Shirt',
+  metadata: { name },
+  spec: { size: 'S', ...spec },
+})

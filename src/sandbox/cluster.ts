@@ -6,7 +6,7 @@ import { EndpointSlices } from './endpoint-slices.ts'
 import { Garbage } from './garbage.ts'
 import { istioCrds } from './istio-kinds.ts'
 import { Kinds } from './kinds.ts'
-import type { ClusterReader, KubeObject, PodRuntime } from './objects.ts'
+import type { ClusterReader, PodRuntime } from './objects.ts'
 import { Pods } from './kubelet.ts'
 import { Refusal } from './refusals.ts'
 import { ReplicaSets } from './replica-sets.ts'
@@ -80,10 +80,10 @@ const requestLimit = 100_000
 export const createCluster = ({ clock, runtime, seed = 1, historyLimit = 2000 }: ClusterOptions): Cluster => {
   const store = new Store(historyLimit)
   const kinds = new Kinds()
-  const writes = new Writes({ store, clock, random: randomFrom(seed) })
+  const writes = new Writes({ store, kinds, clock, random: randomFrom(seed) })
   const watches = new Watches(store, clock)
   const parts = { store, kinds, writes, turns: new Turns() }
-  const pods = startControllers(parts, clock, runtime)
+  const { deployments, pods } = startControllers(parts, clock, runtime)
   populate(parts)
   const requests: LoggedRequest[] = []
   const faults: Faults = {
@@ -97,14 +97,20 @@ export const createCluster = ({ clock, runtime, seed = 1, historyLimit = 2000 }:
     if (closed) throw new Error('connect ECONNREFUSED: the cluster is closed')
     const fate = (await faults.intercept?.(request)) ?? 'pass'
     if (fate === 'hang') await silence(clock, timeoutMs, request.signal)
-    const answered = typeof fate === 'object' ? failure(fate) : await answer({ store, kinds, writes, watches, now: clock.now }, request)
+    const answered =
+      typeof fate === 'object' ? failure(fate) : await answer({ store, kinds, writes, watches, now: clock.now }, request)
     if (requests.length >= requestLimit) requests.splice(0, requestLimit / 2)
     requests.push({ method: request.method, path: request.path, status: answered.status })
-    if (fate === 'lose-response') throw new Error(`${request.method} ${request.path}: the connection was reset before the response`)
+    if (fate === 'lose-response')
+      throw new Error(`${request.method} ${request.path}: the connection was reset before the response`)
     return answered
   }
   return {
-    reader: { list: (resource, namespace) => store.list(resource, namespace), get: (...place) => store.get(...place), subscribe: (listener) => store.subscribe(listener) },
+    reader: {
+      list: (resource, namespace) => store.list(resource, namespace),
+      get: (...place) => store.get(...place),
+      subscribe: (listener) => store.subscribe(listener),
+    },
     transport: transportTo(exchange),
     exchange,
     faults,
@@ -114,33 +120,29 @@ export const createCluster = ({ clock, runtime, seed = 1, historyLimit = 2000 }:
     close: () => {
       closed = true
       watches.drop()
+      deployments.stop()
     },
   }
 }
 
 type Parts = ConstructorParameters<typeof Garbage>[0]
 
-const startControllers = (parts: Parts, clock: Clock, runtime: PodRuntime): Pods => {
+const startControllers = (parts: Parts, clock: Clock, runtime: PodRuntime) => {
   new Garbage(parts)
-  new Deployments(parts, clock)
+  const deployments = new Deployments(parts, clock)
   new ReplicaSets(parts)
   new EndpointSlices(parts)
-  return new Pods(parts, runtime, () => timestamp(clock.now()))
+  return { deployments, pods: new Pods(parts, runtime, () => timestamp(clock.now())) }
 }
 
-const populate = ({ store, kinds, writes, turns }: Parts): void => {
-  const create = (apiVersion: string, plural: string, namespace: string, object: KubeObject): void => {
-    const [version = '', group = ''] = apiVersion.split('/').toReversed()
-    const endpoint = kinds.endpoint(group, version, plural)
-    if (endpoint !== undefined && store.get(endpoint.kind.resource, namespace, object.metadata.name) === undefined) writes.create(endpoint, namespace, object)
-  }
+const populate = ({ store, writes, turns }: Parts): void => {
   store.subscribe(({ type, resource, object: { metadata } }) => {
     if (resource !== 'namespaces' || type !== 'ADDED') return
-    const account: KubeObject = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: metadata.name } }
-    turns.ask(`account ${metadata.name}`, () => create('v1', 'serviceaccounts', metadata.name, account))
+    const make = () => writes.make('serviceaccounts', metadata.name, { metadata: { name: 'default' } })
+    turns.ask(`account ${metadata.name}`, make)
   })
-  for (const name of ['default', 'istio-system']) create('v1', 'namespaces', '', { apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
-  for (const crd of istioCrds()) create('apiextensions.k8s.io/v1', 'customresourcedefinitions', '', crd)
+  for (const name of ['default', 'istio-system']) writes.make('namespaces', '', { metadata: { name } })
+  for (const crd of istioCrds()) writes.make('customresourcedefinitions.apiextensions.k8s.io', '', crd)
 }
 
 const silence = async (clock: Clock, timeoutMs: number, signal: AbortSignal | undefined): Promise<never> => {
@@ -148,26 +150,37 @@ const silence = async (clock: Clock, timeoutMs: number, signal: AbortSignal | un
   throw new Error(`no response within ${timeoutMs} ms`)
 }
 
-const reasons: Readonly<Record<number, string>> = { 409: 'Conflict', 429: 'TooManyRequests', 500: 'InternalError', 503: 'ServiceUnavailable', 504: 'Timeout' }
+const reasons: Readonly<Record<number, string>> = {
+  409: 'Conflict',
+  429: 'TooManyRequests',
+  500: 'InternalError',
+  503: 'ServiceUnavailable',
+  504: 'Timeout',
+}
 
 const failure = ({ status, retryAfterSeconds }: Extract<Fate, object>): ApiAnswer => ({
   status,
-  headers: { 'content-type': 'application/json', ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }) },
+  headers: {
+    'content-type': 'application/json',
+    ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }),
+  },
   body: JSON.stringify(new Refusal(status, reasons[status] ?? 'Unknown', `the request was made to fail with ${status}`).status),
 })
 
-const transportTo = (exchange: Cluster['exchange']): Transport => async (request: TransportRequest) => {
-  request.signal?.throwIfAborted()
-  const { method, path, body = '', signal, timeoutMs } = request
-  const names = Object.entries(request.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value] as const)
-  const answered = await exchange({ method, path, body, signal, headers: Object.fromEntries(names) }, timeoutMs)
-  return {
-    status: answered.status,
-    headers: answered.headers,
-    text: async () => (typeof answered.body === 'string' ? answered.body : collect(answered.body)),
-    lines: () => (typeof answered.body === 'string' ? linesOf(answered.body) : answered.body),
+const transportTo =
+  (exchange: Cluster['exchange']): Transport =>
+  async (request: TransportRequest) => {
+    request.signal?.throwIfAborted()
+    const { method, path, body = '', signal, timeoutMs } = request
+    const names = Object.entries(request.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value] as const)
+    const answered = await exchange({ method, path, body, signal, headers: Object.fromEntries(names) }, timeoutMs)
+    return {
+      status: answered.status,
+      headers: answered.headers,
+      text: async () => (typeof answered.body === 'string' ? answered.body : collect(answered.body)),
+      lines: () => (typeof answered.body === 'string' ? linesOf(answered.body) : answered.body),
+    }
   }
-}
 
 const collect = async (lines: AsyncIterable<string>): Promise<string> => {
   const parts: string[] = []

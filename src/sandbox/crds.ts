@@ -27,7 +27,10 @@ export const kindOfCrd = (crd: KubeObject): Kind => {
     custom: true,
     generation: true,
     resource: resourceName(group, plural),
-    storageVersion: textAt(versions.find((version) => version['storage'] === true), 'name'),
+    storageVersion: textAt(
+      versions.find((version) => version['storage'] === true),
+      'name',
+    ),
     versions: versions.filter((version) => version['served'] === true).map(versionOf),
   }
 }
@@ -57,7 +60,10 @@ export const admitCrd = (crd: KubeObject, now: string): readonly Cause[] => {
   names['listKind'] ??= `${textAt(names, 'kind')}List`
   spec['conversion'] ??= { strategy: 'None' }
   const stored = versions.filter((version) => version['storage'] === true).map((version) => version['name'])
-  const condition = { status: 'True', lastTransitionTime: listAt(crd, 'status', 'conditions').map((known) => textAt(known, 'lastTransitionTime'))[0] ?? now }
+  const condition = {
+    status: 'True',
+    lastTransitionTime: listAt(crd, 'status', 'conditions').map((known) => textAt(known, 'lastTransitionTime'))[0] ?? now,
+  }
   crd['status'] = {
     acceptedNames: names,
     storedVersions: [...new Set([...listAt(crd, 'status', 'storedVersions'), ...stored])],
@@ -66,14 +72,27 @@ export const admitCrd = (crd: KubeObject, now: string): readonly Cause[] => {
       { type: 'Established', ...condition, reason: 'InitialNamesAccepted', message: 'the initial names have been accepted' },
     ],
   }
-  if (crd.metadata.deletionTimestamp === undefined) crd.metadata.finalizers = [...new Set([...(crd.metadata.finalizers ?? []), crdFinalizer])]
+  if (crd.metadata.deletionTimestamp === undefined)
+    crd.metadata.finalizers = [...new Set([...(crd.metadata.finalizers ?? []), crdFinalizer])]
   const expected = `${String(plural)}.${textAt(spec, 'group')}`
   return [
-    ...(crd.metadata.name === expected ? [] : [invalidValue('metadata.name', crd.metadata.name, `must be spec.names.plural+"."+spec.group`)]),
+    ...(crd.metadata.name === expected
+      ? []
+      : [invalidValue('metadata.name', crd.metadata.name, `must be spec.names.plural+"."+spec.group`)]),
     ...(typeof kind === 'string' ? [] : [{ field: 'spec.names.kind', message: 'Required value', reason: 'FieldValueRequired' }]),
-    ...(stored.length === 1 ? [] : [invalidValue('spec.versions', stored, 'must have exactly one version marked as storage version')]),
+    ...(stored.length === 1
+      ? []
+      : [invalidValue('spec.versions', stored, 'must have exactly one version marked as storage version')]),
     ...versions.flatMap((version, index) =>
-      isFields(version['schema']) ? [] : [{ field: `spec.versions[${index}].schema.openAPIV3Schema`, message: 'Required value: schemas are required', reason: 'FieldValueRequired' }],
+      isFields(version['schema'])
+        ? []
+        : [
+            {
+              field: `spec.versions[${index}].schema.openAPIV3Schema`,
+              message: 'Required value: schemas are required',
+              reason: 'FieldValueRequired',
+            },
+          ],
     ),
   ]
 }

@@ -15,23 +15,31 @@ const revisionAnnotation = 'deployment.kubernetes.io/revision'
 const letters = 'bcdfghjklmnpqrstvwxz2456789'
 
 const templateHash = (template: unknown): string =>
-  [...createHash('sha256').update(canonical(template)).digest().subarray(0, 10)].map((byte) => letters[byte % letters.length]).join('')
+  [...createHash('sha256').update(canonical(template)).digest().subarray(0, 10)]
+    .map((byte) => letters[byte % letters.length])
+    .join('')
 
 const revisionOf = (set: KubeObject): number => Number(set.metadata.annotations?.[revisionAnnotation] ?? 0)
 const wantedBy = (object: KubeObject): number => numberAt(object, ['spec', 'replicas'], 1)
-const total = (sets: readonly KubeObject[], field: string): number => sets.reduce((sum, set) => sum + numberAt(set, ['status', field]), 0)
+const total = (sets: readonly KubeObject[], field: string): number =>
+  sets.reduce((sum, set) => sum + numberAt(set, ['status', field]), 0)
 
 /** Runs each Deployment as one ReplicaSet per template: the new one comes up first, then the old ones go down. */
 export class Deployments {
   readonly #parts: ControllerParts
   readonly #clock: Clock
-  /** The next look at a rollout that does not progress, by uid: its wall-clock time. */
-  readonly #deadlines = new Map<string, number>()
+  /** What ends the wait for the deadline of a rollout, by uid. */
+  readonly #waits = new Map<string, AbortController>()
 
   constructor(parts: ControllerParts, clock: Clock) {
     this.#parts = parts
     this.#clock = clock
     parts.store.subscribe((change) => this.#seen(change))
+  }
+
+  /** Ends all waits. */
+  stop(): void {
+    for (const uid of this.#waits.keys()) this.#forget(uid)
   }
 
   #seen({ resource, object }: Change): void {
@@ -50,28 +58,30 @@ export class Deployments {
 
   #reconcile(uid: string): void {
     const kept = this.#parts.store.byUid(uid)
-    if (kept?.resource !== deployments || kept.object.metadata.deletionTimestamp !== undefined) return
+    if (kept?.resource !== deployments || kept.object.metadata.deletionTimestamp !== undefined) return this.#forget(uid)
     const deployment = kept.object
     const hash = templateHash(fieldsAt(deployment, 'spec', 'template'))
     const paused = fieldsAt(deployment, 'spec')['paused'] === true
     const sets = this.#sets(uid)
     const current = sets.find((set) => set.metadata.labels?.[hashLabel] === hash) ?? (paused ? sets[0] : undefined)
     if (current === undefined && !paused) this.#createSet(deployment, hash, sets)
-    else if (current !== undefined) this.#roll(deployment, current, sets.filter((set) => set !== current))
+    else if (current !== undefined)
+      this.#roll(
+        deployment,
+        current,
+        sets.filter((set) => set !== current),
+      )
     this.#report(uid, hash)
   }
 
   #createSet(deployment: KubeObject, hash: string, others: readonly KubeObject[]): void {
-    const { kinds, writes, store } = this.#parts
-    const endpoint = kinds.endpoint('apps', 'v1', 'replicasets')
     const { name, namespace = '' } = deployment.metadata
-    if (endpoint === undefined || store.get('namespaces', '', namespace)?.metadata.deletionTimestamp !== undefined) return
     const template = clone(fieldsAt(deployment, 'spec', 'template'))
     const labels = { ...fieldsAt(template, 'metadata', 'labels'), [hashLabel]: hash }
     const selector = fieldsAt(deployment, 'spec', 'selector')
     const annotations = { [revisionAnnotation]: String(Math.max(0, ...others.map(revisionOf)) + 1) }
     const recreated = textAt(deployment, 'spec', 'strategy', 'type') === 'Recreate' && others.some((set) => wantedBy(set) > 0)
-    writes.create(endpoint, namespace, {
+    this.#parts.writes.make(replicaSets, namespace, {
       metadata: { name: `${name}-${hash}`, labels, annotations, ownerReferences: [controllerReference(deployment)] },
       spec: {
         replicas: recreated ? 0 : wantedBy(deployment),
@@ -94,30 +104,26 @@ export class Deployments {
       this.#scale(set, stays)
     }
     const idle = older.filter((set) => wantedBy(set) === 0 && numberAt(set, ['status', 'replicas']) === 0)
-    const kind = this.#parts.kinds.of(replicaSets)
-    if (kind !== undefined) for (const set of idle.slice(numberAt(deployment, ['spec', 'revisionHistoryLimit'], 10))) this.#parts.writes.remove(kind, set)
+    const kept = numberAt(deployment, ['spec', 'revisionHistoryLimit'], 10)
+    for (const set of idle.slice(kept)) this.#parts.writes.remove(replicaSets, set)
   }
 
   #scale(set: KubeObject, replicas: number): void {
-    const kind = this.#parts.kinds.of(replicaSets)
-    if (kind === undefined || wantedBy(set) === replicas) return
-    this.#parts.writes.commit(kind, set, { ...set, spec: { ...fieldsAt(set, 'spec'), replicas } })
+    if (wantedBy(set) !== replicas)
+      this.#parts.writes.commit(replicaSets, set, { ...set, spec: { ...fieldsAt(set, 'spec'), replicas } })
   }
 
   #annotate(set: KubeObject, revision: number): void {
-    const { kinds, writes, store } = this.#parts
-    const kind = kinds.of(replicaSets)
-    const live = store.byUid(set.metadata.uid ?? '')?.object
-    if (kind === undefined || live === undefined) return
+    const { writes, store } = this.#parts
+    const live = store.byUid(set.metadata.uid ?? '')?.object ?? set
     const annotations = { ...live.metadata.annotations, [revisionAnnotation]: String(revision) }
-    writes.commit(kind, live, { ...live, metadata: { ...live.metadata, annotations } })
+    writes.commit(replicaSets, live, { ...live, metadata: { ...live.metadata, annotations } })
   }
 
   #report(uid: string, hash: string): void {
-    const { kinds, writes, store } = this.#parts
-    const kind = kinds.of(deployments)
+    const { writes, store } = this.#parts
     const deployment = store.byUid(uid)?.object
-    if (kind === undefined || deployment === undefined) return
+    if (deployment === undefined) return
     const sets = this.#sets(uid)
     const current = sets.find((set) => set.metadata.labels?.[hashLabel] === hash)
     const available = total(sets, 'availableReplicas')
@@ -134,31 +140,53 @@ export class Deployments {
     const conditions = [this.#available(deployment, available), this.#progressing(deployment, status)]
     const revision = current?.metadata.annotations?.[revisionAnnotation]
     const annotations = { ...deployment.metadata.annotations, ...(revision !== undefined && { [revisionAnnotation]: revision }) }
-    writes.commit(kind, deployment, { ...deployment, metadata: { ...deployment.metadata, annotations }, status: { ...status, conditions } })
+    writes.commit(deployments, deployment, {
+      ...deployment,
+      metadata: { ...deployment.metadata, annotations },
+      status: { ...status, conditions },
+    })
   }
 
   #available(deployment: KubeObject, available: number): Fields {
     const enough = available >= wantedBy(deployment) - mayBeMissing(deployment)
     const wanted = enough
       ? { type: 'Available', status: 'True', reason: 'MinimumReplicasAvailable', message: 'Deployment has minimum availability.' }
-      : { type: 'Available', status: 'False', reason: 'MinimumReplicasUnavailable', message: 'Deployment does not have minimum availability.' }
+      : {
+          type: 'Available',
+          status: 'False',
+          reason: 'MinimumReplicasUnavailable',
+          message: 'Deployment does not have minimum availability.',
+        }
     return this.#timed(deployment, wanted, false)
   }
 
   #progressing(deployment: KubeObject, status: Fields): Fields {
     const { name, uid = '' } = deployment.metadata
-    const wanted = wantedBy(deployment)
     const before = fieldsAt(deployment, 'status')
-    const complete = ['replicas', 'updatedReplicas', 'availableReplicas'].every((field) => (status[field] ?? 0) === wanted)
-    const moved = ['replicas', 'updatedReplicas', 'readyReplicas', 'observedGeneration'].some((field) => (status[field] ?? 0) !== (before[field] ?? 0))
-    const deadlineMs = numberAt(deployment, ['spec', 'progressDeadlineSeconds'], 600) * 1000
     const known = conditionOf(deployment, 'Progressing')
-    const late = !moved && this.#clock.now() - Date.parse(textAt(known, 'lastUpdateTime')) >= deadlineMs
-    const of = (status: string, reason: string, message: string): Fields => ({ type: 'Progressing', status, reason, message })
-    if (complete) return this.#timed(deployment, of('True', 'NewReplicaSetAvailable', `Deployment "${name}" has successfully progressed.`), moved)
-    if (late) return this.#timed(deployment, of('False', 'ProgressDeadlineExceeded', `Deployment "${name}" has timed out progressing.`), false)
-    this.#wakeAt(uid, deadlineMs)
-    return this.#timed(deployment, of('True', 'ReplicaSetUpdated', `Deployment "${name}" is progressing.`), moved)
+    const complete = ['replicas', 'updatedReplicas', 'availableReplicas'].every(
+      (field) => (status[field] ?? 0) === wantedBy(deployment),
+    )
+    const moved = ['replicas', 'updatedReplicas', 'readyReplicas', 'observedGeneration'].some(
+      (field) => (status[field] ?? 0) !== (before[field] ?? 0),
+    )
+    const deadlineMs = numberAt(deployment, ['spec', 'progressDeadlineSeconds'], 600) * 1000
+    const leftMs = moved ? deadlineMs : Date.parse(textAt(known, 'lastUpdateTime')) + deadlineMs - this.#clock.now()
+    const late = !moved && (leftMs <= 0 || known['reason'] === 'ProgressDeadlineExceeded')
+    if (complete || late) this.#forget(uid)
+    else this.#wakeIn(uid, leftMs)
+    const [reason, said] = complete
+      ? ['NewReplicaSetAvailable', 'has successfully progressed']
+      : late
+        ? ['ProgressDeadlineExceeded', 'has timed out progressing']
+        : ['ReplicaSetUpdated', 'is progressing']
+    const wanted = {
+      type: 'Progressing',
+      status: late && !complete ? 'False' : 'True',
+      reason,
+      message: `Deployment "${name}" ${said}.`,
+    }
+    return this.#timed(deployment, wanted, moved)
   }
 
   #timed(deployment: KubeObject, wanted: Fields, moved: boolean): Fields {
@@ -168,14 +196,20 @@ export class Deployments {
     return { ...condition([before], wanted, now), lastUpdateTime: changed ? now : before['lastUpdateTime'] }
   }
 
-  #wakeAt(uid: string, delayMs: number): void {
-    const due = this.#clock.now() + delayMs
-    if (this.#deadlines.has(uid) || delayMs > longestDeadlineMs) return
-    this.#deadlines.set(uid, due)
-    void this.#clock.sleep(delayMs).then(() => {
-      this.#deadlines.delete(uid)
+  #wakeIn(uid: string, delayMs: number): void {
+    if (this.#waits.has(uid) || delayMs > longestDeadlineMs) return
+    const wait = new AbortController()
+    this.#waits.set(uid, wait)
+    const due = () => {
+      this.#waits.delete(uid)
       this.#ask(uid)
-    })
+    }
+    this.#clock.sleep(delayMs, wait.signal).then(due, () => undefined)
+  }
+
+  #forget(uid: string): void {
+    this.#waits.get(uid)?.abort(new Error('the rollout has ended'))
+    this.#waits.delete(uid)
   }
 }
 
@@ -183,7 +217,9 @@ export class Deployments {
 const longestDeadlineMs = 86_400_000
 
 const conditionOf = (object: KubeObject, type: string): Fields =>
-  listAt(object, 'status', 'conditions').filter(isFields).find((known) => known['type'] === type) ?? {}
+  listAt(object, 'status', 'conditions')
+    .filter(isFields)
+    .find((known) => known['type'] === type) ?? {}
 
 const mayBeMissing = (deployment: KubeObject): number => {
   const limit = at(deployment, 'spec', 'strategy', 'rollingUpdate', 'maxUnavailable') ?? 0

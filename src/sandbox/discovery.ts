@@ -3,7 +3,17 @@ import type { Fields } from './json.ts'
 import type { ApiAnswer } from './requests.ts'
 
 const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
-const version = { major: '1', minor: '32', gitVersion: 'v1.32.4', gitCommit: '', gitTreeState: 'clean', buildDate: '2025-04-22T00:00:00Z', goVersion: 'go1.23.8', compiler: 'gc', platform: 'linux/amd64' }
+const version = {
+  major: '1',
+  minor: '32',
+  gitVersion: 'v1.32.4',
+  gitCommit: '',
+  gitTreeState: 'clean',
+  buildDate: '2025-04-22T00:00:00Z',
+  goVersion: 'go1.23.8',
+  compiler: 'gc',
+  platform: 'linux/amd64',
+}
 
 const ok = (body: Fields | string, contentType = 'application/json'): ApiAnswer => ({
   status: 200,
@@ -23,14 +33,20 @@ export const discover = (kinds: Kinds, pathname: string, accept: string): ApiAns
   return aggregated(kinds, accept, groupNames(kinds)) ?? ok({ kind: 'APIGroupList', apiVersion: 'v1', groups })
 }
 
-const discoverGroup = (kinds: Kinds, accept: string, group: string, [name, ...rest]: readonly string[]): ApiAnswer | undefined => {
+const discoverGroup = (
+  kinds: Kinds,
+  accept: string,
+  group: string,
+  [name, ...rest]: readonly string[],
+): ApiAnswer | undefined => {
   if (rest.length > 0) return undefined
   if (name !== undefined) return resourceList(kinds, group, name)
   if (group === '') return aggregated(kinds, accept, ['']) ?? ok({ kind: 'APIVersions', versions: ['v1'] })
   return groupNames(kinds).includes(group) ? ok({ kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(kinds, group) }) : undefined
 }
 
-const groupNames = (kinds: Kinds): readonly string[] => [...new Set(kinds.list().map(({ group }) => group))].filter((group) => group !== '')
+const groupNames = (kinds: Kinds): readonly string[] =>
+  [...new Set(kinds.list().map(({ group }) => group))].filter((group) => group !== '')
 
 /** The versions of a group, the preferred one first. */
 const versionNames = (kinds: Kinds, group: string): readonly string[] => [
@@ -38,7 +54,7 @@ const versionNames = (kinds: Kinds, group: string): readonly string[] => [
 ]
 
 const endpoints = (kinds: Kinds, group: string, name: string): readonly Endpoint[] =>
-  kinds.list().flatMap((kind) => (kind.group === group ? kinds.endpoint(group, name, kind.plural) ?? [] : []))
+  kinds.list().flatMap((kind) => (kind.group === group ? (kinds.endpoint(group, name, kind.plural) ?? []) : []))
 
 const apiGroup = (kinds: Kinds, name: string): Fields => {
   const versions = versionNames(kinds, name).map((each) => ({ groupVersion: groupVersion(name, each), version: each }))
@@ -49,7 +65,15 @@ const resourceList = (kinds: Kinds, group: string, name: string): ApiAnswer | un
   const served = endpoints(kinds, group, name)
   if (served.length === 0) return undefined
   const resources = served.flatMap(({ kind, version: { status, scale } }) => {
-    const row = { name: kind.plural, singularName: kind.singular, namespaced: kind.namespaced, kind: kind.kind, verbs, shortNames: kind.shortNames, categories: kind.categories }
+    const row = {
+      name: kind.plural,
+      singularName: kind.singular,
+      namespaced: kind.namespaced,
+      kind: kind.kind,
+      verbs,
+      shortNames: kind.shortNames,
+      categories: kind.categories,
+    }
     const below = { singularName: '', namespaced: kind.namespaced, kind: kind.kind, verbs: ['get', 'patch', 'update'] }
     return [
       row,
@@ -86,7 +110,15 @@ const discovered = ({ kind, version: { name, status, scale } }: Endpoint): Field
   verbs,
   subresources: [
     ...(status ? [{ subresource: 'status', responseKind: responseKind(kind, name), verbs: ['get', 'patch', 'update'] }] : []),
-    ...(scale ? [{ subresource: 'scale', responseKind: { group: 'autoscaling', version: 'v1', kind: 'Scale' }, verbs: ['get', 'patch', 'update'] }] : []),
+    ...(scale
+      ? [
+          {
+            subresource: 'scale',
+            responseKind: { group: 'autoscaling', version: 'v1', kind: 'Scale' },
+            verbs: ['get', 'patch', 'update'],
+          },
+        ]
+      : []),
   ],
 })
 

@@ -27,7 +27,9 @@ export class EndpointSlices {
       this.#ask(namespace, name)
     }
     if (resource !== 'pods') return
-    const pairs: readonly Pair[] = [object, ...(previous === undefined ? [] : [previous])].flatMap((pod) => Object.entries(pod.metadata.labels ?? {}))
+    const pairs: readonly Pair[] = [object, ...(previous === undefined ? [] : [previous])].flatMap((pod) =>
+      Object.entries(pod.metadata.labels ?? {}),
+    )
     const services = pairs.flatMap(([key, value]) => [...(this.#bySelector.get(`${namespace} ${key}=${value}`) ?? [])])
     for (const service of new Set(services)) this.#ask(namespace, service)
   }
@@ -43,29 +45,37 @@ export class EndpointSlices {
   }
 
   #reconcile(namespace: string, name: string): void {
-    const { store, kinds, writes } = this.#parts
+    const { store, writes } = this.#parts
     const service = store.get('services', namespace, name)
-    const endpoint = kinds.endpoint('discovery.k8s.io', 'v1', 'endpointslices')
     const first = service === undefined ? undefined : selectorPairs(service)[0]
-    const home = store.get('namespaces', '', namespace)
-    if (service === undefined || endpoint === undefined || first === undefined || home?.metadata.deletionTimestamp !== undefined) return
-    const pods = store.list('pods', namespace, first).filter((pod) => selects(service, pod) && textAt(pod, 'status', 'podIP') !== '')
+    if (service === undefined || first === undefined) return
+    const pods = store
+      .list('pods', namespace, first)
+      .filter((pod) => selects(service, pod) && textAt(pod, 'status', 'podIP') !== '')
     const body = {
       addressType: 'IPv4',
       endpoints: pods.toSorted((a, b) => a.metadata.name.localeCompare(b.metadata.name)).map(endpointOf),
       ports: listAt(service, 'spec', 'ports').map((port) => slicePort(port, pods[0])),
     }
     const slice = store.ownedBy(service.metadata.uid ?? '').find(({ resource }) => resource === endpointSlices)?.object
-    if (slice !== undefined) writes.commit(endpoint.kind, slice, { ...slice, ...body })
+    if (slice !== undefined) writes.commit(endpointSlices, slice, { ...slice, ...body })
     else {
-      const labels = { 'kubernetes.io/service-name': name, 'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io' }
-      writes.create(endpoint, namespace, { ...body, metadata: { generateName: `${name}-`, labels, ownerReferences: [controllerReference(service)] } })
+      const labels = {
+        'kubernetes.io/service-name': name,
+        'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io',
+      }
+      writes.make(endpointSlices, namespace, {
+        ...body,
+        metadata: { generateName: `${name}-`, labels, ownerReferences: [controllerReference(service)] },
+      })
     }
   }
 }
 
 const selectorPairs = (service: KubeObject): readonly Pair[] =>
-  Object.entries(fieldsAt(service, 'spec', 'selector')).map(([key, value]): Pair => [key, String(value)]).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  Object.entries(fieldsAt(service, 'spec', 'selector'))
+    .map(([key, value]): Pair => [key, String(value)])
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
 
 const selectorKey = (service: KubeObject): string => {
   const [first] = selectorPairs(service)
@@ -77,7 +87,9 @@ const selects = (service: KubeObject, pod: KubeObject): boolean =>
 
 const endpointOf = (pod: KubeObject): Fields => {
   const { name, namespace, uid, deletionTimestamp } = pod.metadata
-  const serving = listAt(pod, 'status', 'conditions').some((known) => at(known, 'type') === 'Ready' && at(known, 'status') === 'True')
+  const serving = listAt(pod, 'status', 'conditions').some(
+    (known) => at(known, 'type') === 'Ready' && at(known, 'status') === 'True',
+  )
   return {
     addresses: [textAt(pod, 'status', 'podIP')],
     conditions: { ready: isReady(pod), serving, terminating: deletionTimestamp !== undefined },
@@ -88,7 +100,15 @@ const endpointOf = (pod: KubeObject): Fields => {
 
 const slicePort = (port: unknown, pod: KubeObject | undefined): Fields => {
   const target = at(port, 'targetPort') ?? at(port, 'port')
-  const named = listAt(pod, 'spec', 'containers').flatMap((container) => listAt(container, 'ports')).filter(isFields).find(({ name }) => name === target)
+  const named = listAt(pod, 'spec', 'containers')
+    .flatMap((container) => listAt(container, 'ports'))
+    .filter(isFields)
+    .find(({ name }) => name === target)
   const appProtocol = textAt(port, 'appProtocol')
-  return { name: textAt(port, 'name'), protocol: textAt(port, 'protocol'), port: typeof target === 'number' ? target : named?.['containerPort'], ...(appProtocol !== '' && { appProtocol }) }
+  return {
+    name: textAt(port, 'name'),
+    protocol: textAt(port, 'protocol'),
+    port: typeof target === 'number' ? target : named?.['containerPort'],
+    ...(appProtocol !== '' && { appProtocol }),
+  }
 }

@@ -11,7 +11,16 @@ const created = (env: Record<string, string>, clock = new VirtualClock()) =>
   createFakeService(pod('app', 'v3', env), { clock, random: () => 0.5, signal: new AbortController().signal })
 
 describe('the fake service', () => {
-  it.each([['0.05', 20], ['0.2', 5], ['0.3', 3], ['0.4', 2], ['0.5', 2], ['0.6', 1], ['1', 1], ['0', Infinity]])('of error rate %s fails every %d. request', async (rate, every) => {
+  it.each([
+    ['0.05', 20],
+    ['0.2', 5],
+    ['0.3', 3],
+    ['0.4', 2],
+    ['0.5', 2],
+    ['0.6', 1],
+    ['1', 1],
+    ['0', Infinity],
+  ])('of error rate %s fails every %d. request', async (rate, every) => {
     const app = created({ ERROR_RATE: rate, ERROR_CODE: '503' })
     for (let count = 1; count <= 40; count += 1) expect((await app(request, nobody)).status).toBe(count % every === 0 ? 503 : 200)
   })
@@ -19,20 +28,28 @@ describe('the fake service', () => {
   it('fails only the methods it is told to, and counts only those', async () => {
     const app = created({ ERROR_RATE: '0.5', ERROR_METHODS: 'POST, put' })
     const statuses: number[] = []
-    for (const method of ['POST', 'GET', 'GET', 'PUT', 'GET', 'POST', 'POST']) statuses.push((await app({ ...request, method }, nobody)).status)
+    for (const method of ['POST', 'GET', 'GET', 'PUT', 'GET', 'POST', 'POST'])
+      statuses.push((await app({ ...request, method }, nobody)).status)
     expect(statuses).toEqual([200, 200, 200, 500, 200, 200, 500])
   })
 
-  it('calls its upstreams in order with the caller\'s method, path and headers, and fails when one is not 200', async () => {
+  it("calls its upstreams in order with the caller's method, path and headers, and fails when one is not 200", async () => {
     const calls: unknown[] = []
     const app = created({ NAME: 'front', UPSTREAM_URIS: 'http://b, http://c/x' })
     const answer = await app({ ...request, method: 'POST' }, (uri, { method, path, headers }) => {
       calls.push([uri, method, path, headers])
       return Promise.resolve({ status: uri === 'http://b' ? 204 : 200, headers: {}, body: '{"name":"up"}' })
     })
-    expect(calls).toEqual([['http://b', 'POST', '/shop', request.headers], ['http://c/x', 'POST', '/shop', request.headers]])
+    expect(calls).toEqual([
+      ['http://b', 'POST', '/shop', request.headers],
+      ['http://c/x', 'POST', '/shop', request.headers],
+    ])
     expect(answer).toMatchObject({ status: 500, headers: { 'x-version': 'v3' } })
-    expect(JSON.parse(answer.body)).toMatchObject({ name: 'front', code: 500, upstream_calls: { 'http://b': { name: 'up', code: 204 }, 'http://c/x': { code: 200 } } })
+    expect(JSON.parse(answer.body)).toMatchObject({
+      name: 'front',
+      code: 500,
+      upstream_calls: { 'http://b': { name: 'up', code: 204 }, 'http://c/x': { code: 200 } },
+    })
   })
 
   it('takes the time it is told to, less what its upstreams took', async () => {

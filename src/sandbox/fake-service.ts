@@ -21,14 +21,20 @@ type Surroundings = {
 
 type Outcome = { readonly code: number; readonly error?: string; readonly calls?: Readonly<Record<string, unknown>> }
 
-type EnvVar = { readonly name: string; readonly value?: string; readonly valueFrom?: { readonly fieldRef?: { readonly fieldPath?: string } } }
+type EnvVar = {
+  readonly name: string
+  readonly value?: string
+  readonly valueFrom?: { readonly fieldRef?: { readonly fieldPath?: string } }
+}
 type PodSpec = { readonly containers?: readonly { readonly env?: readonly EnvVar[] }[] }
 
 /** The environment of a pod's first container; of references only the pod's own name and namespace are known. */
 export function environmentOf(pod: KubeObject): StringMap {
   const fields: StringMap = { 'metadata.namespace': namespaceOf(pod), 'metadata.name': pod.metadata.name }
   const env = specOf<PodSpec>(pod).containers?.[0]?.env ?? []
-  return Object.fromEntries(env.map(({ name, value, valueFrom }) => [name, value ?? fields[valueFrom?.fieldRef?.fieldPath ?? ''] ?? '']))
+  return Object.fromEntries(
+    env.map(({ name, value, valueFrom }) => [name, value ?? fields[valueFrom?.fieldRef?.fieldPath ?? ''] ?? '']),
+  )
 }
 
 /**
@@ -39,7 +45,10 @@ export function createFakeService(pod: KubeObject, { clock, random, signal }: Su
   const env = environmentOf(pod)
   const version = pod.metadata.labels?.['version'] ?? ''
   const inject = createErrorInjector(env)
-  const upstreams = (env['UPSTREAM_URIS'] ?? '').split(',').map((uri) => uri.trim()).filter((uri) => uri !== '')
+  const upstreams = (env['UPSTREAM_URIS'] ?? '')
+    .split(',')
+    .map((uri) => uri.trim())
+    .filter((uri) => uri !== '')
 
   const outcomeOf = async (request: MeshRequest, call: Call, startedMs: number): Promise<Outcome> => {
     const injected = inject(request.method)
@@ -55,7 +64,8 @@ export function createFakeService(pod: KubeObject, { clock, random, signal }: Su
     return upstreams.length > 0 ? { code: 200, calls } : { code: 200 }
   }
   return async (request, call) => {
-    if (request.path === '/health' || request.path === '/ready') return { status: 200, headers: { 'x-version': version }, body: 'OK' }
+    if (request.path === '/health' || request.path === '/ready')
+      return { status: 200, headers: { 'x-version': version }, body: 'OK' }
     const [startedMs, startedAt] = [clock.monotonic(), clock.now()]
     const outcome = await outcomeOf(request, call, startedMs)
     const body = {
@@ -82,7 +92,10 @@ type Injected = { readonly code: number; readonly error: string; readonly delayM
 function createErrorInjector(env: StringMap): (method: string) => Injected | undefined {
   const rate = Math.min(1, Number(env['ERROR_RATE'] ?? 0))
   const every = rate > 0 ? Math.floor(1 / rate) : Infinity
-  const methods = (env['ERROR_METHODS'] ?? '').split(',').map((method) => method.trim().toUpperCase()).filter((method) => method !== '')
+  const methods = (env['ERROR_METHODS'] ?? '')
+    .split(',')
+    .map((method) => method.trim().toUpperCase())
+    .filter((method) => method !== '')
   const delays = (env['ERROR_TYPE'] ?? 'http_error') !== 'http_error'
   const injected = {
     code: Number(env['ERROR_CODE'] ?? 500),

@@ -47,9 +47,14 @@ export class Garbage {
     const { store } = this.#parts
     const { uid = '', namespace = '', ownerReferences = [] } = object.metadata
     for (const { object: owned } of store.ownedBy(uid)) this.#ask('reap', owned.metadata.uid ?? '', (kept) => this.#reap(kept))
-    const waiting = [store.get('namespaces', '', namespace), store.get(crds, '', resource), ...ownerReferences.map((owner) => store.byUid(owner.uid)?.object)]
+    const waiting = [
+      store.get('namespaces', '', namespace),
+      store.get(crds, '', resource),
+      ...ownerReferences.map((owner) => store.byUid(owner.uid)?.object),
+    ]
     for (const holder of waiting) {
-      if (holder?.metadata.deletionTimestamp !== undefined) this.#ask('let go', holder.metadata.uid ?? '', (kept) => this.#letGo(kept))
+      if (holder?.metadata.deletionTimestamp !== undefined)
+        this.#ask('let go', holder.metadata.uid ?? '', (kept) => this.#letGo(kept))
     }
   }
 
@@ -59,8 +64,7 @@ export class Garbage {
   }
 
   #remove({ resource, object }: Kept): void {
-    const kind = this.#parts.kinds.of(resource)
-    if (kind !== undefined) this.#parts.writes.remove(kind, object)
+    this.#parts.writes.remove(resource, object)
   }
 
   #empty(kept: Kept): void {
@@ -76,10 +80,8 @@ export class Garbage {
   }
 
   #disown({ resource, object }: Kept, owner: string | undefined): void {
-    const { kinds, writes } = this.#parts
-    const kind = kinds.of(resource)
     const ownerReferences = (object.metadata.ownerReferences ?? []).filter(({ uid }) => uid !== owner)
-    if (kind !== undefined) writes.commit(kind, object, { ...object, metadata: { ...object.metadata, ownerReferences } })
+    this.#parts.writes.commit(resource, object, { ...object, metadata: { ...object.metadata, ownerReferences } })
   }
 
   /** What a namespace or a kind holds, by resource and namespace. */
@@ -90,25 +92,34 @@ export class Garbage {
   }
 
   #letGo(kept: Kept): void {
-    const { store, kinds, writes } = this.#parts
+    const { store, writes } = this.#parts
     const { resource, object } = kept
-    const kind = kinds.of(resource)
-    if (kind === undefined || this.#contents(kept).some(([held, namespace]) => store.holds(held, namespace))) return
-    const finished = [crdFinalizer, 'orphan', ...(store.ownedBy(object.metadata.uid ?? '').length === 0 ? ['foregroundDeletion'] : [])]
+    if (this.#contents(kept).some(([held, namespace]) => store.holds(held, namespace))) return
+    const finished = [
+      crdFinalizer,
+      'orphan',
+      ...(store.ownedBy(object.metadata.uid ?? '').length === 0 ? ['foregroundDeletion'] : []),
+    ]
     const finalizers = (object.metadata.finalizers ?? []).filter((finalizer) => !finished.includes(finalizer))
     const draft: KubeObject = { ...object, metadata: { ...object.metadata, finalizers } }
-    writes.commit(kind, object, resource === 'namespaces' ? { ...draft, spec: { finalizers: [] } } : draft)
+    writes.commit(resource, object, resource === 'namespaces' ? { ...draft, spec: { finalizers: [] } } : draft)
   }
 }
 
 /** The uid of the controller that owns an object; empty where there is none. */
 export const controllerOf = (object: KubeObject): string => {
-  const owner = listAt(object, 'metadata', 'ownerReferences').find((reference) => isFields(reference) && reference['controller'] === true)
+  const owner = listAt(object, 'metadata', 'ownerReferences').find(
+    (reference) => isFields(reference) && reference['controller'] === true,
+  )
   return textAt(owner, 'uid')
 }
 
 /** The reference that makes an object the property of a controller. */
-export const controllerReference = ({ apiVersion, kind, metadata }: KubeObject): NonNullable<KubeObject['metadata']['ownerReferences']>[number] & { blockOwnerDeletion: boolean } => ({
+export const controllerReference = ({
+  apiVersion,
+  kind,
+  metadata,
+}: KubeObject): NonNullable<KubeObject['metadata']['ownerReferences']>[number] & { blockOwnerDeletion: boolean } => ({
   apiVersion,
   kind,
   name: metadata.name,

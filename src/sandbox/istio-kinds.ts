@@ -9,7 +9,14 @@ const listOf = (properties: object) => ({ type: 'array', items: openWith(propert
 
 const destination = openWith({ host: text, subset: text })
 const route = listOf({ destination, weight: { type: 'integer', format: 'int32' } })
-const httpRoute = listOf({ name: text, match: opens, route, mirror: destination, mirrors: listOf({ destination }), timeout: text })
+const httpRoute = listOf({
+  name: text,
+  match: opens,
+  route,
+  mirror: destination,
+  mirrors: listOf({ destination }),
+  timeout: text,
+})
 
 const virtualService = openWith({ hosts: texts, gateways: texts, exportTo: texts, http: httpRoute, tcp: opens, tls: opens })
 const destinationRule = openWith({
@@ -22,14 +29,35 @@ const destinationRule = openWith({
 const networking = ['networking.istio.io', 'v1', 'v1beta1', 'v1alpha3'] as const
 const security = ['security.istio.io', 'v1', 'v1beta1'] as const
 
-type Row = readonly [groupVersions: readonly string[], kind: string, plural: string, shortName: string, spec: object, columns: object]
+type Row = readonly [
+  groupVersions: readonly string[],
+  kind: string,
+  plural: string,
+  shortName: string,
+  spec: object,
+  columns: object,
+]
 
 // Compact stand-ins: the types that a rollout can get wrong, everything else kept as it comes.
 const rows: readonly Row[] = [
-  [networking, 'VirtualService', 'virtualservices', 'vs', { ...virtualService }, { Gateways: '.spec.gateways', Hosts: '.spec.hosts' }],
+  [
+    networking,
+    'VirtualService',
+    'virtualservices',
+    'vs',
+    { ...virtualService },
+    { Gateways: '.spec.gateways', Hosts: '.spec.hosts' },
+  ],
   [networking, 'DestinationRule', 'destinationrules', 'dr', { ...destinationRule, required: ['host'] }, { Host: '.spec.host' }],
   [networking, 'Gateway', 'gateways', 'gw', openWith({ servers: opens, selector: open }), {}],
-  [security, 'AuthorizationPolicy', 'authorizationpolicies', 'ap', openWith({ rules: opens, action: text }), { Action: '.spec.action' }],
+  [
+    security,
+    'AuthorizationPolicy',
+    'authorizationpolicies',
+    'ap',
+    openWith({ rules: opens, action: text }),
+    { Action: '.spec.action' },
+  ],
   [security, 'PeerAuthentication', 'peerauthentications', 'pa', openWith({ mtls: open }), { Mode: '.spec.mtls.mode' }],
 ]
 

@@ -4,8 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 export type Fields = Record<string, unknown>
 
 /** Tells a JSON object from every other JSON value. */
-export const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+export const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** The value at a path of field names; undefined where a step is missing. */
 export const at = (value: unknown, ...path: readonly string[]): unknown => {

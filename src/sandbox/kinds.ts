@@ -63,7 +63,11 @@ const builtIn = (apiVersion: string, kind: string, plural: string, traits: Trait
 }
 
 const all = ['all']
-const replicas = { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas', labelSelectorPath: '.spec.selector' }
+const replicas = {
+  specReplicasPath: '.spec.replicas',
+  statusReplicasPath: '.status.replicas',
+  labelSelectorPath: '.spec.selector',
+}
 const workload = { categories: all, generation: true, status: true, scale: replicas }
 
 /** The kinds that need no CustomResourceDefinition. */
@@ -107,7 +111,8 @@ export class Kinds {
   /** Stops serving a kind. */
   remove(kind: Pick<Kind, 'group' | 'plural'>): void {
     const name = resourceName(kind.group, kind.plural)
-    for (const version of this.#byPlural.get(name)?.versions ?? []) this.#byPath.delete(path(kind.group, version.name, kind.plural))
+    for (const version of this.#byPlural.get(name)?.versions ?? [])
+      this.#byPath.delete(path(kind.group, version.name, kind.plural))
     this.#byPlural.delete(name)
   }
 
@@ -137,5 +142,7 @@ export const storedApiVersion = (kind: Kind): string =>
 export const mayVanish = ({ kind, metadata, spec }: KubeObject): boolean => {
   const held = kind === 'Namespace' ? listAt(spec, 'finalizers') : []
   const finalizers = [...(metadata.finalizers ?? []), ...held]
-  return metadata.deletionTimestamp !== undefined && finalizers.length === 0 && (metadata['deletionGracePeriodSeconds'] ?? 0) === 0
+  return (
+    metadata.deletionTimestamp !== undefined && finalizers.length === 0 && (metadata['deletionGracePeriodSeconds'] ?? 0) === 0
+  )
 }

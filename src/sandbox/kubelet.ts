@@ -40,7 +40,8 @@ export class Pods {
     const { turns } = this.#parts
     const { uid = '', deletionTimestamp } = object.metadata
     if (type === 'ADDED') turns.ask(`start ${uid}`, () => void this.#start(object))
-    else if (deletionTimestamp !== undefined && previous?.metadata.deletionTimestamp === undefined) turns.ask(`stop ${uid}`, () => void this.#stop(object))
+    else if (deletionTimestamp !== undefined && previous?.metadata.deletionTimestamp === undefined)
+      turns.ask(`stop ${uid}`, () => void this.#stop(object))
   }
 
   async #start(pod: KubeObject): Promise<void> {
@@ -49,27 +50,32 @@ export class Pods {
       (error: unknown) => this.#waiting(pod, String(error)),
     )
     const current = this.#parts.store.byUid(pod.metadata.uid ?? '')?.object
-    if (current !== undefined && current.metadata.deletionTimestamp === undefined) this.#report(current, { ...fieldsAt(current, 'status'), ...status })
+    if (current !== undefined && current.metadata.deletionTimestamp === undefined)
+      this.#report(current, { ...fieldsAt(current, 'status'), ...status })
   }
 
   async #stop(pod: KubeObject): Promise<void> {
-    const { kinds, store, writes } = this.#parts
+    const { store, writes } = this.#parts
     // A pod that cannot be stopped is as gone as one that was.
     await this.#runtime.stop(pod).catch(() => undefined)
     const current = store.byUid(pod.metadata.uid ?? '')?.object
-    const kind = kinds.of('pods')
-    if (current === undefined || kind === undefined) return
-    writes.commit(kind, current, { ...current, metadata: { ...current.metadata, deletionGracePeriodSeconds: 0 } })
+    if (current === undefined) return
+    writes.commit('pods', current, { ...current, metadata: { ...current.metadata, deletionGracePeriodSeconds: 0 } })
   }
 
   #report(pod: KubeObject, status: Fields): void {
-    const kind = this.#parts.kinds.of('pods')
-    if (kind !== undefined) this.#parts.writes.commit(kind, pod, { ...pod, status })
+    this.#parts.writes.commit('pods', pod, { ...pod, status })
   }
 
   #running(pod: KubeObject, ip: string, ready: boolean): Fields {
     const now = this.#now()
-    const status = { phase: 'Running', podIP: ip, podIPs: [{ ip }], hostIP: '127.0.0.1', startTime: textAt(pod, 'status', 'startTime') || now }
+    const status = {
+      phase: 'Running',
+      podIP: ip,
+      podIPs: [{ ip }],
+      hostIP: '127.0.0.1',
+      startTime: textAt(pod, 'status', 'startTime') || now,
+    }
     return { ...status, ...this.#containers(pod, ready, { running: { startedAt: status.startTime } }) }
   }
 

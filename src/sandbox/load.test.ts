@@ -15,7 +15,12 @@ describe('createLoad', () => {
     expect(requests.filter(({ headers }) => headers['x-tester'] === 'yes').length).toBeCloseTo(75, -1)
     const gaps = requests.slice(1).map(({ atMs }, index) => atMs - (requests[index]?.atMs ?? 0))
     expect(Math.min(...gaps)).toBeGreaterThan(6)
-    expect(load.history().slice(0, 10).map(({ sent }) => Math.round(sent / 5) * 5)).toEqual(Array(10).fill(150))
+    expect(
+      load
+        .history()
+        .slice(0, 10)
+        .map(({ sent }) => Math.round(sent / 5) * 5),
+    ).toEqual(Array(10).fill(150))
   })
 
   it('keeps its pace while no answer comes, up to its bound, and counts by status', async () => {
@@ -44,7 +49,13 @@ describe('createLoad', () => {
   })
 })
 
-function loaded(options: { rps: number; methods?: Record<string, number>; maxInFlight?: number; answerMs?: number; status?: number }) {
+function loaded(options: {
+  rps: number
+  methods?: Record<string, number>
+  maxInFlight?: number
+  answerMs?: number
+  status?: number
+}) {
   const clock = new VirtualClock()
   const requests: (MeshRequest & { atMs: number })[] = []
   const { answerMs = 0, status = 200, ...rest } = options

@@ -74,7 +74,10 @@ export function createLoad(options: Options): Load {
     const headers: Record<string, string> = spread(order, Math.SQRT2) < pace.testerShare ? { 'x-tester': 'yes' } : {}
     for (const each of counts) each.sent += 1
     pace.inFlight += 1
-    const status = await send({ method: methodAt(methods, spread(order, GOLDEN)), host, path, headers }).then((response) => response.status, unanswered)
+    const status = await send({ method: methodAt(methods, spread(order, GOLDEN)), host, path, headers }).then(
+      (response) => response.status,
+      unanswered,
+    )
     pace.inFlight -= 1
     for (const each of counts) {
       if (status === 200) each.ok += 1
@@ -84,8 +87,12 @@ export function createLoad(options: Options): Load {
   return {
     total: () => total,
     history: () => history,
-    setRate(rps) { pace.rps = rps },
-    setTesterShare(share) { pace.testerShare = share },
+    setRate(rps) {
+      pace.rps = rps
+    },
+    setTesterShare(share) {
+      pace.testerShare = share
+    },
     async run(signal) {
       for (let nextMs = clock.monotonic(); !signal.aborted;) {
         for (let burst = 0; burst < BURST && pace.rps > 0 && nextMs <= clock.monotonic(); burst += 1) {
@@ -115,6 +122,8 @@ function unanswered(error: unknown): number {
   throw error
 }
 
-const aborted = (signal: AbortSignal) => (error: unknown): void => {
-  if (!signal.aborted) throw error
-}
+const aborted =
+  (signal: AbortSignal) =>
+  (error: unknown): void => {
+    if (!signal.aborted) throw error
+  }

@@ -22,18 +22,28 @@ const RESOURCES: Readonly<Record<string, ResourceName>> = {
 }
 
 /** A cluster of test objects that can be changed. */
-export type TestCluster = ClusterReader & { readonly put: (...objects: readonly KubeObject[]) => void; readonly remove: (object: KubeObject) => void }
+export type TestCluster = ClusterReader & {
+  readonly put: (...objects: readonly KubeObject[]) => void
+  readonly remove: (object: KubeObject) => void
+}
 
 /** An empty cluster; objects put twice replace each other. */
 export function testCluster(...initial: readonly KubeObject[]): TestCluster {
   const objects = new Map<string, { resource: ResourceName; object: KubeObject }>()
   const listeners = new Set<(event: StoreEvent) => void>()
-  const emit = (type: StoreEvent['type'], resource: ResourceName, object: KubeObject) => listeners.forEach((listener) => listener({ type, resource, object }))
-  const place = (object: KubeObject) => ({ resource: RESOURCES[object.kind] ?? object.kind, key: `${object.kind} ${keyOf(object)}` })
+  const emit = (type: StoreEvent['type'], resource: ResourceName, object: KubeObject) =>
+    listeners.forEach((listener) => listener({ type, resource, object }))
+  const place = (object: KubeObject) => ({
+    resource: RESOURCES[object.kind] ?? object.kind,
+    key: `${object.kind} ${keyOf(object)}`,
+  })
   const cluster: TestCluster = {
-    list: (resource, namespace) => [...objects.values()]
-      .filter((entry) => entry.resource === resource && (namespace === undefined || entry.object.metadata.namespace === namespace))
-      .map(({ object }) => object),
+    list: (resource, namespace) =>
+      [...objects.values()]
+        .filter(
+          (entry) => entry.resource === resource && (namespace === undefined || entry.object.metadata.namespace === namespace),
+        )
+        .map(({ object }) => object),
     get: (resource, namespace, name) => cluster.list(resource, namespace).find((object) => object.metadata.name === name),
     subscribe(listener) {
       listeners.add(listener)
@@ -59,14 +69,26 @@ export function testCluster(...initial: readonly KubeObject[]): TestCluster {
 
 type Meta = Partial<KubeObject['metadata']>
 
-const made = (kind: string, apiVersion: string) => (name: string, spec: object, metadata: Meta = {}): KubeObject =>
-  ({ apiVersion, kind, metadata: { name, namespace: 'shop', creationTimestamp: '2026-01-01T00:00:00Z', ...metadata }, spec })
+const made =
+  (kind: string, apiVersion: string) =>
+  (name: string, spec: object, metadata: Meta = {}): KubeObject => ({
+    apiVersion,
+    kind,
+    metadata: { name, namespace: 'shop', creationTimestamp: '2026-01-01T00:00:00Z', ...metadata },
+    spec,
+  })
 
 /** A VirtualService in namespace shop. */
-export const virtualService: (name: string, spec: VirtualServiceSpec, metadata?: Meta) => KubeObject = made('VirtualService', 'networking.istio.io/v1')
+export const virtualService: (name: string, spec: VirtualServiceSpec, metadata?: Meta) => KubeObject = made(
+  'VirtualService',
+  'networking.istio.io/v1',
+)
 
 /** A DestinationRule in namespace shop. */
-export const destinationRule: (name: string, spec: DestinationRuleSpec, metadata?: Meta) => KubeObject = made('DestinationRule', 'networking.istio.io/v1')
+export const destinationRule: (name: string, spec: DestinationRuleSpec, metadata?: Meta) => KubeObject = made(
+  'DestinationRule',
+  'networking.istio.io/v1',
+)
 
 /** A Gateway in namespace shop. */
 export const gateway = made('Gateway', 'networking.istio.io/v1')
@@ -75,7 +97,8 @@ export const gateway = made('Gateway', 'networking.istio.io/v1')
 export const policy = made('AuthorizationPolicy', 'security.istio.io/v1')
 
 /** A Service in namespace shop that selects `app: <name>`. */
-export const service = (name: string, metadata: Meta = {}): KubeObject => made('Service', 'v1')(name, { selector: { app: name } }, metadata)
+export const service = (name: string, metadata: Meta = {}): KubeObject =>
+  made('Service', 'v1')(name, { selector: { app: name } }, metadata)
 
 /** A ready pod of a Deployment in namespace shop, named `<app>-<version>`. */
 export function pod(app: string, version: string, env: Readonly<Record<string, string>> = {}, metadata: Meta = {}): KubeObject {
@@ -99,7 +122,11 @@ export type TestMesh = {
   readonly run: (...started: readonly KubeObject[]) => Promise<void>
   /** The vector that a query gives now, by the values of its labels joined with a space. */
   readonly query: (query: string) => Readonly<Record<string, number>>
-  readonly sendMany: (count: number, from: Workload, request?: Partial<Parameters<Mesh['request']>[1]>) => Promise<readonly number[]>
+  readonly sendMany: (
+    count: number,
+    from: Workload,
+    request?: Partial<Parameters<Mesh['request']>[1]>,
+  ) => Promise<readonly number[]>
 }
 
 /** Everything above wired up over the objects given. */
@@ -110,7 +137,11 @@ export function testMesh(objects: readonly KubeObject[], options: Partial<MeshOp
   const pods = createPodRuntime({ clock, mesh, mode: 'function' })
   const tsdb = createTsdb({ clock, targets: mesh.targets })
   return {
-    clock, cluster, mesh, pods, tsdb,
+    clock,
+    cluster,
+    mesh,
+    pods,
+    tsdb,
     async run(...started) {
       const ready = Promise.all(started.map((object) => pods.start(object)))
       await clock.advance(300)

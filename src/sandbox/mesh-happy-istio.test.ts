@@ -29,7 +29,8 @@ describe.skipIf(!present)(`happy-istio${present ? '' : ' (skipped: its manifests
     const [v1, v2] = world.mesh.tally('service-c.istioinaction.svc.cluster.local')
     expect(v1).toMatchObject({ version: 'v1', requests: 1000, errors: 0, mirrored: 0 })
     expect(v2).toMatchObject({ version: 'v2', requests: 0, mirrored: 500, mirroredErrors: 500 })
-    const byReporter = 'sum by (destination_version, reporter, response_code) (istio_requests_total{destination_workload=~"service-c.*"})'
+    const byReporter =
+      'sum by (destination_version, reporter, response_code) (istio_requests_total{destination_workload=~"service-c.*"})'
     expect(world.query(byReporter)).toEqual({ 'v1 source 200': 1000, 'v1 destination 200': 1000, 'v2 destination 500': 500 })
   })
 
@@ -37,18 +38,34 @@ describe.skipIf(!present)(`happy-istio${present ? '' : ' (skipped: its manifests
     const world = await happy()
     const gateway = world.mesh.gateway()
     expect(await world.sendMany(1, gateway, { host: 'shop.example' })).toEqual([200])
-    expect(await world.mesh.request({ ...gateway, gateways: ['mesh'] }, { method: 'GET', host: 'service-c.istioinaction', path: '/', headers: {} }))
-      .toMatchObject({ status: 403, body: 'RBAC: access denied' })
+    expect(
+      await world.mesh.request(
+        { ...gateway, gateways: ['mesh'] },
+        { method: 'GET', host: 'service-c.istioinaction', path: '/', headers: {} },
+      ),
+    ).toMatchObject({ status: 403, body: 'RBAC: access denied' })
   })
 })
 
-const BASE = ['services-a.yaml', 'services-b.yaml', 'services-c-v1.yaml', 'service-a-gateway.yaml', 'service-a-route.yaml',
-  'ingress-to-service-a-auth-policy.yaml', 'service-a-to-b-auth-policy.yaml', 'service-a-to-c-auth-policy.yaml', 'peer-auth-strict.yaml']
+const BASE = [
+  'services-a.yaml',
+  'services-b.yaml',
+  'services-c-v1.yaml',
+  'service-a-gateway.yaml',
+  'service-a-route.yaml',
+  'ingress-to-service-a-auth-policy.yaml',
+  'service-a-to-b-auth-policy.yaml',
+  'service-a-to-c-auth-policy.yaml',
+  'peer-auth-strict.yaml',
+]
 
 async function happy(...more: readonly string[]): Promise<TestMesh> {
   const objects = [...BASE, ...more].flatMap(manifests)
   const refused: string[] = []
-  const world = testMesh(objects.filter(({ kind }) => kind !== 'Deployment'), { onUnsupported: (sentence) => refused.push(sentence) })
+  const world = testMesh(
+    objects.filter(({ kind }) => kind !== 'Deployment'),
+    { onUnsupported: (sentence) => refused.push(sentence) },
+  )
   await world.run(...objects.filter(({ kind }) => kind === 'Deployment').map(podOf))
   expect(refused).toEqual([])
   return world
@@ -56,7 +73,8 @@ async function happy(...more: readonly string[]): Promise<TestMesh> {
 
 function manifests(file: string): readonly KubeObject[] {
   const documents = parseAllDocuments(readFileSync(new URL(file, FOLDER), 'utf8')).map((document): unknown => document.toJSON())
-  return documents.filter((document) => document !== null)
+  return documents
+    .filter((document) => document !== null)
     .map((document) => document as KubeObject)
     .map((object) => ({ ...object, metadata: { namespace: 'istioinaction', ...object.metadata } }))
 }
@@ -66,8 +84,16 @@ function podOf(deployment: KubeObject): KubeObject {
   const { name, namespace } = deployment.metadata
   const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: `${name}-abc`, uid: '1', controller: true }
   return {
-    apiVersion: 'v1', kind: 'Pod', spec: template.spec, status: { conditions: [{ type: 'Ready', status: 'True' }] },
-    metadata: { name: `${name}-abc-1`, namespace: namespace ?? '', labels: { ...template.metadata.labels, 'pod-template-hash': 'abc' }, ownerReferences: [owner] },
+    apiVersion: 'v1',
+    kind: 'Pod',
+    spec: template.spec,
+    status: { conditions: [{ type: 'Ready', status: 'True' }] },
+    metadata: {
+      name: `${name}-abc-1`,
+      namespace: namespace ?? '',
+      labels: { ...template.metadata.labels, 'pod-template-hash': 'abc' },
+      ownerReferences: [owner],
+    },
   }
 }
 

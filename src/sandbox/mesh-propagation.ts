@@ -34,16 +34,23 @@ export function createPropagatedView(options: Options): PropagatedView {
   let view = createRouteView(snapshot(cluster))
   let firstChange: number | undefined
   let lastChange = 0
-  let pushes = 0
+  let [pushes, applied] = [0, 0]
 
   const push = async () => {
-    for (let wait = debounceMs; wait > 0; wait = Math.min(lastChange + debounceMs, (firstChange ?? 0) + debounceMaxMs) - clock.monotonic()) {
+    for (
+      let wait = debounceMs;
+      wait > 0;
+      wait = Math.min(lastChange + debounceMs, (firstChange ?? 0) + debounceMaxMs) - clock.monotonic()
+    ) {
       await clock.sleep(wait, signal)
     }
     firstChange = undefined
     const [next, order] = [createRouteView(snapshot(cluster)), ++pushes]
     await clock.sleep(Math.max(0, propagationMs() - debounceMs), signal)
-    if (order === pushes) view = next
+    // A slow push must not undo a later one that overtook it.
+    if (order < applied) return
+    applied = order
+    view = next
   }
   const changed = (event: StoreEvent) => {
     if (!isChange(digests, event)) return
@@ -66,7 +73,9 @@ export function createPropagatedView(options: Options): PropagatedView {
 }
 
 function snapshot(cluster: ClusterReader): RouteObjects {
-  const [virtualServices, destinationRules, gateways, policies, services, pods] = ROUTE_RESOURCES.map((resource) => cluster.list(resource))
+  const [virtualServices, destinationRules, gateways, policies, services, pods] = ROUTE_RESOURCES.map((resource) =>
+    cluster.list(resource),
+  )
   return {
     'virtualservices.networking.istio.io': virtualServices ?? [],
     'destinationrules.networking.istio.io': destinationRules ?? [],

@@ -12,7 +12,11 @@ export type VersionTally = {
 
 /** Running counts per Service and version, for screens. */
 export type MeshTally = {
-  readonly count: (service: string, to: { readonly version: string; readonly workload: string }, outcome: { readonly status: number; readonly mirrored: boolean }) => void
+  readonly count: (
+    service: string,
+    to: { readonly version: string; readonly workload: string },
+    outcome: { readonly status: number; readonly mirrored: boolean },
+  ) => void
   /** By the Service's full name, in order of appearance; "unknown" is what no pod answered. */
   readonly of: (service: string) => readonly VersionTally[]
 }
@@ -27,9 +31,12 @@ export function createMeshTally(): MeshTally {
       const key = `${workload} ${version}`
       const old = versions.get(key) ?? { version, workload, requests: 0, errors: 0, mirrored: 0, mirroredErrors: 0 }
       const error = status >= 500 ? 1 : 0
-      versions.set(key, mirrored
-        ? { ...old, mirrored: old.mirrored + 1, mirroredErrors: old.mirroredErrors + error }
-        : { ...old, requests: old.requests + 1, errors: old.errors + error })
+      versions.set(
+        key,
+        mirrored
+          ? { ...old, mirrored: old.mirrored + 1, mirroredErrors: old.mirroredErrors + error }
+          : { ...old, requests: old.requests + 1, errors: old.errors + error },
+      )
     },
     of: (service) => [...(services.get(service)?.values() ?? [])],
   }

@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { caller, destinationRule, pod, policy, service, testMesh, virtualService } from './mesh-fixtures.ts'
 import type { TestMesh } from './mesh-fixtures.ts'
 
-const rule = (...names: readonly string[]) => destinationRule('app', { host: 'app', subsets: names.map((name) => ({ name, labels: { version: name } })) })
-const routeTo = (subset: string, extra: object = {}) => virtualService('app', { hosts: ['app'], http: [{ route: [{ destination: { host: 'app', subset } }], ...extra }] })
+const rule = (...names: readonly string[]) =>
+  destinationRule('app', { host: 'app', subsets: names.map((name) => ({ name, labels: { version: name } })) })
+const routeTo = (subset: string, extra: object = {}) =>
+  virtualService('app', { hosts: ['app'], http: [{ route: [{ destination: { host: 'app', subset } }], ...extra }] })
 
 async function shop(options: Parameters<typeof testMesh>[1] = {}, env: Record<string, string> = {}) {
   const world = testMesh([service('app'), rule('v1', 'v2'), routeTo('v1')], options)
@@ -13,7 +15,8 @@ async function shop(options: Parameters<typeof testMesh>[1] = {}, env: Record<st
   return { ...world, client }
 }
 
-const version = (world: TestMesh) => world.mesh.decide(caller('shop'), { method: 'GET', host: 'app', path: '/', headers: {} }).destination?.version
+const version = (world: TestMesh) =>
+  world.mesh.decide(caller('shop'), { method: 'GET', host: 'app', path: '/', headers: {} }).destination?.version
 
 describe('propagation', () => {
   it('takes 110 ms on an idle mesh', async () => {
@@ -30,7 +33,9 @@ describe('propagation', () => {
     world.cluster.put(routeTo('v2'))
     const changes = async (count: number, from: number) => {
       for (let change = 0; change < count; change += 1) {
-        world.cluster.put(virtualService('other', { hosts: ['other'], http: [{ name: String(from + change) }] }, { namespace: 'far' }))
+        world.cluster.put(
+          virtualService('other', { hosts: ['other'], http: [{ name: String(from + change) }] }, { namespace: 'far' }),
+        )
         await world.clock.advance(90)
       }
     }
@@ -38,6 +43,18 @@ describe('propagation', () => {
     expect(version(world)).toBe('v1')
     await changes(12, 100)
     expect(version(world)).toBe('v2')
+  })
+
+  it('that is slow does not hold back a steady stream of pushes, nor undo a later one', async () => {
+    const waits = [5000, 200, 200]
+    const world = await shop({ propagationMs: () => waits.shift() ?? 1000 })
+    await world.clock.advance(10_000)
+    for (let push = 0; push < 5; push += 1) {
+      world.cluster.put(routeTo('v2', { name: String(push) }))
+      await world.clock.advance(500)
+    }
+    expect(version(world)).toBe('v2')
+    expect(world.mesh.decide(world.client, { method: 'GET', host: 'app', path: '/', headers: {} }).routeName).toBe('3')
   })
 
   it('is not set off by annotations, statuses or heartbeats', async () => {
@@ -50,6 +67,19 @@ describe('propagation', () => {
       world.cluster.put({ ...pod('app', 'v1'), status: { beat, conditions: [{ type: 'Ready', status: 'True' }] } })
     }
     expect(version(world)).toBe('v2')
+  })
+
+  it('leaves a route without its subset for as long as the rule is written later', async () => {
+    const world = await shop()
+    const flags = () => world.mesh.decide(world.client, { method: 'GET', host: 'app', path: '/', headers: {} }).flags
+    world.cluster.put(routeTo('v3'))
+    await world.clock.advance(150)
+    expect(flags()).toBe('NC')
+    world.cluster.put(rule('v1', 'v3'))
+    await world.clock.advance(109)
+    expect(flags()).toBe('NC')
+    await world.clock.advance(1)
+    expect(flags()).toBe('UH')
   })
 
   it('carries a route and its subset of one push together', async () => {
@@ -65,25 +95,57 @@ describe('propagation', () => {
 })
 
 describe('what a request leaves behind', () => {
-  const flags = 'sum by (reporter, destination_service, destination_workload, destination_version, response_code, response_flags) (istio_requests_total)'
+  const flags =
+    'sum by (reporter, destination_service, destination_workload, destination_version, response_code, response_flags) (istio_requests_total)'
 
   it.each<[string, (world: Awaited<ReturnType<typeof shop>>) => void | Promise<void>, Record<string, number>]>([
-    ['an answer', () => undefined, {
-      'source app-v1 v1 app.shop.svc.cluster.local 200 -': 1, 'destination app-v1 v1 app.shop.svc.cluster.local 200 -': 1,
-    }],
+    [
+      'an answer',
+      () => undefined,
+      {
+        'source app-v1 v1 app.shop.svc.cluster.local 200 -': 1,
+        'destination app-v1 v1 app.shop.svc.cluster.local 200 -': 1,
+      },
+    ],
     ['an undefined subset', ({ cluster }) => cluster.put(routeTo('v9')), { 'source unknown unknown app 503 NC': 1 }],
-    ['a subset without endpoints', ({ cluster }) => cluster.put(rule('v1'), destinationRule('app', { host: 'app', subsets: [{ name: 'v1', labels: { a: 'b' } }] })),
-      { 'source unknown unknown app.shop.svc.cluster.local 503 UH': 1 }],
-    ['a request without a route', ({ cluster }) => cluster.put(routeTo('v1', { match: [{ uri: { exact: '/x' } }] })), { 'source unknown unknown app 404 NR': 1 }],
-    ['an injected fault', ({ cluster }) => cluster.put(routeTo('v1', { fault: { abort: { httpStatus: 503, percentage: { value: 100 } } } })),
-      { 'source unknown unknown app.shop.svc.cluster.local 503 FI': 1 }],
-    ['a pod that is gone', ({ pods }) => pods.stop(pod('app', 'v1')), { 'source app-v1 v1 app.shop.svc.cluster.local 503 UF': 1 }],
-    ['a policy that denies', ({ cluster }) => cluster.put(policy('deny', { selector: { matchLabels: { app: 'app' } }, rules: [{ from: [{ source: { namespaces: ['far'] } }] }] })),
-      { 'source app-v1 v1 app.shop.svc.cluster.local 403 -': 1, 'destination app-v1 v1 app.shop.svc.cluster.local 403 -': 1 }],
-    ['a copy', ({ cluster }) => cluster.put(routeTo('v1', { mirror: { host: 'app', subset: 'v2' } })), {
-      'source app-v1 v1 app.shop.svc.cluster.local 200 -': 1, 'destination app-v1 v1 app.shop.svc.cluster.local 200 -': 1,
-      'destination app-v2 v2 app.shop.svc.cluster.local 500 -': 1,
-    }],
+    [
+      'a subset without endpoints',
+      ({ cluster }) =>
+        cluster.put(rule('v1'), destinationRule('app', { host: 'app', subsets: [{ name: 'v1', labels: { a: 'b' } }] })),
+      { 'source unknown unknown app.shop.svc.cluster.local 503 UH': 1 },
+    ],
+    [
+      'a request without a route',
+      ({ cluster }) => cluster.put(routeTo('v1', { match: [{ uri: { exact: '/x' } }] })),
+      { 'source unknown unknown app 404 NR': 1 },
+    ],
+    [
+      'an injected fault',
+      ({ cluster }) => cluster.put(routeTo('v1', { fault: { abort: { httpStatus: 503, percentage: { value: 100 } } } })),
+      { 'source unknown unknown app.shop.svc.cluster.local 503 FI': 1 },
+    ],
+    [
+      'a pod that is gone',
+      ({ pods }) => pods.stop(pod('app', 'v1')),
+      { 'source app-v1 v1 app.shop.svc.cluster.local 503 UF': 1 },
+    ],
+    [
+      'a policy that denies',
+      ({ cluster }) =>
+        cluster.put(
+          policy('deny', { selector: { matchLabels: { app: 'app' } }, rules: [{ from: [{ source: { namespaces: ['far'] } }] }] }),
+        ),
+      { 'source app-v1 v1 app.shop.svc.cluster.local 403 -': 1, 'destination app-v1 v1 app.shop.svc.cluster.local 403 -': 1 },
+    ],
+    [
+      'a copy',
+      ({ cluster }) => cluster.put(routeTo('v1', { mirror: { host: 'app', subset: 'v2' } })),
+      {
+        'source app-v1 v1 app.shop.svc.cluster.local 200 -': 1,
+        'destination app-v1 v1 app.shop.svc.cluster.local 200 -': 1,
+        'destination app-v2 v2 app.shop.svc.cluster.local 500 -': 1,
+      },
+    ],
   ])('%s', async (_, change, expected) => {
     const world = await shop({}, { ERROR_RATE: '1' })
     await change(world)
@@ -102,8 +164,13 @@ describe('what a request leaves behind', () => {
     expect(world.query('istio_request_duration_milliseconds_count')).toEqual({})
     await world.clock.advance(5000)
     world.tsdb.scrape()
-    expect(world.query('sum by (le) (istio_request_duration_milliseconds_bucket{reporter="source",le=~"0.5|.Inf"})')).toEqual({ '0.5': 10, '+Inf': 10 })
-    expect(world.mesh.tally('app.shop.svc.cluster.local')).toEqual([{ version: 'v1', workload: 'app-v1', requests: 10, errors: 0, mirrored: 0, mirroredErrors: 0 }])
+    expect(world.query('sum by (le) (istio_request_duration_milliseconds_bucket{reporter="source",le=~"0.5|.Inf"})')).toEqual({
+      '0.5': 10,
+      '+Inf': 10,
+    })
+    expect(world.mesh.tally('app.shop.svc.cluster.local')).toEqual([
+      { version: 'v1', workload: 'app-v1', requests: 10, errors: 0, mirrored: 0, mirroredErrors: 0 },
+    ])
   })
 })
 
@@ -121,12 +188,20 @@ describe('a mesh', () => {
     const sentences: string[] = []
     const world = testMesh([virtualService('old', odd('tcp'))], { onUnsupported: (sentence) => sentences.push(sentence) })
     world.cluster.put(virtualService('new', odd('tls')))
-    expect(sentences).toEqual(['VirtualService shop/old: the mesh does not implement spec.tcp', 'VirtualService shop/new: the mesh does not implement spec.tls'])
+    expect(sentences).toEqual([
+      'VirtualService shop/old: the mesh does not implement spec.tcp',
+      'VirtualService shop/new: the mesh does not implement spec.tls',
+    ])
   })
 
-  it('applies a delay and the route\'s headers to the answer', async () => {
+  it("applies a delay and the route's headers to the answer", async () => {
     const world = await shop()
-    world.cluster.put(routeTo('v1', { headers: { response: { set: { 'Set-Cookie': 'canary=1' }, remove: ['x-version'] } }, fault: { delay: { fixedDelay: '2s', percentage: { value: 100 } } } }))
+    world.cluster.put(
+      routeTo('v1', {
+        headers: { response: { set: { 'Set-Cookie': 'canary=1' }, remove: ['x-version'] } },
+        fault: { delay: { fixedDelay: '2s', percentage: { value: 100 } } },
+      }),
+    )
     await world.clock.advance(150)
     const answer = world.mesh.request(world.client, { method: 'GET', host: 'app', path: '/', headers: {} })
     await world.clock.advance(2000)
@@ -138,4 +213,7 @@ describe('a mesh', () => {
 
 const odd = (field: string): object => ({ hosts: ['a'], [field]: [] })
 
-const sortedKeys = (counts: Readonly<Record<string, number>>) => Object.entries(counts).map(([key, value]) => `${key.split(' ').toSorted().join(' ')} ${value}`).toSorted()
+const sortedKeys = (counts: Readonly<Record<string, number>>) =>
+  Object.entries(counts)
+    .map(([key, value]) => `${key.split(' ').toSorted().join(' ')} ${value}`)
+    .toSorted()

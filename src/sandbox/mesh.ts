@@ -41,7 +41,12 @@ export type Mesh = {
   /** Sends a request through the caller's own proxy. Never rejects: a proxy always answers. */
   readonly request: (caller: Workload, request: MeshRequest) => Promise<MeshResponse>
   /** The server's side: enforces policies, counts, and lets `answer` answer. */
-  readonly accept: (peer: Workload, server: Workload, request: MeshRequest, answer: () => Promise<MeshResponse>) => Promise<MeshResponse>
+  readonly accept: (
+    peer: Workload,
+    server: Workload,
+    request: MeshRequest,
+    answer: () => Promise<MeshResponse>,
+  ) => Promise<MeshResponse>
   /** The ingress gateway, as a caller. */
   readonly gateway: () => Workload
   /** Puts a pod's proxy and app in place; returns the way to end them abruptly, which ends its metrics too. */
@@ -109,7 +114,11 @@ class ProxyMesh implements Mesh {
   attach(workload: Workload, receive: Receive): () => void {
     const metrics = createRequestMetrics(this.#clock, this.#flushMs)
     const { namespace, pod, key } = workload
-    const proxy = { metrics, receive, target: { labels: { namespace, pod, instance: `${pod}.${namespace}:15090` }, collect: metrics.collect } }
+    const proxy = {
+      metrics,
+      receive,
+      target: { labels: { namespace, pod, instance: `${pod}.${namespace}:15090` }, collect: metrics.collect },
+    }
     this.#proxies.set(key, proxy)
     return () => {
       if (this.#proxies.get(key) === proxy) this.#proxies.delete(key)
@@ -121,18 +130,40 @@ class ProxyMesh implements Mesh {
     const decision = this.decide(caller, incoming)
     const { destination, service, headerChanges } = decision
     if (decision.delayMs > 0) await this.#clock.sleep(decision.delayMs)
-    const headers = applyHeaders(incoming.headers, headerChanges.map(({ request }) => request))
+    const headers = applyHeaders(
+      incoming.headers,
+      headerChanges.map(({ request }) => request),
+    )
     const forward = { ...incoming, ...decision.forward, headers }
     for (const target of decision.mirrors) void this.#mirror(caller, target, forward)
-    const { response, flags } = destination === undefined
-      ? { response: plainResponse(decision.status, ANSWERS[decision.flags]), flags: decision.flags }
-      : await this.#deliver(caller, destination, forward)
-    this.#record(caller, { reporter: 'source', peer: caller, server: destination, service, status: response.status, flags }, startedMs)
-    this.#tally.count(service, destination ?? UNKNOWN, { status: response.status, mirrored: false })
-    return { ...response, headers: applyHeaders(response.headers, headerChanges.map((changes) => changes.response)) }
+    const { response, flags } =
+      destination === undefined
+        ? { response: plainResponse(decision.status, ANSWERS[decision.flags]), flags: decision.flags }
+        : await this.#deliver(caller, destination, forward)
+    this.#record(
+      caller,
+      { reporter: 'source', peer: caller, server: destination, service, status: response.status, flags },
+      startedMs,
+    )
+    this.#tally.count(this.#view.current().resolve(service, caller.namespace), destination ?? UNKNOWN, {
+      status: response.status,
+      mirrored: false,
+    })
+    return {
+      ...response,
+      headers: applyHeaders(
+        response.headers,
+        headerChanges.map((changes) => changes.response),
+      ),
+    }
   }
 
-  async accept(peer: Workload, server: Workload, request: MeshRequest, answer: () => Promise<MeshResponse>): Promise<MeshResponse> {
+  async accept(
+    peer: Workload,
+    server: Workload,
+    request: MeshRequest,
+    answer: () => Promise<MeshResponse>,
+  ): Promise<MeshResponse> {
     const startedMs = this.#clock.monotonic()
     const view = this.#view.current()
     const response = view.policies(peer, server, request) ? await answer() : plainResponse(403, 'RBAC: access denied')
@@ -141,7 +172,11 @@ class ProxyMesh implements Mesh {
     return response
   }
 
-  async #deliver(caller: Workload, pod: Workload, request: MeshRequest): Promise<{ response: MeshResponse; flags: ResponseFlags }> {
+  async #deliver(
+    caller: Workload,
+    pod: Workload,
+    request: MeshRequest,
+  ): Promise<{ response: MeshResponse; flags: ResponseFlags }> {
     try {
       const proxy = this.#proxies.get(pod.key)
       if (proxy === undefined) throw new ConnectionError('UF')
@@ -164,7 +199,11 @@ class ProxyMesh implements Mesh {
 }
 
 /** An answer of a proxy's own. */
-export const plainResponse = (status: number, body: string): MeshResponse => ({ status, headers: { 'content-type': 'text/plain' }, body })
+export const plainResponse = (status: number, body: string): MeshResponse => ({
+  status,
+  headers: { 'content-type': 'text/plain' },
+  body,
+})
 
 const ANSWERS = { '-': '', NC: '', NR: '', UH: 'no healthy upstream', FI: 'fault filter abort' } as const
 

@@ -5,12 +5,18 @@ import type { ApiAnswer } from './requests.ts'
 type Model = { readonly getAttributeTypeMap: () => readonly { readonly baseName: string; readonly type: string }[] }
 type Schemas = Record<string, Fields>
 
-const ok = (body: Fields): ApiAnswer => ({ status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+const ok = (body: Fields): ApiAnswer => ({
+  status: 200,
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body),
+})
 
 /** Answers the OpenAPI v3 paths; undefined for every other path. */
 export const openApi = async (kinds: Kinds, pathname: string): Promise<ApiAnswer | undefined> => {
   if (!pathname.startsWith('/openapi/v3')) return undefined
-  const endpoints = kinds.list().flatMap((kind) => kind.versions.flatMap(({ name }) => kinds.endpoint(kind.group, name, kind.plural) ?? []))
+  const endpoints = kinds
+    .list()
+    .flatMap((kind) => kind.versions.flatMap(({ name }) => kinds.endpoint(kind.group, name, kind.plural) ?? []))
   const path = pathname.slice('/openapi/v3/'.length)
   if (path === '') {
     const paths = [...new Set(endpoints.map(pathOf))]
@@ -20,7 +26,8 @@ export const openApi = async (kinds: Kinds, pathname: string): Promise<ApiAnswer
   return wanted.length === 0 ? undefined : ok(await document(wanted))
 }
 
-const pathOf = ({ kind, version }: Endpoint): string => `${kind.group === '' ? 'api' : 'apis'}/${groupVersion(kind.group, version.name)}`
+const pathOf = ({ kind, version }: Endpoint): string =>
+  `${kind.group === '' ? 'api' : 'apis'}/${groupVersion(kind.group, version.name)}`
 
 const document = async (endpoints: readonly Endpoint[]): Promise<Fields> => {
   // Slow to load, and only `kubectl apply` and `kubectl explain` ever ask for it.
@@ -28,7 +35,12 @@ const document = async (endpoints: readonly Endpoint[]): Promise<Fields> => {
   const schemas: Schemas = {}
   for (const endpoint of endpoints) addKind(schemas, models, endpoint)
   const paths = endpoints.map((endpoint) => [objectPath(endpoint), { patch: patchOperation(endpoint) }] as const)
-  return { openapi: '3.0.0', info: { title: 'Sandbox', version: 'v1.32.4' }, paths: Object.fromEntries(paths), components: { schemas } }
+  return {
+    openapi: '3.0.0',
+    info: { title: 'Sandbox', version: 'v1.32.4' },
+    paths: Object.fromEntries(paths),
+    components: { schemas },
+  }
 }
 
 const objectPath = (endpoint: Endpoint): string =>
@@ -41,7 +53,11 @@ const identity = ({ kind, version }: Endpoint): Fields => ({ group: kind.group, 
 const patchOperation = (endpoint: Endpoint): Fields => ({
   'x-kubernetes-action': 'patch',
   'x-kubernetes-group-version-kind': identity(endpoint),
-  parameters: ['dryRun', 'fieldManager', 'fieldValidation'].map((name) => ({ name, in: 'query', schema: { type: 'string', uniqueItems: true } })),
+  parameters: ['dryRun', 'fieldManager', 'fieldValidation'].map((name) => ({
+    name,
+    in: 'query',
+    schema: { type: 'string', uniqueItems: true },
+  })),
   responses: { 200: { description: 'OK' } },
 })
 

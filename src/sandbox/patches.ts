@@ -14,8 +14,15 @@ export const parsePatch = (contentType: string, body: string, strategic: boolean
   if (type === 'application/strategic-merge-patch+json' && strategic) {
     return (current) => strategicPatch(current, object(parseJson(body)))
   }
-  const accepted = ['application/json-patch+json', 'application/merge-patch+json', ...(strategic ? ['application/strategic-merge-patch+json'] : [])]
-  const said = type === 'application/apply-patch+yaml' ? 'server-side apply is not part of the sandbox' : 'the body of the request was in an unknown format'
+  const accepted = [
+    'application/json-patch+json',
+    'application/merge-patch+json',
+    ...(strategic ? ['application/strategic-merge-patch+json'] : []),
+  ]
+  const said =
+    type === 'application/apply-patch+yaml'
+      ? 'server-side apply is not part of the sandbox'
+      : 'the body of the request was in an unknown format'
   throw unsupportedMedia(`${said} - accepted media types include: ${accepted.join(', ')}`)
 }
 
@@ -34,7 +41,8 @@ const object = (value: unknown): Fields => {
 }
 
 const jsonPatch = (operations: unknown): Patch => {
-  if (!Array.isArray(operations)) throw badRequest('error decoding patch: json: cannot unmarshal into Go value of type jsonpatch.Patch')
+  if (!Array.isArray(operations))
+    throw badRequest('error decoding patch: json: cannot unmarshal into Go value of type jsonpatch.Patch')
   return (current) => {
     try {
       return jsonpatch.applyPatch(current, operations as Operation[], asGoDoes).newDocument
@@ -89,20 +97,29 @@ const strategicPatch = (target: unknown, patch: Fields): Fields => {
   const merged: Fields = isFields(target) ? target : {}
   const retained = patch['$retainKeys']
   for (const key of Array.isArray(retained) ? Object.keys(merged) : []) if (!listOf(retained).includes(key)) delete merged[key]
+  const directives = Object.entries(patch).filter(([field]) => directive.test(field))
+  for (const [name, gone] of directivesFor(directives, '$deleteFromPrimitiveList/')) {
+    merged[name] = listOf(merged[name]).filter((item) => !listOf(gone).includes(item))
+  }
+  for (const [name, order] of directivesFor(directives, '$setElementOrder/')) patchList(merged, name, listOf(patch[name]), order)
   for (const [field, value] of Object.entries(patch)) {
-    const listName = field.slice(field.indexOf('/') + 1)
-    if (field.startsWith('$deleteFromPrimitiveList/')) merged[listName] = listOf(merged[listName]).filter((item) => !listOf(value).includes(item))
-    else if (field.startsWith('$setElementOrder/')) patchList(merged, listName, listOf(patch[listName]), value)
-    else if (!directive.test(field)) patchField(merged, field, value, patch[`$setElementOrder/${field}`])
+    if (!directive.test(field) && patch[`$setElementOrder/${field}`] === undefined) patchField(merged, field, value)
   }
   return merged
 }
 
-const patchField = (merged: Fields, field: string, value: unknown, order: unknown): void => {
+/** The directives of one sort, by the name of the list they are about. */
+const directivesFor = (
+  directives: readonly (readonly [string, unknown])[],
+  prefix: string,
+): readonly (readonly [string, unknown])[] =>
+  directives.filter(([field]) => field.startsWith(prefix)).map(([field, value]) => [field.slice(prefix.length), value])
+
+const patchField = (merged: Fields, field: string, value: unknown): void => {
   if (value === null || (isFields(value) && value['$patch'] === 'delete')) delete merged[field]
   else if (isFields(value)) merged[field] = strategicPatch(merged[field], value)
-  else if (!Array.isArray(value)) merged[field] = value
-  else if (order === undefined) patchList(merged, field, value, undefined)
+  else if (Array.isArray(value)) patchList(merged, field, value, undefined)
+  else merged[field] = value
 }
 
 const patchList = (merged: Fields, field: string, patches: readonly unknown[], order: unknown): void => {
@@ -116,7 +133,10 @@ const patchList = (merged: Fields, field: string, patches: readonly unknown[], o
   }
 }
 
-const union = (current: readonly unknown[], added: readonly unknown[]): unknown[] => [...current, ...added.filter((item) => !current.includes(item))]
+const union = (current: readonly unknown[], added: readonly unknown[]): unknown[] => [
+  ...current,
+  ...added.filter((item) => !current.includes(item)),
+]
 
 const mergeItems = (current: readonly unknown[], patches: readonly unknown[], key: string): unknown[] => {
   const items = [...current]

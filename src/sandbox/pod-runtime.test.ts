@@ -13,10 +13,15 @@ const ends: (() => void)[] = []
 afterEach(() => ends.splice(0).forEach((end) => end()))
 
 const OBJECTS = [
-  service('app'), service('back'), service('copy'),
+  service('app'),
+  service('back'),
+  service('copy'),
   gateway('edge', { selector: { istio: 'ingressgateway' }, servers: [{ hosts: ['*'] }] }),
   virtualService('edge', { hosts: ['*'], gateways: ['edge'], http: [{ route: [{ destination: { host: 'app' } }] }] }),
-  virtualService('back', { hosts: ['back'], http: [{ route: [{ destination: { host: 'back' } }], mirrors: [{ destination: { host: 'copy' } }] }] }),
+  virtualService('back', {
+    hosts: ['back'],
+    http: [{ route: [{ destination: { host: 'back' } }], mirrors: [{ destination: { host: 'copy' } }] }],
+  }),
 ]
 
 describe('pods over real sockets', () => {
@@ -25,10 +30,17 @@ describe('pods over real sockets', () => {
     const answer = await send('POST')
     expect(answer.status).toBe(200)
     expect(answer.headers['x-version']).toBe('v1')
-    expect(JSON.parse(answer.body)).toMatchObject({ name: 'front', code: 200, upstream_calls: { 'http://back': { name: 'back', code: 200 } } })
+    expect(JSON.parse(answer.body)).toMatchObject({
+      name: 'front',
+      code: 200,
+      upstream_calls: { 'http://back': { name: 'back', code: 200 } },
+    })
     await until(() => mesh.tally('copy.shop.svc.cluster.local')[0]?.mirroredErrors === 1)
     expect(await query('sum by (destination_workload, reporter, response_code) (istio_requests_total)')).toEqual({
-      'app-v1 source 200': '1', 'app-v1 destination 200': '1', 'back-v1 source 200': '1', 'back-v1 destination 200': '1',
+      'app-v1 source 200': '1',
+      'app-v1 destination 200': '1',
+      'back-v1 source 200': '1',
+      'back-v1 destination 200': '1',
       'copy-v1 destination 500': '1',
     })
 
@@ -54,7 +66,11 @@ describe('pods as functions', () => {
   it('take their time to start, and never become ready where their check fails', async () => {
     const world = testMesh([])
     const states: string[] = []
-    const start = (name: string, env: Record<string, string>) => world.pods.start(pod(name, 'v1', env)).then(() => states.push(name), (error: Error) => states.push(error.message))
+    const start = (name: string, env: Record<string, string>) =>
+      world.pods.start(pod(name, 'v1', env)).then(
+        () => states.push(name),
+        (error: Error) => states.push(error.message),
+      )
     void start('late', { READY_CHECK_RESPONSE_DELAY: '2s' })
     void start('broken', { READY_CHECK_RESPONSE_SUCCESS_CODE: '500' })
     await world.clock.advance(2299)
@@ -85,7 +101,11 @@ describe('pods as functions', () => {
 async function served() {
   const clock = systemClock
   const cluster = testCluster(...OBJECTS)
-  const started = [pod('app', 'v1', { NAME: 'front', UPSTREAM_URIS: 'http://back' }), pod('back', 'v1', { NAME: 'back' }), pod('copy', 'v1', { ERROR_RATE: '1' })]
+  const started = [
+    pod('app', 'v1', { NAME: 'front', UPSTREAM_URIS: 'http://back' }),
+    pod('back', 'v1', { NAME: 'back' }),
+    pod('copy', 'v1', { ERROR_RATE: '1' }),
+  ]
   cluster.put(...started)
   const mesh = createMesh({ clock, cluster, seed: 1 })
   const pods = createPodRuntime({ clock, mesh, mode: 'http', startMs: 0 })
@@ -97,12 +117,20 @@ async function served() {
   const toGateway = loopbackSend(`http://127.0.0.1:${listener.port}`)
   const toPrometheus = loopbackSend(`http://127.0.0.1:${prometheus.port}`)
   return {
-    clock, mesh, pods,
+    clock,
+    mesh,
+    pods,
     port: listener.port,
     send: (method: string) => toGateway({ method, host: '', path: '/', headers: {} }),
     query: async (query: string) => {
       tsdb.scrape()
-      const { body } = await toPrometheus({ method: 'POST', host: '', path: '/api/v1/query', headers: {}, body: new URLSearchParams({ query }).toString() })
+      const { body } = await toPrometheus({
+        method: 'POST',
+        host: '',
+        path: '/api/v1/query',
+        headers: {},
+        body: new URLSearchParams({ query }).toString(),
+      })
       const { data } = JSON.parse(body) as { data: { result: { metric: Record<string, string>; value: [number, string] }[] } }
       return Object.fromEntries(data.result.map(({ metric, value }) => [Object.values(metric).join(' '), value[1]]))
     },

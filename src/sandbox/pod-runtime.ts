@@ -54,7 +54,11 @@ export function createPodRuntime({ clock, mesh, mode, startMs = 300 }: Options):
       await clock.sleep(startMs + durationMs(environmentOf(pod)['READY_CHECK_RESPONSE_DELAY'] ?? '0s'), signal)
       refuseUnready(pod)
       started += 1
-      const program = { workload: workloadOf(pod), app: createFakeService(pod, { clock, random: createRandom(started), signal }), signal }
+      const program = {
+        workload: workloadOf(pod),
+        app: createFakeService(pod, { clock, random: createRandom(started), signal }),
+        signal,
+      }
       workloads.set(key, program.workload)
       const ended = mode === 'http' ? await runAsServer(mesh, program, { forwarder, peer }) : runAsFunction(mesh, program)
       if (signal.aborted) ended()
@@ -77,12 +81,25 @@ function refuseUnready(pod: KubeObject): void {
 
 /** A caller that is gone while its call is under way. */
 const STRANGER: Workload = {
-  key: '', pod: '', namespace: 'unknown', labels: {}, workload: 'unknown', app: 'unknown', version: 'unknown', principal: 'unknown', gateways: [],
+  key: '',
+  pod: '',
+  namespace: 'unknown',
+  labels: {},
+  workload: 'unknown',
+  app: 'unknown',
+  version: 'unknown',
+  principal: 'unknown',
+  gateways: [],
 }
 
 function runAsFunction(mesh: Mesh, { workload, app, signal }: Program): Ended {
   const call: Call = (uri, request) => mesh.request(workload, outbound(uri, request))
-  return mesh.attach(workload, (from, request) => unlessEnded(signal, mesh.accept(from, workload, request, () => app(request, call))))
+  return mesh.attach(workload, (from, request) =>
+    unlessEnded(
+      signal,
+      mesh.accept(from, workload, request, () => app(request, call)),
+    ),
+  )
 }
 
 /** A pod that ended while it worked has closed its connections. */
@@ -99,7 +116,9 @@ const PEER = 'x-mesh-peer'
 
 /** Two ports: one on which the app's calls leave through its proxy, one on which its proxy lets calls in. */
 async function runAsServer(
-  mesh: Mesh, { workload, app }: Program, { forwarder, peer }: { readonly forwarder: Forwarder; readonly peer: (key: string) => Workload },
+  mesh: Mesh,
+  { workload, app }: Program,
+  { forwarder, peer }: { readonly forwarder: Forwarder; readonly peer: (key: string) => Workload },
 ): Promise<Ended> {
   const sidecar = await listen((request) => mesh.request(workload, request))
   const call: Call = (uri, request) => forwarder.send(sidecar.port, outbound(uri, request))
@@ -108,7 +127,8 @@ async function runAsServer(
     return mesh.accept(peer(from), workload, request, () => app(request, call))
   })
   const detach = mesh.attach(workload, (from, request) =>
-    forwarder.send(server.port, { ...request, headers: { ...request.headers, [PEER]: from.key } }))
+    forwarder.send(server.port, { ...request, headers: { ...request.headers, [PEER]: from.key } }),
+  )
   return () => {
     detach()
     server.close()

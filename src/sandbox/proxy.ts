@@ -14,7 +14,10 @@ export type Listener = {
 /** Serves requests on a loopback port (any free one by default); an answer that rejects cuts the connection. */
 export async function listen(answer: (request: MeshRequest) => Promise<MeshResponse>, port = 0): Promise<Listener> {
   const server = createServer((incoming, outgoing) => {
-    readRequest(incoming).then(answer).then((response) => writeResponse(outgoing, response)).catch(() => outgoing.destroy())
+    readRequest(incoming)
+      .then(answer)
+      .then((response) => writeResponse(outgoing, response))
+      .catch(() => outgoing.destroy())
   })
   // A server that closes an idle connection while the peer sends on it looks like a pod that died.
   server.keepAliveTimeout = 0
@@ -47,20 +50,35 @@ export function createForwarder(): Forwarder {
 
 function forward(agent: Agent, port: number, { method, host, path, headers, body }: MeshRequest): Promise<MeshResponse> {
   return new Promise((resolve, reject) => {
-    const fail = (error: Error) => reject(new ConnectionError('code' in error && error.code === 'ECONNREFUSED' ? 'UF' : 'UC', { cause: error }))
+    const fail = (error: Error) =>
+      reject(new ConnectionError('code' in error && error.code === 'ECONNREFUSED' ? 'UF' : 'UC', { cause: error }))
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
-    const outgoing = httpRequest({ agent, host: '127.0.0.1', port, method, path, headers: { ...headers, ...length, host }, timeout: 30_000 })
+    const outgoing = httpRequest({
+      agent,
+      host: '127.0.0.1',
+      port,
+      method,
+      path,
+      headers: { ...headers, ...length, host },
+      timeout: 30_000,
+    })
     outgoing.once('error', fail)
     outgoing.once('timeout', () => outgoing.destroy(new Error('no answer within 30 s')))
     outgoing.once('response', (incoming) => {
-      readBody(incoming).then((text) => resolve({ status: incoming.statusCode ?? 0, headers: endToEnd(incoming.headers), body: text })).catch(fail)
+      readBody(incoming)
+        .then((text) => resolve({ status: incoming.statusCode ?? 0, headers: endToEnd(incoming.headers), body: text }))
+        .catch(fail)
     })
     outgoing.end(body)
   })
 }
 
 async function readRequest(incoming: IncomingMessage): Promise<MeshRequest> {
-  const { method = 'GET', url: path = '/', headers: { host = '', ...headers } } = incoming
+  const {
+    method = 'GET',
+    url: path = '/',
+    headers: { host = '', ...headers },
+  } = incoming
   const body = await readBody(incoming)
   return { method, host, path, headers: endToEnd(headers), ...(body !== '' && { body }) }
 }

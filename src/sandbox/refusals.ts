@@ -26,7 +26,11 @@ export class Refusal extends Error {
 }
 
 const named = (subject: Subject): string => (subject.group === '' ? subject.plural : `${subject.plural}.${subject.group}`)
-const about = (subject: Subject, name: string): Fields => ({ name, ...(subject.group !== '' && { group: subject.group }), kind: subject.plural })
+const about = (subject: Subject, name: string): Fields => ({
+  name,
+  ...(subject.group !== '' && { group: subject.group }),
+  kind: subject.plural,
+})
 
 /** 404: no such object. */
 export const notFound = (subject: Subject, name: string): Refusal =>
@@ -46,7 +50,9 @@ export const conflict = (subject: Subject, name: string, why: string): Refusal =
 /** 403: the namespace is going away. */
 export const terminating = (subject: Subject, name: string, namespace: string): Refusal => {
   const why = `unable to create new content in namespace ${namespace} because it is being terminated`
-  const causes = [{ reason: 'NamespaceTerminating', message: `namespace ${namespace} is being terminated`, field: 'metadata.namespace' }]
+  const causes = [
+    { reason: 'NamespaceTerminating', message: `namespace ${namespace} is being terminated`, field: 'metadata.namespace' },
+  ]
   return new Refusal(403, 'Forbidden', `${named(subject)} "${name}" is forbidden: ${why}`, { ...about(subject, name), causes })
 }
 
@@ -55,7 +61,11 @@ export const invalid = (subject: Subject, name: string, causes: readonly Cause[]
   const lines = causes.map((cause) => `${cause.field}: ${cause.message}`)
   const text = lines.length === 1 ? lines[0] : `[${lines.join(', ')}]`
   const kind = subject.group === '' ? subject.kind : `${subject.kind}.${subject.group}`
-  return new Refusal(422, 'Invalid', `${kind} "${name}" is invalid: ${text}`, { ...about(subject, name), kind: subject.kind, causes })
+  return new Refusal(422, 'Invalid', `${kind} "${name}" is invalid: ${text}`, {
+    ...about(subject, name),
+    kind: subject.kind,
+    causes,
+  })
 }
 
 /** A cause that shows the wrong value. */

@@ -25,39 +25,35 @@ export class ReplicaSets {
     if (uid !== '') this.#parts.turns.ask(`replicaset ${uid}`, () => this.#reconcile(uid))
   }
 
+  #podsOf(uid: string): readonly KubeObject[] {
+    const owned = this.#parts.store.ownedBy(uid).filter(({ resource }) => resource === 'pods')
+    return owned.map(({ object }) => object).filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+  }
+
   #reconcile(uid: string): void {
-    const { store, kinds, writes } = this.#parts
+    const { store, writes } = this.#parts
     const kept = store.byUid(uid)
     if (kept?.resource !== replicaSets || kept.object.metadata.deletionTimestamp !== undefined) return
     const set = kept.object
-    const pods = store.ownedBy(uid).flatMap(({ resource, object }) => (resource === 'pods' && object.metadata.deletionTimestamp === undefined ? [object] : []))
+    const pods = this.#podsOf(uid)
     const missing = numberAt(set, ['spec', 'replicas'], 1) - pods.length
-    for (let made = 0; made < missing; made++) this.#createPod(set)
-    for (const pod of pods.toSorted(expendable).slice(0, Math.max(0, -missing))) this.#remove(pod)
-    const kind = kinds.of(replicaSets)
-    const current = store.byUid(uid)?.object
-    if (kind === undefined || current === undefined) return
-    const left = store.ownedBy(uid).filter(({ resource, object }) => resource === 'pods' && object.metadata.deletionTimestamp === undefined)
-    const ready = left.filter(({ object }) => isReady(object)).length
-    const replicas = { replicas: left.length, observedGeneration: current.metadata.generation ?? 1 }
-    const status = { ...replicas, ...counts({ fullyLabeledReplicas: left.length, readyReplicas: ready, availableReplicas: ready }) }
-    writes.commit(kind, current, { ...current, status })
+    for (let made = 0; made < missing; made++) writes.make('pods', set.metadata.namespace ?? '', podOf(set))
+    for (const pod of pods.toSorted(expendable).slice(0, Math.max(0, -missing))) writes.remove('pods', pod)
+    const left = this.#podsOf(uid)
+    const ready = left.filter(isReady).length
+    const filled = counts({ fullyLabeledReplicas: left.length, readyReplicas: ready, availableReplicas: ready })
+    writes.commit(replicaSets, set, {
+      ...set,
+      status: { replicas: left.length, observedGeneration: set.metadata.generation ?? 1, ...filled },
+    })
   }
+}
 
-  #createPod(set: KubeObject): void {
-    const { kinds, writes } = this.#parts
-    const endpoint = kinds.endpoint('', 'v1', 'pods')
-    const { name, namespace = '', deletionTimestamp } = set.metadata
-    const home = this.#parts.store.get('namespaces', '', namespace)
-    if (endpoint === undefined || deletionTimestamp !== undefined || home?.metadata.deletionTimestamp !== undefined) return
-    const { labels, annotations } = fieldsAt(set, 'spec', 'template', 'metadata')
-    const metadata = { generateName: `${name}-`, labels, annotations, ownerReferences: [controllerReference(set)] }
-    writes.create(endpoint, namespace, { metadata, spec: fieldsAt(set, 'spec', 'template', 'spec') })
-  }
-
-  #remove(pod: KubeObject): void {
-    const kind = this.#parts.kinds.of('pods')
-    if (kind !== undefined) this.#parts.writes.remove(kind, pod)
+const podOf = (set: KubeObject): Fields => {
+  const { labels, annotations } = fieldsAt(set, 'spec', 'template', 'metadata')
+  return {
+    metadata: { generateName: `${set.metadata.name}-`, labels, annotations, ownerReferences: [controllerReference(set)] },
+    spec: fieldsAt(set, 'spec', 'template', 'spec'),
   }
 }
 

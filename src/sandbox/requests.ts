@@ -53,7 +53,9 @@ const bodyLimit = 3 * 1024 * 1024
 export const bodyObject = ({ headers, body }: ApiRequest): Fields => {
   const type = (headers['content-type'] ?? 'application/json').split(';')[0]?.trim()
   if (type !== 'application/json') {
-    throw unsupportedMedia(`the body of the request was in an unknown format (${String(type)}) - accepted media types include: application/json`)
+    throw unsupportedMedia(
+      `the body of the request was in an unknown format (${String(type)}) - accepted media types include: application/json`,
+    )
   }
   if (body.length > bodyLimit) throw new Refusal(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${bodyLimit}`)
   const parsed = parseJson(body)

@@ -12,18 +12,35 @@ import { createRouteView } from './route-view.ts'
 
 const HOST = 'app.shop.svc.cluster.local'
 const BASE = [service('app'), pod('app', 'v1'), pod('app', 'v2')]
-const RULE = destinationRule('app', { host: 'app', subsets: [{ name: 'v1', labels: { version: 'v1' } }, { name: 'v2', labels: { version: 'v2' } }] })
+const RULE = destinationRule('app', {
+  host: 'app',
+  subsets: [
+    { name: 'v1', labels: { version: 'v1' } },
+    { name: 'v2', labels: { version: 'v2' } },
+  ],
+})
 
 const view = (...objects: readonly KubeObject[]) => {
   const cluster = testCluster(...objects)
-  return createRouteView(Object.fromEntries(ROUTE_RESOURCES.map((resource) => [resource, cluster.list(resource)])) as RouteObjects)
+  return createRouteView(
+    Object.fromEntries(ROUTE_RESOURCES.map((resource) => [resource, cluster.list(resource)])) as RouteObjects,
+  )
 }
 
-const to = (subset: string, weight?: number, host = 'app'): RouteDestination => ({ destination: { host, subset }, ...(weight !== undefined && { weight }) })
+const to = (subset: string, weight?: number, host = 'app'): RouteDestination => ({
+  destination: { host, subset },
+  ...(weight !== undefined && { weight }),
+})
 
 const mesh = (...http: readonly HttpRoute[]) => virtualService('app', { hosts: ['app'], http })
 
-const request = (overrides: Partial<RouteRequest> = {}): RouteRequest => ({ method: 'GET', host: 'app.shop', path: '/', headers: {}, ...overrides })
+const request = (overrides: Partial<RouteRequest> = {}): RouteRequest => ({
+  method: 'GET',
+  host: 'app.shop',
+  path: '/',
+  headers: {},
+  ...overrides,
+})
 
 const decide = (objects: readonly KubeObject[], overrides: Partial<RouteRequest> = {}, from = caller()) =>
   decideRoute(view(...BASE, ...objects), from, request(overrides), createRandom(1))
@@ -55,23 +72,44 @@ describe('weights', () => {
   })
 
   it('are honoured at any size', () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 5000 }), (one, two) => {
-      const { v2 = 0 } = versions([RULE, mesh({ route: [to('v1', one), to('v2', two)] })], 2000)
-      const share = two / (one + two)
-      return Math.abs(v2 / 2000 - share) <= 5 * Math.sqrt((share * (1 - share)) / 2000) + 1 / 2000
-    }), { numRuns: 40 })
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 5000 }), (one, two) => {
+        const { v2 = 0 } = versions([RULE, mesh({ route: [to('v1', one), to('v2', two)] })], 2000)
+        const share = two / (one + two)
+        return Math.abs(v2 / 2000 - share) <= 5 * Math.sqrt((share * (1 - share)) / 2000) + 1 / 2000
+      }),
+      { numRuns: 40 },
+    )
   })
 })
 
 describe('what the proxy answers itself', () => {
   it.each([
-    ['a subset no rule defines', [mesh({ route: [to('v1')] })], { status: 503, flags: 'NC', service: 'app.shop', destination: undefined }],
-    ['a Service that is not there', [mesh({ route: [{ destination: { host: 'gone' } }] })], { status: 503, flags: 'NC', service: 'app.shop' }],
-    ['a subset without endpoints', [destinationRule('app', { host: HOST, subsets: [{ name: 'v1', labels: { version: 'v9' } }] }), mesh({ route: [to('v1')] })],
-      { status: 503, flags: 'UH', service: HOST, destination: undefined }],
-    ['a request no route matches', [mesh({ match: [{ uri: { prefix: '/only' } }], route: [to('v1')] })], { status: 404, flags: 'NR', service: 'app.shop' }],
-    ['an injected fault', [RULE, mesh({ route: [to('v1')], fault: { abort: { httpStatus: 503, percentage: { value: 100 } } } })],
-      { status: 503, flags: 'FI', service: HOST, destination: undefined }],
+    [
+      'a subset no rule defines',
+      [mesh({ route: [to('v1')] })],
+      { status: 503, flags: 'NC', service: 'app.shop', destination: undefined },
+    ],
+    [
+      'a Service that is not there',
+      [mesh({ route: [{ destination: { host: 'gone' } }] })],
+      { status: 503, flags: 'NC', service: 'app.shop' },
+    ],
+    [
+      'a subset without endpoints',
+      [destinationRule('app', { host: HOST, subsets: [{ name: 'v1', labels: { version: 'v9' } }] }), mesh({ route: [to('v1')] })],
+      { status: 503, flags: 'UH', service: HOST, destination: undefined },
+    ],
+    [
+      'a request no route matches',
+      [mesh({ match: [{ uri: { prefix: '/only' } }], route: [to('v1')] })],
+      { status: 404, flags: 'NR', service: 'app.shop' },
+    ],
+    [
+      'an injected fault',
+      [RULE, mesh({ route: [to('v1')], fault: { abort: { httpStatus: 503, percentage: { value: 100 } } } })],
+      { status: 503, flags: 'FI', service: HOST, destination: undefined },
+    ],
   ])('%s', (_, objects, expected) => {
     expect(decide(objects)).toMatchObject(expected)
   })
@@ -82,7 +120,12 @@ describe('what the proxy answers itself', () => {
 
   it('leaves pods out that are not ready or on their way out', () => {
     const deleted = pod('app', 'v1', {}, { deletionTimestamp: '2026-01-01T00:00:00Z' })
-    const { destination } = decideRoute(view(service('app'), deleted, { ...pod('app', 'v2'), status: {} }), caller(), request(), createRandom(1))
+    const { destination } = decideRoute(
+      view(service('app'), deleted, { ...pod('app', 'v2'), status: {} }),
+      caller(),
+      request(),
+      createRandom(1),
+    )
     expect(destination).toBeUndefined()
   })
 })
@@ -90,12 +133,18 @@ describe('what the proxy answers itself', () => {
 describe('VirtualServices', () => {
   it('that are absent, for a gateway only, or not exported to the caller leave every ready pod reachable', () => {
     const route = [to('v1')]
-    for (const objects of [[], [virtualService('app', { hosts: ['app'], gateways: ['edge'], http: [{ route }] })], [virtualService('app', { hosts: ['app'], exportTo: ['.'], http: [{ route }] })]]) {
+    for (const objects of [
+      [],
+      [virtualService('app', { hosts: ['app'], gateways: ['edge'], http: [{ route }] })],
+      [virtualService('app', { hosts: ['app'], exportTo: ['.'], http: [{ route }] })],
+    ]) {
       const { v2 = 0 } = versions([RULE, ...objects], 1000)
       expect(v2).toBeGreaterThan(400)
       expect(v2).toBeLessThan(600)
     }
-    expect(versions([RULE, virtualService('app', { hosts: ['app'], exportTo: ['.'], http: [{ route }] })], 100, caller('shop'))).toEqual({ v1: 100 })
+    expect(
+      versions([RULE, virtualService('app', { hosts: ['app'], exportTo: ['.'], http: [{ route }] })], 100, caller('shop')),
+    ).toEqual({ v1: 100 })
   })
 
   it('without a subset in the route reach every ready pod, too', () => {
@@ -109,24 +158,43 @@ describe('VirtualServices', () => {
     expect(decide([RULE, mesh({ route: [to('v2')] })], { host: 'app' }, caller('shop')).destination?.version).toBe('v2')
     const wild = virtualService('wild', { hosts: ['*.shop.svc.cluster.local'], http: [{ route: [to('v2')] }] })
     expect(decide([RULE, wild]).destination?.version).toBe('v2')
-    expect(decide([RULE, wild, virtualService('exact', { hosts: [HOST], http: [{ route: [to('v1')] }] }, { creationTimestamp: '2026-02-01T00:00:00Z' })]).destination?.version).toBe('v1')
+    expect(
+      decide([
+        RULE,
+        wild,
+        virtualService('exact', { hosts: [HOST], http: [{ route: [to('v1')] }] }, { creationTimestamp: '2026-02-01T00:00:00Z' }),
+      ]).destination?.version,
+    ).toBe('v1')
   })
 
   it('of one host for the mesh: the older wins whole, and what it does not match is 404', () => {
-    const older = virtualService('z-older', { hosts: ['app'], http: [{ match: [{ uri: { prefix: '/v2' } }], route: [to('v2')] }] })
-    const newer = virtualService('newer', { hosts: [HOST], http: [{ route: [to('v1', undefined, HOST)] }] }, { namespace: 'callers', creationTimestamp: '2026-01-02T00:00:00Z' })
+    const older = virtualService('z-older', {
+      hosts: ['app'],
+      http: [{ match: [{ uri: { prefix: '/v2' } }], route: [to('v2')] }],
+    })
+    const newer = virtualService(
+      'newer',
+      { hosts: [HOST], http: [{ route: [to('v1', undefined, HOST)] }] },
+      { namespace: 'callers', creationTimestamp: '2026-01-02T00:00:00Z' },
+    )
     expect(decide([RULE, older, newer]).status).toBe(404)
     expect(decide([RULE, newer, older], { path: '/v2' }).destination?.version).toBe('v2')
     expect(decide([RULE, newer]).destination?.version).toBe('v1')
   })
 
   it('of one host at a gateway join, those without a match last', () => {
-    const http = (version: string, match?: HttpRoute['match']) => [{ ...(match && { match }), route: [to(version, undefined, 'app')] }]
+    const http = (version: string, match?: HttpRoute['match']) => [
+      { ...(match && { match }), route: [to(version, undefined, 'app')] },
+    ]
     const objects = [
       RULE,
       gateway('edge', { selector: { istio: 'ingressgateway' }, servers: [{ hosts: ['shop.example'] }] }),
       virtualService('all', { hosts: ['shop.example'], gateways: ['edge'], http: http('v1') }),
-      virtualService('some', { hosts: ['shop.example'], gateways: ['shop/edge'], http: http('v2', [{ headers: { 'X-Tester': { exact: 'yes' } } }]) }, { creationTimestamp: '2026-01-02T00:00:00Z' }),
+      virtualService(
+        'some',
+        { hosts: ['shop.example'], gateways: ['shop/edge'], http: http('v2', [{ headers: { 'X-Tester': { exact: 'yes' } } }]) },
+        { creationTimestamp: '2026-01-02T00:00:00Z' },
+      ),
     ]
     const edge = { ...caller('istio-system'), gateways: ['shop/edge'] }
     expect(decide(objects, { host: 'shop.example' }, edge).destination?.version).toBe('v1')
@@ -135,11 +203,23 @@ describe('VirtualServices', () => {
   })
 
   it('route testers first, then weights with a share of copies, all in one', () => {
-    const objects = [RULE, mesh(
-      { name: 'testers', match: [{ headers: { cookie: { regex: '.*tester=1.*' } } }], route: [to('v2')] },
-      { name: 'main', route: [to('v1', 90), to('v2', 10)], mirror: { host: 'app', subset: 'v2' }, mirrorPercentage: { value: 50 } },
-    )]
-    expect(decide(objects, { headers: { cookie: 'a=b; tester=1' } })).toMatchObject({ routeName: 'testers', destination: { version: 'v2' }, mirrors: [] })
+    const objects = [
+      RULE,
+      mesh(
+        { name: 'testers', match: [{ headers: { cookie: { regex: '.*tester=1.*' } } }], route: [to('v2')] },
+        {
+          name: 'main',
+          route: [to('v1', 90), to('v2', 10)],
+          mirror: { host: 'app', subset: 'v2' },
+          mirrorPercentage: { value: 50 },
+        },
+      ),
+    ]
+    expect(decide(objects, { headers: { cookie: 'a=b; tester=1' } })).toMatchObject({
+      routeName: 'testers',
+      destination: { version: 'v2' },
+      mirrors: [],
+    })
     const [known, random] = [view(...BASE, ...objects), createRandom(9)]
     const decisions = Array.from({ length: 1000 }, () => decideRoute(known, caller(), request(), random))
     expect(decisions.filter(({ destination }) => destination?.version === 'v2').length).toBeCloseTo(100, -2)
@@ -149,14 +229,25 @@ describe('VirtualServices', () => {
   })
 
   it('lose a copy to an undefined subset without cost to the caller, and copy all where no share is written', () => {
-    const decided = decide([RULE, mesh({ route: [to('v1')], mirrors: [{ destination: { host: 'app', subset: 'gone' } }, { destination: { host: 'app', subset: 'v2' } }] })])
+    const decided = decide([
+      RULE,
+      mesh({
+        route: [to('v1')],
+        mirrors: [{ destination: { host: 'app', subset: 'gone' } }, { destination: { host: 'app', subset: 'v2' } }],
+      }),
+    ])
     expect(decided).toMatchObject({ status: 0, destination: { version: 'v1' } })
     expect(decided.mirrors.map(({ pod: { version } }) => version)).toEqual(['v2'])
   })
 
   it('delegate, and fall back to all pods once the delegate is gone', () => {
-    const root = virtualService('root', { hosts: ['app'], http: [{ match: [{ method: { exact: 'GET' } }], delegate: { name: 'leaf' } }] })
-    const leaf = virtualService('leaf', { http: [{ match: [{ uri: { prefix: '/x' } }], route: [to('v2')] }, { route: [to('v1')] }] })
+    const root = virtualService('root', {
+      hosts: ['app'],
+      http: [{ match: [{ method: { exact: 'GET' } }], delegate: { name: 'leaf' } }],
+    })
+    const leaf = virtualService('leaf', {
+      http: [{ match: [{ uri: { prefix: '/x' } }], route: [to('v2')] }, { route: [to('v1')] }],
+    })
     expect(decide([RULE, root, leaf], { path: '/x' }).destination?.version).toBe('v2')
     expect(decide([RULE, root, leaf]).destination?.version).toBe('v1')
     expect(decide([RULE, root, leaf], { method: 'POST' }).flags).toBe('NR')
@@ -169,7 +260,12 @@ describe('VirtualServices', () => {
     ['absent headers', { withoutHeaders: { 'x-old': {} } }, {}, { headers: { 'x-old': '' } }],
     ['query', { queryParams: { v: { exact: '2' } } }, { path: '/?v=2' }, { path: '/?v=20' }],
     ['port', { port: 8080 }, { host: 'app.shop:8080' }, {}],
-    ['header and uri together', { uri: { prefix: '/a' }, headers: { a: { prefix: 'b' } } }, { path: '/ab', headers: { a: 'bc' } }, { path: '/ab' }],
+    [
+      'header and uri together',
+      { uri: { prefix: '/a' }, headers: { a: { prefix: 'b' } } },
+      { path: '/ab', headers: { a: 'bc' } },
+      { path: '/ab' },
+    ],
   ])('match by %s', (_, match, fits, fails) => {
     const objects = [RULE, mesh({ match: [match], route: [to('v2')] })]
     expect(decide(objects, fits).destination?.version).toBe('v2')
@@ -177,7 +273,13 @@ describe('VirtualServices', () => {
   })
 
   it('match by who asks', () => {
-    const objects = [RULE, mesh({ match: [{ sourceLabels: { app: 'client' }, gateways: ['mesh'] }], route: [to('v2')] }, { match: [{ sourceNamespace: 'other' }], route: [to('v1')] })]
+    const objects = [
+      RULE,
+      mesh(
+        { match: [{ sourceLabels: { app: 'client' }, gateways: ['mesh'] }], route: [to('v2')] },
+        { match: [{ sourceNamespace: 'other' }], route: [to('v1')] },
+      ),
+    ]
     expect(decide(objects).destination?.version).toBe('v2')
     expect(decide(objects, {}, caller('other', {})).destination?.version).toBe('v1')
     expect(decide(objects, {}, caller('callers', {})).flags).toBe('NR')
@@ -185,10 +287,19 @@ describe('VirtualServices', () => {
 
   it('rewrite what goes on, change headers per destination, and delay', () => {
     const cookie = { response: { add: { 'Set-Cookie': 'canary=1' } } }
-    const objects = [RULE, mesh({
-      match: [{ uri: { prefix: '/old' } }], rewrite: { uri: '/new', authority: 'inner' }, route: [{ ...to('v2'), headers: cookie }],
-      fault: { delay: { fixedDelay: '1.5s', percentage: { value: 100 } } },
-    })]
-    expect(decide(objects, { path: '/old/x?y' })).toMatchObject({ forward: { path: '/new/x?y', host: 'inner' }, headerChanges: [cookie], delayMs: 1500 })
+    const objects = [
+      RULE,
+      mesh({
+        match: [{ uri: { prefix: '/old' } }],
+        rewrite: { uri: '/new', authority: 'inner' },
+        route: [{ ...to('v2'), headers: cookie }],
+        fault: { delay: { fixedDelay: '1.5s', percentage: { value: 100 } } },
+      }),
+    ]
+    expect(decide(objects, { path: '/old/x?y' })).toMatchObject({
+      forward: { path: '/new/x?y', host: 'inner' },
+      headerChanges: [cookie],
+      delayMs: 1500,
+    })
   })
 })

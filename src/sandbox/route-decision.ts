@@ -44,7 +44,12 @@ export type RouteDecision = {
 
 type Cluster = Pick<RouteDecision, 'destination' | 'flags' | 'status' | 'service' | 'subset'>
 
-type Context = { readonly view: RouteView; readonly caller: Workload; readonly request: RouteRequest; readonly random: () => number }
+type Context = {
+  readonly view: RouteView
+  readonly caller: Workload
+  readonly request: RouteRequest
+  readonly random: () => number
+}
 
 /** Decides one request by one view, as the caller's Envoy would. `random` gives numbers in [0, 1). */
 export function decideRoute(view: RouteView, caller: Workload, request: RouteRequest, random: () => number): RouteDecision {
@@ -78,24 +83,46 @@ const faulted = (fault: { readonly percentage?: { readonly value?: number } } | 
   drawn(fault?.percentage?.value ?? 0, random)
 
 /** A copy for which there is no pod is dropped in silence. */
-function mirrorTarget(context: Context, { destination, percent }: CompiledRoute['mirrors'][number], namespace: string): readonly MirrorTarget[] {
+function mirrorTarget(
+  context: Context,
+  { destination, percent }: CompiledRoute['mirrors'][number],
+  namespace: string,
+): readonly MirrorTarget[] {
   if (!drawn(percent, context.random)) return []
   const { destination: pod, service } = cluster(context, complete(destination, namespace))
   return pod === undefined ? [] : [{ pod, service }]
 }
 
-const decision = ({ request }: Context, found: Cluster): RouteDecision =>
-  ({ ...found, mirrors: [], routeName: undefined, forward: request, headerChanges: [], delayMs: 0 })
+const decision = ({ request }: Context, found: Cluster): RouteDecision => ({
+  ...found,
+  mirrors: [],
+  routeName: undefined,
+  forward: request,
+  headerChanges: [],
+  delayMs: 0,
+})
 
-const noRoute = ({ host }: RouteRequest): Cluster => ({ destination: undefined, subset: undefined, flags: 'NR', status: 404, service: host })
+const noRoute = ({ host }: RouteRequest): Cluster => ({
+  destination: undefined,
+  subset: undefined,
+  flags: 'NR',
+  status: 404,
+  service: host,
+})
 
-const injected = ({ host, subset }: RouteTarget, status = 503): Cluster =>
-  ({ destination: undefined, subset, flags: 'FI', status, service: host })
+const injected = ({ host, subset }: RouteTarget, status = 503): Cluster => ({
+  destination: undefined,
+  subset,
+  flags: 'FI',
+  status,
+  service: host,
+})
 
 function cluster({ view, caller, request, random }: Context, { host, subset }: RouteTarget): Cluster {
   const service = view.service(host)
   const labels = service === undefined || subset === undefined ? {} : view.rule(caller, service).subsets.get(subset)?.labels
-  if (service === undefined || labels === undefined) return { destination: undefined, subset, flags: 'NC', status: 503, service: request.host }
+  if (service === undefined || labels === undefined)
+    return { destination: undefined, subset, flags: 'NC', status: 503, service: request.host }
   const pods = view.endpoints(service, labels)
   const destination = pods[Math.floor(random() * pods.length)]
   return destination === undefined
@@ -111,8 +138,10 @@ function weighted(entries: readonly RouteDestination[], random: () => number): R
   return entries.find(({ weight = 0 }) => (left -= weight) < 0)
 }
 
-const complete = ({ host, subset }: RouteTarget, namespace: string): RouteTarget =>
-  ({ host: fullHost(host, namespace), ...(subset !== undefined && { subset }) })
+const complete = ({ host, subset }: RouteTarget, namespace: string): RouteTarget => ({
+  host: fullHost(host, namespace),
+  ...(subset !== undefined && { subset }),
+})
 
 const drawn = (percent: number, random: () => number): boolean => percent >= 100 || (percent > 0 && random() * 100 < percent)
 
@@ -122,12 +151,15 @@ function rewritten(request: RouteRequest, { rewrite, match = [] }: HttpRoute): R
   const { uri, authority: host = request.host } = rewrite
   if (uri === undefined) return { ...request, host }
   const prefix = match.map((part) => part.uri?.prefix).find((part) => part !== undefined && request.path.startsWith(part))
-  const rest = prefix === undefined ? /\?.*$/.exec(request.path)?.[0] ?? '' : request.path.slice(prefix.length)
+  const rest = prefix === undefined ? (/\?.*$/.exec(request.path)?.[0] ?? '') : request.path.slice(prefix.length)
   return { ...request, host, path: uri + rest }
 }
 
 /** A protobuf or Go duration such as "1.5s", "200ms" or "1h30m" in milliseconds; 0 for what is none. */
 export function durationMs(text: string): number {
   const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
-  return [...text.matchAll(/([\d.]+)(ms|s|m|h)/g)].reduce((sum, [, amount, unit]) => sum + Number(amount) * (units[unit ?? ''] ?? 0), 0)
+  return [...text.matchAll(/([\d.]+)(ms|s|m|h)/g)].reduce(
+    (sum, [, amount, unit]) => sum + Number(amount) * (units[unit ?? ''] ?? 0),
+    0,
+  )
 }

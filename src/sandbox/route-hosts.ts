@@ -30,5 +30,7 @@ export const bestFit = (patterns: readonly string[], host: string): number =>
 /** Whether an object is exported to a namespace; without `exportTo` it is to all. */
 export function isVisible(object: KubeObject, exportTo: readonly string[] | undefined, namespace: string): boolean {
   if (exportTo === undefined || exportTo.length === 0) return true
-  return exportTo.some((target) => target === '*' || target === namespace || (target === '.' && namespaceOf(object) === namespace))
+  return exportTo.some(
+    (target) => target === '*' || target === namespace || (target === '.' && namespaceOf(object) === namespace),
+  )
 }

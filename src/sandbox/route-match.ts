@@ -34,7 +34,11 @@ function compileMatch(match: HttpMatch, gatewayName: (written: string) => string
     ...each(match.headers, (input, name) => input.headers[name.toLowerCase()]),
     ...each(match.withoutHeaders, (input, name) => input.headers[name.toLowerCase()]).map(not),
     ...each(match.queryParams, (input, name) => new URLSearchParams(input.path.split('?')[1]).get(name) ?? undefined),
-    ...Object.entries(match.sourceLabels ?? {}).map(([key, value]): Predicate => (input) => input.labels[key] === value),
+    ...Object.entries(match.sourceLabels ?? {}).map(
+      ([key, value]): Predicate =>
+        (input) =>
+          input.labels[key] === value,
+    ),
   ]
   const { gateways, sourceNamespace, port } = match
   if (sourceNamespace !== undefined) parts.push((input) => input.namespace === sourceNamespace)
@@ -46,7 +50,10 @@ function compileMatch(match: HttpMatch, gatewayName: (written: string) => string
   return (input) => parts.every((part) => part(input))
 }
 
-const not = (predicate: Predicate): Predicate => (input) => !predicate(input)
+const not =
+  (predicate: Predicate): Predicate =>
+  (input) =>
+    !predicate(input)
 
 const pathOf = (input: MatchInput): string => input.path.split('?', 1)[0] ?? ''
 

@@ -83,7 +83,11 @@ export type DestinationRuleSpec = {
   readonly exportTo?: readonly string[]
   readonly trafficPolicy?: Readonly<Record<string, unknown>>
   readonly workloadSelector?: { readonly matchLabels?: StringMap }
-  readonly subsets?: readonly { readonly name: string; readonly labels?: StringMap; readonly trafficPolicy?: Readonly<Record<string, unknown>> }[]
+  readonly subsets?: readonly {
+    readonly name: string
+    readonly labels?: StringMap
+    readonly trafficPolicy?: Readonly<Record<string, unknown>>
+  }[]
 }
 
 /** spec of a Gateway. */

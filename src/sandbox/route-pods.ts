@@ -34,7 +34,8 @@ export function workloadOf(pod: KubeObject): Workload {
     labels,
     workload,
     app: labels['service.istio.io/canonical-name'] ?? labels['app.kubernetes.io/name'] ?? labels['app'] ?? workload,
-    version: labels['service.istio.io/canonical-revision'] ?? labels['app.kubernetes.io/version'] ?? labels['version'] ?? 'latest',
+    version:
+      labels['service.istio.io/canonical-revision'] ?? labels['app.kubernetes.io/version'] ?? labels['version'] ?? 'latest',
     principal: `cluster.local/ns/${namespace}/sa/${specOf<PodSpec>(pod).serviceAccountName ?? 'default'}`,
     gateways: ['mesh'],
   }
@@ -43,7 +44,10 @@ export function workloadOf(pod: KubeObject): Workload {
 /** Whether the pod is an endpoint of its Services: Ready, and not being deleted. */
 export function isReady(pod: KubeObject): boolean {
   const { conditions } = (pod['status'] ?? {}) as PodStatus
-  return pod.metadata.deletionTimestamp === undefined && conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
+  return (
+    pod.metadata.deletionTimestamp === undefined &&
+    conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
+  )
 }
 
 /** The Deployment behind a ReplicaSet, else the controlling owner, else the pod itself. */

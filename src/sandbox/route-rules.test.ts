@@ -8,9 +8,17 @@ const HOST = 'app.shop.svc.cluster.local'
 const [OLD, NEW] = ['2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z']
 
 const user = (spec: Partial<DestinationRuleSpec> = {}, creationTimestamp = OLD) =>
-  destinationRule('user', { host: HOST, subsets: [{ name: 'version-v1', labels: { version: 'v1' } }], ...spec }, { creationTimestamp })
+  destinationRule(
+    'user',
+    { host: HOST, subsets: [{ name: 'version-v1', labels: { version: 'v1' } }], ...spec },
+    { creationTimestamp },
+  )
 const ours = (spec: Partial<DestinationRuleSpec> = {}, creationTimestamp = NEW) =>
-  destinationRule('ours', { host: 'app', subsets: [{ name: 'rev-x', labels: { revision: 'x' } }], ...spec }, { creationTimestamp })
+  destinationRule(
+    'ours',
+    { host: 'app', subsets: [{ name: 'rev-x', labels: { revision: 'x' } }], ...spec },
+    { creationTimestamp },
+  )
 
 const governing = (rules: readonly KubeObject[], callerNamespace = 'callers') =>
   governingRule(rules, { host: HOST, serviceNamespace: 'shop', callerNamespace, callerLabels: { app: 'client' } })
@@ -39,9 +47,13 @@ describe('two DestinationRules for one host', () => {
     expect([...governing([user(), ours({ exportTo: ['.'] })], 'shop').subsets.keys()]).toEqual(['rev-x'])
   })
 
-  it('share a top-level policy that only one has, and the older one\'s where both have one', () => {
+  it("share a top-level policy that only one has, and the older one's where both have one", () => {
     const [robin, random] = [{ loadBalancer: { simple: 'ROUND_ROBIN' } }, { loadBalancer: { simple: 'RANDOM' } }]
-    for (const rules of [[user({ trafficPolicy: robin }), ours()], [user({ trafficPolicy: robin }, NEW), ours({}, OLD)], [user({ trafficPolicy: robin }), ours({ trafficPolicy: random })]]) {
+    for (const rules of [
+      [user({ trafficPolicy: robin }), ours()],
+      [user({ trafficPolicy: robin }, NEW), ours({}, OLD)],
+      [user({ trafficPolicy: robin }), ours({ trafficPolicy: random })],
+    ]) {
       const merged = governing(rules)
       expect(merged.policy).toEqual(robin)
       expect([...merged.subsets.values()].map(({ policy }) => policy)).toEqual([robin, robin])
@@ -53,13 +65,13 @@ describe('two DestinationRules for one host', () => {
     expect(governing([user(policy('user'), OLD), ours(policy('ours'), OLD)]).policy).toEqual({ loadBalancer: { simple: 'ours' } })
   })
 
-  it('keep the older one\'s subset where both have the name', () => {
+  it("keep the older one's subset where both have the name", () => {
     const same = [{ name: 'version-v1', labels: { version: 'v2' } }]
     expect(governing([ours({ subsets: same }), user()]).subsets.get('version-v1')?.labels).toEqual({ version: 'v1' })
     expect(governing([ours({ subsets: same }, OLD), user({}, NEW)]).subsets.get('version-v1')?.labels).toEqual({ version: 'v2' })
   })
 
-  it('replace whole blocks of the policy by a subset\'s own', () => {
+  it("replace whole blocks of the policy by a subset's own", () => {
     const top = { connectionPool: { tcp: { maxConnections: 33 } }, outlierDetection: { consecutive5xxErrors: 5 } }
     const own = { connectionPool: { http: { maxRetries: 1 } } }
     const merged = governing([user({ trafficPolicy: top, subsets: [{ name: 'version-v1', trafficPolicy: own }] })])
@@ -69,14 +81,18 @@ describe('two DestinationRules for one host', () => {
 
 describe('rules elsewhere', () => {
   const at = (namespace: string, spec: Partial<DestinationRuleSpec> = {}) =>
-    destinationRule('elsewhere', { host: HOST, subsets: [{ name: namespace }], trafficPolicy: { tls: { mode: namespace } }, ...spec }, { namespace })
+    destinationRule(
+      'elsewhere',
+      { host: HOST, subsets: [{ name: namespace }], trafficPolicy: { tls: { mode: namespace } }, ...spec },
+      { namespace },
+    )
 
-  it('in the caller\'s namespace hide all others', () => {
+  it("in the caller's namespace hide all others", () => {
     expect(subsets(user(), ours(), at('callers'))).toEqual(['callers'])
     expect([...governing([user(), at('callers')], 'other').subsets.keys()]).toEqual(['version-v1'])
   })
 
-  it('in the root namespace hold only until the service\'s namespace has one', () => {
+  it("in the root namespace hold only until the service's namespace has one", () => {
     expect(governing([at('istio-system')]).policy).toEqual({ tls: { mode: 'istio-system' } })
     expect(governing([at('istio-system'), ours()])).toMatchObject({ policy: {} })
     expect(subsets(at('istio-system'), ours())).toEqual(['rev-x'])

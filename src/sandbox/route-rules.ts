@@ -46,7 +46,10 @@ function closest(rules: readonly KubeObject[], namespace: string, query: RuleQue
 function applies(rule: KubeObject, { callerNamespace, callerLabels }: RuleQuery): boolean {
   const { exportTo, workloadSelector } = specOf<DestinationRuleSpec>(rule)
   if (!isVisible(rule, exportTo, callerNamespace)) return false
-  return workloadSelector === undefined || (namespaceOf(rule) === callerNamespace && selects(workloadSelector.matchLabels ?? {}, callerLabels))
+  return (
+    workloadSelector === undefined ||
+    (namespaceOf(rule) === callerNamespace && selects(workloadSelector.matchLabels ?? {}, callerLabels))
+  )
 }
 
 /** Rules merge only where they are exported alike as written; the group that began last replaces the others whole. */

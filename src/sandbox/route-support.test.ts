@@ -18,15 +18,25 @@ describe('unsupported', () => {
   })
 
   it('names kinds, actions and TLS servers that the mesh does not have', () => {
-    expect(unsupported({ apiVersion: 'networking.istio.io/v1', kind: 'Sidecar', metadata: { name: 'x', namespace: 'shop' } })).toContain('this kind')
-    expect(unsupported({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { name: 'x', namespace: 'shop' } })).toContain('this kind')
+    expect(
+      unsupported({ apiVersion: 'networking.istio.io/v1', kind: 'Sidecar', metadata: { name: 'x', namespace: 'shop' } }),
+    ).toContain('this kind')
+    expect(
+      unsupported({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { name: 'x', namespace: 'shop' } }),
+    ).toContain('this kind')
     expect(unsupported(policy('p', { action: 'CUSTOM' }))).toContain('ALLOW and DENY')
     expect(unsupported(policy('p', { rules: [{ when: [] }] }))).toContain('spec.rules[0].when')
     expect(unsupported(gateway('g', { servers: [{ hosts: ['*'], tls: { mode: 'SIMPLE' } }] }))).toContain('spec.servers[0].tls')
   })
 
   it('has nothing against what the mesh does or may ignore', () => {
-    const route = { name: 'r', timeout: '1s', retries: { attempts: 2 }, match: [{ headers: { a: { exact: 'b' } } }], route: [{ destination: { host: 'a', subset: 's' }, weight: 1 }] }
+    const route = {
+      name: 'r',
+      timeout: '1s',
+      retries: { attempts: 2 },
+      match: [{ headers: { a: { exact: 'b' } } }],
+      route: [{ destination: { host: 'a', subset: 's' }, weight: 1 }],
+    }
     expect(unsupported(virtualService('app', { hosts: ['app'], http: [route] }))).toBeUndefined()
     expect(unsupported(destinationRule('app', { host: 'app', trafficPolicy: { tls: {} } }))).toBeUndefined()
     expect(unsupported({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'x' } })).toBeUndefined()

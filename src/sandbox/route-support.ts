@@ -8,8 +8,18 @@ type Shape = true | { readonly [field: string]: Shape }
 const STRING_MATCH: Shape = { exact: true, prefix: true, regex: true }
 const STRING_MATCHES: Shape = { '*': STRING_MATCH }
 const HTTP_MATCH: Shape = {
-  name: true, uri: STRING_MATCH, method: STRING_MATCH, authority: STRING_MATCH, headers: STRING_MATCHES, withoutHeaders: STRING_MATCHES,
-  queryParams: STRING_MATCHES, sourceLabels: true, sourceNamespace: true, gateways: true, port: true, statPrefix: true,
+  name: true,
+  uri: STRING_MATCH,
+  method: STRING_MATCH,
+  authority: STRING_MATCH,
+  headers: STRING_MATCHES,
+  withoutHeaders: STRING_MATCHES,
+  queryParams: STRING_MATCHES,
+  sourceLabels: true,
+  sourceNamespace: true,
+  gateways: true,
+  port: true,
+  statPrefix: true,
 }
 
 /** Fields that are accepted and change nothing here, by kind. */
@@ -22,10 +32,21 @@ export const IGNORED_FIELDS = {
 
 const SHAPES: Readonly<Record<string, Shape>> = {
   VirtualService: {
-    hosts: true, gateways: true, exportTo: true,
+    hosts: true,
+    gateways: true,
+    exportTo: true,
     http: {
-      name: true, match: HTTP_MATCH, route: { destination: true, weight: true, headers: true }, delegate: true, headers: true,
-      rewrite: { uri: true, authority: true }, timeout: true, retries: true, mirror: true, mirrorPercentage: true, mirrors: true,
+      name: true,
+      match: HTTP_MATCH,
+      route: { destination: true, weight: true, headers: true },
+      delegate: true,
+      headers: true,
+      rewrite: { uri: true, authority: true },
+      timeout: true,
+      retries: true,
+      mirror: true,
+      mirrorPercentage: true,
+      mirrors: true,
       fault: { abort: { httpStatus: true, percentage: true }, delay: { fixedDelay: true, percentage: true } },
     },
   },
@@ -33,7 +54,8 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   Gateway: { selector: true, servers: { name: true, hosts: true, port: true } },
   PeerAuthentication: true,
   AuthorizationPolicy: {
-    selector: true, action: true,
+    selector: true,
+    action: true,
     rules: {
       from: { source: { principals: true, notPrincipals: true, namespaces: true, notNamespaces: true } },
       to: { operation: { methods: true, notMethods: true, paths: true, notPaths: true } },
@@ -63,13 +85,18 @@ function reasonFor({ apiVersion, kind, ...object }: KubeObject): string | undefi
 const CHECKS: Readonly<Record<string, (spec: unknown) => string | undefined>> = {
   VirtualService: routeReason,
   AuthorizationPolicy: (spec) =>
-    ['ALLOW', 'DENY', undefined].some((known) => known === readField(spec, 'action')) ? undefined : 'the mesh knows the actions ALLOW and DENY only',
+    ['ALLOW', 'DENY', undefined].some((known) => known === readField(spec, 'action'))
+      ? undefined
+      : 'the mesh knows the actions ALLOW and DENY only',
 }
 
 function routeReason(spec: unknown): string | undefined {
   const routes = asList(readField(spec, 'http'))
-  if (routes.some((route) => readField(route, 'mirror') !== undefined && readField(route, 'mirrors') !== undefined)) return 'mirror and mirrors exclude each other'
-  return regexes(routes.map((route) => readField(route, 'match'))).map(regexReason).find((reason) => reason !== undefined)
+  if (routes.some((route) => readField(route, 'mirror') !== undefined && readField(route, 'mirrors') !== undefined))
+    return 'mirror and mirrors exclude each other'
+  return regexes(routes.map((route) => readField(route, 'match')))
+    .map(regexReason)
+    .find((reason) => reason !== undefined)
 }
 
 function regexReason(pattern: string): string | undefined {
@@ -83,7 +110,9 @@ function regexReason(pattern: string): string | undefined {
 
 function regexes(value: unknown): readonly string[] {
   if (typeof value !== 'object' || value === null) return []
-  return Object.entries(value).flatMap(([key, inner]) => (key === 'regex' && typeof inner === 'string' ? [inner] : regexes(inner)))
+  return Object.entries(value).flatMap(([key, inner]) =>
+    key === 'regex' && typeof inner === 'string' ? [inner] : regexes(inner),
+  )
 }
 
 function refusedPath(value: unknown, shape: Shape, path: string): string | undefined {

@@ -38,7 +38,12 @@ export function compileVirtualHost(question: Question): VirtualHost {
   const speaking = closest(question)
   if (!caller.gateways.includes('mesh')) {
     const routes = speaking.flatMap((object) => compileRoutes(object, all))
-    return { routes: [...routes.filter(({ spec }) => spec.match !== undefined), ...routes.filter(({ spec }) => spec.match === undefined)] }
+    return {
+      routes: [
+        ...routes.filter(({ spec }) => spec.match !== undefined),
+        ...routes.filter(({ spec }) => spec.match === undefined),
+      ],
+    }
   }
   const [oldest] = speaking
   const routes = oldest === undefined ? [] : compileRoutes(oldest, all)
@@ -49,9 +54,19 @@ function closest({ virtualServices, gateways, caller, host }: Question): readonl
   const fits = virtualServices.map((object) => {
     const spec = specOf<VirtualServiceSpec>(object)
     const namespace = namespaceOf(object)
-    const attached = (spec.gateways ?? ['mesh']).map((gateway) => gatewayName(gateway, namespace)).filter((name) => caller.gateways.includes(name))
+    const attached = (spec.gateways ?? ['mesh'])
+      .map((gateway) => gatewayName(gateway, namespace))
+      .filter((name) => caller.gateways.includes(name))
     const applies = isVisible(object, spec.exportTo, caller.namespace) && attached.some((name) => accepts(gateways, name, host))
-    return { object, fit: applies ? bestFit((spec.hosts ?? []).map((name) => fullHost(name, namespace)), host) : -1 }
+    return {
+      object,
+      fit: applies
+        ? bestFit(
+            (spec.hosts ?? []).map((name) => fullHost(name, namespace)),
+            host,
+          )
+        : -1,
+    }
   })
   const best = Math.max(0, ...fits.map(({ fit }) => fit))
   return fits.filter(({ fit }) => fit === best).map(({ object }) => object)
@@ -64,7 +79,12 @@ function accepts(gateways: readonly KubeObject[], name: string, host: string): b
   if (name === 'mesh') return true
   const gateway = gateways.find((object) => keyOf(object) === name)
   const hosts = gateway === undefined ? [] : (specOf<GatewaySpec>(gateway).servers ?? []).flatMap((server) => server.hosts ?? [])
-  return bestFit(hosts.map((written) => written.split('/').at(-1) ?? written), host) >= 0
+  return (
+    bestFit(
+      hosts.map((written) => written.split('/').at(-1) ?? written),
+      host,
+    ) >= 0
+  )
 }
 
 /** A route that delegates is replaced by its delegate's routes, or by nothing where the delegate is gone. */
@@ -79,7 +99,11 @@ function compileRoutes(object: KubeObject, all: readonly KubeObject[]): readonly
   })
 }
 
-function delegatedRoutes(match: readonly HttpMatch[] | undefined, namespace: string, delegate: KubeObject): readonly CompiledRoute[] {
+function delegatedRoutes(
+  match: readonly HttpMatch[] | undefined,
+  namespace: string,
+  delegate: KubeObject,
+): readonly CompiledRoute[] {
   const outer = compileMatches(match, (written) => gatewayName(written, namespace))
   return (specOf<VirtualServiceSpec>(delegate).http ?? []).map((spec) => {
     const inner = compileRoute(spec, namespaceOf(delegate))
@@ -88,13 +112,17 @@ function delegatedRoutes(match: readonly HttpMatch[] | undefined, namespace: str
 }
 
 function compileRoute(spec: HttpRoute, namespace: string): CompiledRoute {
-  const single = spec.mirror === undefined ? [] : [{ destination: spec.mirror, ...(spec.mirrorPercentage && { percentage: spec.mirrorPercentage }) }]
+  const single =
+    spec.mirror === undefined
+      ? []
+      : [{ destination: spec.mirror, ...(spec.mirrorPercentage && { percentage: spec.mirrorPercentage }) }]
   return {
     matches: compileMatches(spec.match, (written) => gatewayName(written, namespace)),
     spec,
     namespace,
     mirrors: [...single, ...(spec.mirrors ?? [])].map(({ destination, percentage }) => ({
-      destination, percent: percentage === undefined ? 100 : (percentage.value ?? 0),
+      destination,
+      percent: percentage === undefined ? 100 : (percentage.value ?? 0),
     })),
   }
 }

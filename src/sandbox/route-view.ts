@@ -48,21 +48,39 @@ export function createRouteView(objects: RouteObjects): RouteView {
       return candidates.find((candidate) => index().services.has(candidate)) ?? candidates.at(-1) ?? header
     }),
     virtualHost: memoise(
-      (caller, host) => compileVirtualHost({ virtualServices: index().virtualServices(host), all: objects[VIRTUAL_SERVICES], gateways, caller, host }),
+      (caller, host) =>
+        compileVirtualHost({
+          virtualServices: index().virtualServices(host),
+          all: objects[VIRTUAL_SERVICES],
+          gateways,
+          caller,
+          host,
+        }),
       (caller, host) => `${caller.gateways.join()} ${caller.namespace} ${host}`,
     ),
     rule: memoise(
-      (caller, { host, namespace }) => governingRule(index().rules(host), {
-        host, serviceNamespace: namespace, callerNamespace: caller.namespace, callerLabels: caller.labels,
-      }),
+      (caller, { host, namespace }) =>
+        governingRule(index().rules(host), {
+          host,
+          serviceNamespace: namespace,
+          callerNamespace: caller.namespace,
+          callerLabels: caller.labels,
+        }),
       (caller, { host }) => `${caller.key} ${host}`,
     ),
     endpoints: memoise(
-      (service, labels) => index().pods(service).filter((pod) => selectsPod(service, pod) && selects(labels, pod.labels)),
+      (service, labels) =>
+        index()
+          .pods(service)
+          .filter((pod) => selectsPod(service, pod) && selects(labels, pod.labels)),
       ({ host }, labels) => `${host} ${JSON.stringify(labels)}`,
     ),
     serviceOf: memoise(
-      (pod) => index().servicesNear(pod).filter((service) => selectsPod(service, pod)).toSorted((a, b) => a.age - b.age)[0],
+      (pod) =>
+        index()
+          .servicesNear(pod)
+          .filter((service) => selectsPod(service, pod))
+          .toSorted((a, b) => a.age - b.age)[0],
       ({ key }) => key,
     ),
     gateways: (labels) => gateways.filter((gateway) => selects(specOf<GatewaySpec>(gateway).selector ?? {}, labels)).map(keyOf),
@@ -82,27 +100,45 @@ function indexed(objects: RouteObjects) {
     /** Those that may select the pod. */
     servicesNear: ({ namespace, labels }: Workload) => pairs(namespace, labels).flatMap((pair) => servicesByLabel(pair)),
     /** Those that the Service may select. */
-    pods: ({ namespace, selector }: ServiceView) => pairs(namespace, selector).slice(0, 1).flatMap((pair) => pods(pair)),
-    virtualServices: byHost(objects[VIRTUAL_SERVICES].toSorted(byAge), (object) => specOf<VirtualServiceSpec>(object).hosts ?? []),
+    pods: ({ namespace, selector }: ServiceView) =>
+      pairs(namespace, selector)
+        .slice(0, 1)
+        .flatMap((pair) => pods(pair)),
+    virtualServices: byHost(
+      objects[VIRTUAL_SERVICES].toSorted(byAge),
+      (object) => specOf<VirtualServiceSpec>(object).hosts ?? [],
+    ),
     rules: byHost(objects['destinationrules.networking.istio.io'], (object) => [specOf<DestinationRuleSpec>(object).host ?? '']),
   }
 }
 
 function serviceView(object: KubeObject, age: number): ServiceView {
   const [name, namespace] = [object.metadata.name, namespaceOf(object)]
-  return { host: serviceHost(name, namespace), name, namespace, age, selector: specOf<{ selector?: StringMap }>(object).selector ?? {} }
+  return {
+    host: serviceHost(name, namespace),
+    name,
+    namespace,
+    age,
+    selector: specOf<{ selector?: StringMap }>(object).selector ?? {},
+  }
 }
 
 /** The objects that name a host exactly, then all that name some wildcard. */
-function byHost(objects: readonly KubeObject[], hostsOf: (object: KubeObject) => readonly string[]): (host: string) => readonly KubeObject[] {
-  const keys = (object: KubeObject) => hostsOf(object).map((host) => (host.startsWith('*') ? '*' : fullHost(host, namespaceOf(object))))
+function byHost(
+  objects: readonly KubeObject[],
+  hostsOf: (object: KubeObject) => readonly string[],
+): (host: string) => readonly KubeObject[] {
+  const keys = (object: KubeObject) =>
+    hostsOf(object).map((host) => (host.startsWith('*') ? '*' : fullHost(host, namespaceOf(object))))
   const groups = groupBy(objects, (object) => [...new Set(keys(object))])
   return (host) => [...new Set([...groups(host), ...groups('*')])]
 }
 
-const pairs = (namespace: string, labels: StringMap): readonly string[] => Object.entries(labels).map(([key, value]) => `${namespace} ${key}=${value}`)
+const pairs = (namespace: string, labels: StringMap): readonly string[] =>
+  Object.entries(labels).map(([key, value]) => `${namespace} ${key}=${value}`)
 
-const selectsPod = ({ selector }: ServiceView, pod: Workload): boolean => Object.keys(selector).length > 0 && selects(selector, pod.labels)
+const selectsPod = ({ selector }: ServiceView, pod: Workload): boolean =>
+  Object.keys(selector).length > 0 && selects(selector, pod.labels)
 
 function groupBy<Item>(items: readonly Item[], keysOf: (item: Item) => readonly string[]): (key: string) => readonly Item[] {
   const groups = new Map<string, Item[]>()
@@ -117,7 +153,8 @@ function groupBy<Item>(items: readonly Item[], keysOf: (item: Item) => readonly 
 }
 
 function memoise<Args extends readonly unknown[], Value>(
-  compute: (...args: Args) => Value, key: (...args: Args) => string = (...args) => args.join(' '),
+  compute: (...args: Args) => Value,
+  key: (...args: Args) => string = (...args) => args.join(' '),
 ): (...args: Args) => Value {
   const known = new Map<string, { readonly value: Value }>()
   return (...args) => {

@@ -13,11 +13,13 @@ export type SandboxOptions = {
   readonly mode: PodMode
   /** From a pod's creation to its first answer, milliseconds; default 300. */
   readonly podStartMs?: number
+  /** Between two scrapes of Prometheus, milliseconds; default 1 s. */
+  readonly scrapeMs?: number
   /** Told, in a sentence, of every object that asks for what the mesh does not do. */
   readonly onUnsupported?: (sentence: string, object: KubeObject) => void
 }
 
-/** A cluster, its mesh and a Prometheus that scrapes it every second, in this process. */
+/** A cluster, its mesh and a Prometheus that scrapes it, in this process. */
 export type Sandbox = {
   readonly cluster: Cluster
   readonly mesh: Mesh
@@ -27,7 +29,7 @@ export type Sandbox = {
 }
 
 /** Puts the stand-ins together: the mesh follows the cluster, the cluster's pods run behind the mesh. */
-export function createSandbox({ clock, seed, mode, podStartMs, onUnsupported }: SandboxOptions): Sandbox {
+export function createSandbox({ clock, seed, mode, podStartMs, scrapeMs, onUnsupported }: SandboxOptions): Sandbox {
   const parts: { mesh?: Mesh; pods?: ReturnType<typeof createPodRuntime> } = {}
   const pods = () => {
     if (parts.pods === undefined) throw new Error('a pod was started before the mesh was there')
@@ -37,7 +39,7 @@ export function createSandbox({ clock, seed, mode, podStartMs, onUnsupported }: 
   const reader: ClusterReader = cluster.reader
   const mesh = createMesh({ clock, seed, cluster: reader, ...(onUnsupported === undefined ? {} : { onUnsupported }) })
   parts.pods = createPodRuntime({ clock, mesh, mode, ...(podStartMs === undefined ? {} : { startMs: podStartMs }) })
-  const tsdb = createTsdb({ clock, targets: mesh.targets })
+  const tsdb = createTsdb({ clock, targets: mesh.targets, ...(scrapeMs === undefined ? {} : { intervalMs: scrapeMs }) })
   return {
     cluster,
     mesh,

@@ -24,7 +24,8 @@ export const scaleOf = (object: KubeObject, paths: ScalePaths): KubeObject => {
 /** The object with a Scale's replicas and resourceVersion put into it; changes its argument. */
 export const withScale = (object: Fields, scale: Fields, paths: ScalePaths): Fields => {
   const replicas = at(scale, 'spec', 'replicas') ?? 0
-  if (!Number.isInteger(replicas) || Number(replicas) < 0) throw badRequest(`spec.replicas: Invalid value: ${JSON.stringify(replicas)}`)
+  if (!Number.isInteger(replicas) || Number(replicas) < 0)
+    throw badRequest(`spec.replicas: Invalid value: ${JSON.stringify(replicas)}`)
   setAt(object, steps(paths.specReplicasPath), replicas)
   for (const field of ['uid', 'resourceVersion']) {
     const value = textAt(scale, 'metadata', field)

@@ -19,17 +19,34 @@ describe('a CustomResourceDefinition', () => {
     const { body } = await get(`${crds}/shirts.test.dev`)
     expect(body).toMatchObject({
       spec: { names: { singular: 'shirt', listKind: 'ShirtList' }, conversion: { strategy: 'None' } },
-      status: { storedVersions: ['v1'], conditions: [{ type: 'NamesAccepted', status: 'True' }, { type: 'Established', status: 'True' }] },
+      status: {
+        storedVersions: ['v1'],
+        conditions: [
+          { type: 'NamesAccepted', status: 'True' },
+          { type: 'Established', status: 'True' },
+        ],
+      },
     })
-    expect((await call('POST', shirts, shirt('one'))).body).toMatchObject({ apiVersion: 'test.dev/v1', spec: { size: 'S', color: 'red' }, metadata: { generation: 1 } })
-    expect((await get('/apis/test.dev/v1')).body['resources']).toMatchObject([{ name: 'shirts', shortNames: ['sh'] }, { name: 'shirts/status' }, { name: 'shirts/scale' }])
+    expect((await call('POST', shirts, shirt('one'))).body).toMatchObject({
+      apiVersion: 'test.dev/v1',
+      spec: { size: 'S', color: 'red' },
+      metadata: { generation: 1 },
+    })
+    expect((await get('/apis/test.dev/v1')).body['resources']).toMatchObject([
+      { name: 'shirts', shortNames: ['sh'] },
+      { name: 'shirts/status' },
+      { name: 'shirts/scale' },
+    ])
   })
 
   it('must be whole', async () => {
     const { call } = testCluster()
     expect((await call('POST', crds, { ...shirtCrd(), metadata: { name: 'other.test.dev' } })).status).toBe(422)
     const crd = shirtCrd()
-    expect((await call('POST', crds, { ...crd, spec: { ...crd.spec, versions: [{ name: 'v1', served: true, storage: false }] } })).body['details']).toMatchObject({
+    expect(
+      (await call('POST', crds, { ...crd, spec: { ...crd.spec, versions: [{ name: 'v1', served: true, storage: false }] } }))
+        .body['details'],
+    ).toMatchObject({
       causes: [{ field: 'spec.versions' }, { field: 'spec.versions[0].schema.openAPIV3Schema' }],
     })
   })
@@ -54,10 +71,10 @@ describe('a custom resource', () => {
     [{ replicas: '1' }, 'spec.replicas', 'Invalid value: "string": spec.replicas in body must be of type integer: "string"'],
     [{ replicas: 11 }, 'spec.replicas', 'Invalid value: 11: spec.replicas in body should be less than or equal to 10'],
     [{ replicas: -1 }, 'spec.replicas', 'Invalid value: -1: spec.replicas in body should be greater than or equal to 0'],
-    [{ color: 'Red' }, 'spec.color', "Invalid value: \"Red\": spec.color in body should match '^[a-z]+$'"],
+    [{ color: 'Red' }, 'spec.color', 'Invalid value: "Red": spec.color in body should match \'^[a-z]+$\''],
     [{ color: 'colourless' }, 'spec.color', 'Too long: may not be more than 8 bytes'],
     [{ size: undefined }, 'spec.size', 'Required value'],
-    [{ max: 'ten' }, 'spec.max', "Invalid value: \"ten\": spec.max in body should match '^[0-9]+%$'"],
+    [{ max: 'ten' }, 'spec.max', 'Invalid value: "ten": spec.max in body should match \'^[0-9]+%$\''],
     [{ max: 1.5 }, 'spec.max', 'Invalid value: "number": spec.max in body must be of type integer,string: "number"'],
     [{ tags: ['a', 'b', 'a'] }, 'spec.tags[2]', 'Duplicate value: "a"'],
     [{ tags: ['a', 'b', 'c', 'd'] }, 'spec.tags', 'Too many: must have at most 3 items'],
@@ -75,17 +92,38 @@ describe('a custom resource', () => {
 
   it('keeps what the schema knows, with its defaults', async () => {
     const { call } = await withShirts()
-    const spec = { gone: null, max: 5, ports: [{ name: 'a', none: 1 }], notes: { any: 'thing' }, one: { a: 'x', c: 'y' }, color: null, none: { x: 1 } }
+    const spec = {
+      gone: null,
+      max: 5,
+      ports: [{ name: 'a', none: 1 }],
+      notes: { any: 'thing' },
+      one: { a: 'x', c: 'y' },
+      color: null,
+      none: { x: 1 },
+    }
     const { headers, body } = await call('POST', shirts, { ...shirt('one', spec), none: 1 })
-    expect(body['spec']).toEqual({ size: 'S', color: 'red', gone: null, max: 5, ports: [{ name: 'a', port: 80 }], notes: { any: 'thing' }, one: { a: 'x' } })
+    expect(body['spec']).toEqual({
+      size: 'S',
+      color: 'red',
+      gone: null,
+      max: 5,
+      ports: [{ name: 'a', port: 80 }],
+      notes: { any: 'thing' },
+      one: { a: 'x' },
+    })
     expect(body['none']).toBeUndefined()
-    for (const path of ['none', 'spec.none', 'spec.ports[0].none', 'spec.one.c']) expect(headers['warning']).toContain(`unknown field \\"${path}\\"`)
+    for (const path of ['none', 'spec.none', 'spec.ports[0].none', 'spec.one.c'])
+      expect(headers['warning']).toContain(`unknown field \\"${path}\\"`)
   })
 
   it('with unknown fields is refused, warned of or let pass, as the client asks', async () => {
     const { call } = await withShirts()
-    const post = (name: string, validation: string) => call('POST', `${shirts}?fieldValidation=${validation}`, shirt(name, { colour: 'red' }))
-    expect(await post('a', 'Strict')).toMatchObject({ status: 400, body: { message: expect.stringContaining('strict decoding error: unknown field "spec.colour"') as string } })
+    const post = (name: string, validation: string) =>
+      call('POST', `${shirts}?fieldValidation=${validation}`, shirt(name, { colour: 'red' }))
+    expect(await post('a', 'Strict')).toMatchObject({
+      status: 400,
+      body: { message: expect.stringContaining('strict decoding error: unknown field "spec.colour"') as string },
+    })
     expect((await post('b', 'Warn')).headers['warning']).toBeDefined()
     expect(await post('c', 'Ignore')).toMatchObject({ status: 201, headers: { 'content-type': 'application/json' } })
     expect((await post('d', 'Often')).status).toBe(400)
@@ -94,9 +132,21 @@ describe('a custom resource', () => {
   it('is scaled where its definition says, and shown in the columns it names', async () => {
     const { call, get, merge } = await withShirts()
     await call('POST', shirts, shirt('one', { tags: ['a', 'b'] }))
-    await merge(`${shirts}/one/status`, { status: { replicas: 2, selector: 'a=b', conditions: [{ type: 'Other', status: 'x' }, { type: 'Ready', status: 'True' }] } })
+    await merge(`${shirts}/one/status`, {
+      status: {
+        replicas: 2,
+        selector: 'a=b',
+        conditions: [
+          { type: 'Other', status: 'x' },
+          { type: 'Ready', status: 'True' },
+        ],
+      },
+    })
     await merge(`${shirts}/one/scale`, { spec: { replicas: 3 } })
-    expect((await get(`${shirts}/one/scale`)).body).toMatchObject({ spec: { replicas: 3 }, status: { replicas: 2, selector: 'a=b' } })
+    expect((await get(`${shirts}/one/scale`)).body).toMatchObject({
+      spec: { replicas: 3 },
+      status: { replicas: 2, selector: 'a=b' },
+    })
     expect((await merge(`${shirts}/one/scale`, { spec: { replicas: 11 } })).status).toBe(422)
     const table = await call('GET', shirts, undefined, { headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' } })
     expect(table.body['rows']).toMatchObject([{ cells: ['one', 'S', 'True', '["a","b"]', '0s'] }])
@@ -113,14 +163,27 @@ describe.skipIf(!existsSync(istioFile))('the real Istio definitions (skipped whe
       const crd = document.toJS() as KubeObject
       const known = await get(`${crds}/${crd.metadata.name}`)
       const version = known.body.metadata.resourceVersion
-      const put = () => call('PUT', `${crds}/${crd.metadata.name}`, { ...crd, metadata: { ...crd.metadata, resourceVersion: version } })
+      const put = () =>
+        call('PUT', `${crds}/${crd.metadata.name}`, { ...crd, metadata: { ...crd.metadata, resourceVersion: version } })
       expect((known.status === 200 ? await put() : await call('POST', crds, crd)).status).toBeLessThan(300)
     }
-    const post = (name: string, spec: object) => call('POST', '/apis/networking.istio.io/v1/namespaces/default/virtualservices?fieldValidation=Strict', { metadata: { name }, spec })
+    const post = (name: string, spec: object) =>
+      call('POST', '/apis/networking.istio.io/v1/namespaces/default/virtualservices?fieldValidation=Strict', {
+        metadata: { name },
+        spec,
+      })
     expect((await post('a', { hosts: ['a'], http: [{ rute: [] }] })).body.message).toContain('unknown field "spec.http[0].rute"')
-    expect((await post('b', { hosts: ['a'], http: [{ route: [{ weight: 1 }] }] })).body.message).toContain('spec.http[0].route[0].destination: Required value')
-    const document = parseAllDocuments(readFileSync(new URL('service-c-mirror.yaml', happyIstio), 'utf8'))[0]!.toJS() as KubeObject
-    const mirror = await call('POST', '/apis/networking.istio.io/v1alpha3/namespaces/default/virtualservices?fieldValidation=Strict', document)
+    expect((await post('b', { hosts: ['a'], http: [{ route: [{ weight: 1 }] }] })).body.message).toContain(
+      'spec.http[0].route[0].destination: Required value',
+    )
+    const document = parseAllDocuments(
+      readFileSync(new URL('service-c-mirror.yaml', happyIstio), 'utf8'),
+    )[0]!.toJS() as KubeObject
+    const mirror = await call(
+      'POST',
+      '/apis/networking.istio.io/v1alpha3/namespaces/default/virtualservices?fieldValidation=Strict',
+      document,
+    )
     expect(mirror).toMatchObject({ status: 201, body: { spec: document['spec'] } })
   })
 })

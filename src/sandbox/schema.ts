@@ -51,7 +51,9 @@ const prune = (schema: Schema, value: Fields, path: string): readonly string[] =
   const open = schema.additionalProperties === true || isFields(schema.additionalProperties)
   if (open || schema['x-kubernetes-preserve-unknown-fields'] === true) return []
   const isObject = path === '' || schema['x-kubernetes-embedded-resource'] === true
-  const unknown = Object.keys(value).filter((name) => !(schema.properties?.[name] !== undefined || (isObject && objectFields.includes(name))))
+  const unknown = Object.keys(value).filter(
+    (name) => !(schema.properties?.[name] !== undefined || (isObject && objectFields.includes(name))),
+  )
   for (const name of unknown) delete value[name]
   return unknown.map((name) => childPath(path, name))
 }
@@ -60,13 +62,30 @@ const prune = (schema: Schema, value: Fields, path: string): readonly string[] =
 export const compileSchema = (schema: Schema): ((value: Fields) => readonly Cause[]) => {
   let validate: ValidateFunction | undefined
   return (value) => {
-    validate ??= new Ajv({ allErrors: true, strict: false, verbose: true, unicodeRegExp: false, formats }).compile(ajvSchema(schema))
+    validate ??= new Ajv({
+      allErrors: true,
+      strict: false,
+      meta: false,
+      validateSchema: false,
+      verbose: true,
+      unicodeRegExp: false,
+      formats,
+    }).compile(ajvSchema(schema))
     validate(value)
     return [...(validate.errors ?? []).flatMap((error) => causeOf(error) ?? []), ...duplicates(schema, value, '')]
   }
 }
 
-const formats = { 'date-time': /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i, int32: true, int64: true, uint32: true, double: true, float: true, byte: true, duration: true } as const
+const formats = {
+  'date-time': /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i,
+  int32: true,
+  int64: true,
+  uint32: true,
+  double: true,
+  float: true,
+  byte: true,
+  duration: true,
+} as const
 
 const branchKeywords: readonly string[] = ['oneOf', 'anyOf', 'allOf']
 
@@ -82,7 +101,9 @@ const ajvSchema = (schema: Schema): Fields => {
     ...Object.fromEntries([...kept, ...branches]),
     ...(types.length > 0 && { type: nullable === true ? [...types, 'null'] : types }),
     ...(Array.isArray(values) && { enum: nullable === true ? [...(values as readonly unknown[]), null] : values }),
-    ...(properties && { properties: Object.fromEntries(Object.entries(properties).map(([name, child]) => [name, ajvSchema(child)])) }),
+    ...(properties && {
+      properties: Object.fromEntries(Object.entries(properties).map(([name, child]) => [name, ajvSchema(child)])),
+    }),
     ...(items && { items: ajvSchema(items) }),
     ...(isFields(additionalProperties) && { additionalProperties: ajvSchema(additionalProperties) }),
     ...(isFields(not) && { not: ajvSchema(not) }),
@@ -129,17 +150,37 @@ const causeOf = (error: ErrorObject): Cause | undefined => {
   // What fails inside a branch says nothing by itself: the branch's own error does.
   if (/\/(oneOf|anyOf|not)\//.test(error.schemaPath)) return undefined
   const field = fieldOf(error.instancePath)
-  if (keyword === 'required') return { field: childPath(field, String(at(params, 'missingProperty'))), message: 'Required value', reason: 'FieldValueRequired' }
+  if (keyword === 'required')
+    return {
+      field: childPath(field, String(at(params, 'missingProperty'))),
+      message: 'Required value',
+      reason: 'FieldValueRequired',
+    }
   if (keyword === 'enum') {
-    const supported = (schema as readonly unknown[]).filter((value) => value !== null).map((value) => JSON.stringify(value)).join(', ')
-    return { field, message: `Unsupported value: ${JSON.stringify(data)}: supported values: ${supported}`, reason: 'FieldValueNotSupported' }
+    const supported = (schema as readonly unknown[])
+      .filter((value) => value !== null)
+      .map((value) => JSON.stringify(value))
+      .join(', ')
+    return {
+      field,
+      message: `Unsupported value: ${JSON.stringify(data)}: supported values: ${supported}`,
+      reason: 'FieldValueNotSupported',
+    }
   }
   if (keyword === 'type') {
-    const expected = [schema].flat().filter((type) => type !== 'null').join(',')
+    const expected = [schema]
+      .flat()
+      .filter((type) => type !== 'null')
+      .join(',')
     return invalidValue(field, typeName(data), `${field} in body must be of type ${expected}: "${typeName(data)}"`)
   }
   const size = sizeWordings[keyword]
-  if (size !== undefined) return { field, message: `${size[0]} ${String(schema)} ${size[1]}`, reason: keyword === 'maxLength' ? 'FieldValueTooLong' : 'FieldValueTooMany' }
+  if (size !== undefined)
+    return {
+      field,
+      message: `${size[0]} ${String(schema)} ${size[1]}`,
+      reason: keyword === 'maxLength' ? 'FieldValueTooLong' : 'FieldValueTooMany',
+    }
   return invalidValue(field, data, wordings[keyword]?.(String(schema), field) ?? error.message ?? keyword)
 }
 
@@ -163,6 +204,8 @@ const repeated = (schema: Schema, list: readonly unknown[], path: string): reado
   const keys = schema['x-kubernetes-list-map-keys'] ?? []
   const names = list.map((item) => canonical(type === 'set' ? item : Object.fromEntries(keys.map((key) => [key, at(item, key)]))))
   return names.flatMap((name, index) =>
-    names.indexOf(name) === index ? [] : [{ field: `${path}[${index}]`, message: `Duplicate value: ${name}`, reason: 'FieldValueDuplicate' }],
+    names.indexOf(name) === index
+      ? []
+      : [{ field: `${path}[${index}]`, message: `Duplicate value: ${name}`, reason: 'FieldValueDuplicate' }],
   )
 }

@@ -2,7 +2,11 @@ import { at, fieldsAt, listAt } from './json.ts'
 import type { KubeObject, ResourceName } from './objects.ts'
 import { badRequest } from './refusals.ts'
 
-type Requirement = { readonly key: string; readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist'; readonly values: readonly string[] }
+type Requirement = {
+  readonly key: string
+  readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist'
+  readonly values: readonly string[]
+}
 
 /** What a list or a watch is narrowed to. */
 export type Selection = {
@@ -14,7 +18,14 @@ export type Selection = {
 }
 
 const forms: readonly (readonly [RegExp, (match: readonly string[]) => Requirement])[] = [
-  [/^([^\s!=]+)\s+(in|notin)\s+\(([^)]*)\)$/, ([, key = '', operator, list = '']) => ({ key, operator: operator === 'in' ? 'In' : 'NotIn', values: list.split(',').map((value) => value.trim()) })],
+  [
+    /^([^\s!=]+)\s+(in|notin)\s+\(([^)]*)\)$/,
+    ([, key = '', operator, list = '']) => ({
+      key,
+      operator: operator === 'in' ? 'In' : 'NotIn',
+      values: list.split(',').map((value) => value.trim()),
+    }),
+  ],
   [/^([^\s!=]+)\s*!=\s*(\S*)$/, ([, key = '', value = '']) => ({ key, operator: 'NotIn', values: [value] })],
   [/^([^\s!=]+)\s*==?\s*(\S*)$/, ([, key = '', value = '']) => ({ key, operator: 'In', values: [value] })],
   [/^!\s*([^\s!=]+)$/, ([, key = '']) => ({ key, operator: 'DoesNotExist', values: [] })],
@@ -45,15 +56,21 @@ const meets = ({ key, operator, values }: Requirement, labels: Readonly<Record<s
 /** The test that a LabelSelector object (matchLabels, matchExpressions) stands for. */
 export const labelSelectorMatches = (selector: unknown, labels: Readonly<Record<string, string>>): boolean =>
   Object.entries(fieldsAt(selector, 'matchLabels')).every(([key, value]) => labels[key] === value) &&
-  listAt(selector, 'matchExpressions').every((expression) => meets({ ...(expression as Requirement), values: listAt(expression, 'values').map(String) }, labels))
+  listAt(selector, 'matchExpressions').every((expression) =>
+    meets({ ...(expression as Requirement), values: listAt(expression, 'values').map(String) }, labels),
+  )
 
 /** A LabelSelector object as the text of a labelSelector parameter; a string or a map is taken as it is. */
 export const labelSelectorText = (selector: unknown): string =>
   typeof selector === 'string'
     ? selector
-    : Object.entries(fieldsAt(selector, 'matchLabels')).map(([key, value]) => `${key}=${String(value)}`).join(',')
+    : Object.entries(fieldsAt(selector, 'matchLabels'))
+        .map(([key, value]) => `${key}=${String(value)}`)
+        .join(',')
 
-const eventFields = ['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'].map((field) => `involvedObject.${field}`)
+const eventFields = ['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'].map(
+  (field) => `involvedObject.${field}`,
+)
 
 const selectableFields: Readonly<Record<ResourceName, readonly string[]>> = {
   events: [...eventFields, 'reason', 'reportingComponent', 'source', 'type'],

@@ -91,7 +91,13 @@ export class Store {
     const object = freeze(draft)
     if (previous !== undefined) this.#unindex(shelf, previous)
     this.#index(resource, shelf, object)
-    this.#announce(shelf, { type: previous === undefined ? 'ADDED' : 'MODIFIED', resource, object, version: this.#version, ...(previous && { previous }) })
+    this.#announce(shelf, {
+      type: previous === undefined ? 'ADDED' : 'MODIFIED',
+      resource,
+      object,
+      version: this.#version,
+      ...(previous && { previous }),
+    })
     return object
   }
 
@@ -153,7 +159,8 @@ export class Store {
     const { name, namespace = '', uid = '', labels = {}, ownerReferences = [] } = object.metadata
     entry(shelf.namespaces, namespace, () => new Map<string, KubeObject>()).set(name, object)
     this.#byUid.set(uid, { resource, object })
-    for (const pair of Object.entries(labels)) entry(shelf.labels, labelKey(namespace, ...pair), () => new Set<string>()).add(name)
+    for (const pair of Object.entries(labels))
+      entry(shelf.labels, labelKey(namespace, ...pair), () => new Set<string>()).add(name)
     for (const owner of ownerReferences) entry(this.#byOwner, owner.uid, () => new Set<string>()).add(uid)
   }
 

@@ -17,7 +17,13 @@ export type TableOptions = {
 }
 
 type Cell = (object: KubeObject, now: number) => unknown
-type TableColumn = { readonly name: string; readonly type: string; readonly priority: number; readonly format?: string; readonly cell: Cell }
+type TableColumn = {
+  readonly name: string
+  readonly type: string
+  readonly priority: number
+  readonly format?: string
+  readonly cell: Cell
+}
 
 /** Whether the Accept header prefers a Table to the objects themselves. */
 export const asksForTable = ({ headers }: ApiRequest): boolean => {
@@ -34,7 +40,10 @@ export const tableOf = (endpoint: Endpoint, objects: readonly KubeObject[], opti
     apiVersion: 'meta.k8s.io/v1',
     metadata: { resourceVersion: String(options.version) },
     columnDefinitions: options.header ? definitions : [],
-    rows: objects.map((object) => ({ cells: columns.map(({ cell }) => cell(object, options.now) ?? null), ...rowObject(object, options) })),
+    rows: objects.map((object) => ({
+      cells: columns.map(({ cell }) => cell(object, options.now) ?? null),
+      ...rowObject(object, options),
+    })),
   }
 }
 
@@ -45,9 +54,18 @@ const rowObject = (object: KubeObject, { includeObject, present }: TableOptions)
 }
 
 const column = (name: string, cell: Cell, priority = 0): TableColumn => ({ name, type: 'string', priority, cell })
-const field = (...path: readonly string[]): Cell => (object) => at(object, ...path)
-const count = (...path: readonly string[]): Cell => (object) => numberAt(object, path)
-const since = (...path: readonly string[]): Cell => (object, now) => ageOf(textAt(object, ...path), now)
+const field =
+  (...path: readonly string[]): Cell =>
+  (object) =>
+    at(object, ...path)
+const count =
+  (...path: readonly string[]): Cell =>
+  (object) =>
+    numberAt(object, path)
+const since =
+  (...path: readonly string[]): Cell =>
+  (object, now) =>
+    ageOf(textAt(object, ...path), now)
 
 const nameColumn: TableColumn = { ...column('Name', field('metadata', 'name')), format: 'name' }
 const ageColumn = column('Age', since('metadata', 'creationTimestamp'))
@@ -114,22 +132,39 @@ const readyContainers: Cell = (object) => {
   return `${statuses.filter((status) => at(status, 'ready') === true).length}/${listAt(object, 'spec', 'containers').length}`
 }
 
-const podPhase: Cell = (object) => (object.metadata.deletionTimestamp === undefined ? at(object, 'status', 'phase') : 'Terminating')
+const podPhase: Cell = (object) =>
+  object.metadata.deletionTimestamp === undefined ? at(object, 'status', 'phase') : 'Terminating'
 
 const servicePorts: Cell = (object) =>
-  listAt(object, 'spec', 'ports').map((port) => `${String(at(port, 'port'))}/${textAt(port, 'protocol')}`).join(',') || '<none>'
+  listAt(object, 'spec', 'ports')
+    .map((port) => `${String(at(port, 'port'))}/${textAt(port, 'protocol')}`)
+    .join(',') || '<none>'
 
-const containers = (name: 'name' | 'image'): Cell => (object) =>
-  listAt(object, 'spec', 'template', 'spec', 'containers').map((container) => textAt(container, name)).join(',')
+const containers =
+  (name: 'name' | 'image'): Cell =>
+  (object) =>
+    listAt(object, 'spec', 'template', 'spec', 'containers')
+      .map((container) => textAt(container, name))
+      .join(',')
 
 const selector: Cell = (object) =>
-  Object.entries(fieldsAt(object, 'spec', 'selector', 'matchLabels')).map(([key, value]) => `${key}=${String(value)}`).join(',')
+  Object.entries(fieldsAt(object, 'spec', 'selector', 'matchLabels'))
+    .map(([key, value]) => `${key}=${String(value)}`)
+    .join(',')
 
-const workloadColumns = [column('Containers', containers('name'), 1), column('Images', containers('image'), 1), column('Selector', selector, 1)]
+const workloadColumns = [
+  column('Containers', containers('name'), 1),
+  column('Images', containers('image'), 1),
+  column('Selector', selector, 1),
+]
 
-const endpointAddresses: Cell = (object) => listAt(object, 'endpoints').flatMap((endpoint) => listAt(endpoint, 'addresses')).join(',') || '<unset>'
+const endpointAddresses: Cell = (object) =>
+  listAt(object, 'endpoints')
+    .flatMap((endpoint) => listAt(endpoint, 'addresses'))
+    .join(',') || '<unset>'
 
-const involved: Cell = (object) => `${textAt(object, 'involvedObject', 'kind').toLowerCase()}/${textAt(object, 'involvedObject', 'name')}`
+const involved: Cell = (object) =>
+  `${textAt(object, 'involvedObject', 'kind').toLowerCase()}/${textAt(object, 'involvedObject', 'name')}`
 
 const lastSeen: Cell = (object, now) => {
   const seen = ['lastTimestamp', 'eventTime', 'firstTimestamp'].map((name) => textAt(object, name)).find((text) => text !== '')
@@ -138,7 +173,12 @@ const lastSeen: Cell = (object, now) => {
 
 const builtInColumns: Readonly<Record<ResourceName, readonly TableColumn[]>> = {
   namespaces: [column('Status', field('status', 'phase'))],
-  pods: [column('Ready', readyContainers), column('Status', podPhase), column('Restarts', () => 0), column('IP', field('status', 'podIP'), 1)],
+  pods: [
+    column('Ready', readyContainers),
+    column('Status', podPhase),
+    column('Restarts', () => 0),
+    column('IP', field('status', 'podIP'), 1),
+  ],
   services: [
     column('Type', field('spec', 'type')),
     column('Cluster-IP', (object) => at(object, 'spec', 'clusterIP') ?? '<none>'),
@@ -162,7 +202,13 @@ const builtInColumns: Readonly<Record<ResourceName, readonly TableColumn[]>> = {
   ],
   'endpointslices.discovery.k8s.io': [
     column('AddressType', field('addressType')),
-    column('Ports', (object) => listAt(object, 'ports').map((port) => numberAt(port, ['port'])).join(',') || '<unset>'),
+    column(
+      'Ports',
+      (object) =>
+        listAt(object, 'ports')
+          .map((port) => numberAt(port, ['port']))
+          .join(',') || '<unset>',
+    ),
     column('Endpoints', endpointAddresses),
   ],
   'leases.coordination.k8s.io': [column('Holder', field('spec', 'holderIdentity'))],

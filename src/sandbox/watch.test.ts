@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { testCluster } from './cluster-fixtures.ts'
 
@@ -70,7 +71,10 @@ describe('a watch', () => {
     await clock.advance(1)
     expect([await quiet.ended, await marked.ended]).toEqual(['ended', 'ended'])
     expect(quiet.events).toEqual([])
-    expect(marked.events.at(-1)).toMatchObject({ type: 'BOOKMARK', object: { kind: 'ConfigMap', metadata: { resourceVersion: expect.any(String) as string } } })
+    expect(marked.events.at(-1)).toMatchObject({
+      type: 'BOOKMARK',
+      object: { kind: 'ConfigMap', metadata: { resourceVersion: expect.any(String) as string } },
+    })
     expect(streamed.events[0]?.object.metadata.annotations).toEqual({ 'k8s.io/initial-events-end': 'true' })
   })
 
@@ -107,9 +111,58 @@ describe('a watch', () => {
     const headers = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' }
     const response = await cluster.transport({ method: 'GET', path: `${configMaps}?watch=true`, headers, timeoutMs: 1 })
     const lines = response.lines()[Symbol.asyncIterator]()
-    const next = async () => JSON.parse((await lines.next()).value as string) as { object: { kind: string; columnDefinitions: unknown[]; rows: { cells: unknown[] }[] } }
-    expect((await next()).object).toMatchObject({ kind: 'Table', columnDefinitions: [{ name: 'Name' }, { name: 'Data' }, { name: 'Age' }], rows: [{ cells: ['a', 0, '0s'] }] })
+    const next = async () =>
+      JSON.parse((await lines.next()).value as string) as {
+        object: { kind: string; columnDefinitions: unknown[]; rows: { cells: unknown[] }[] }
+      }
+    expect((await next()).object).toMatchObject({
+      kind: 'Table',
+      columnDefinitions: [{ name: 'Name' }, { name: 'Data' }, { name: 'Age' }],
+      rows: [{ cells: ['a', 0, '0s'] }],
+    })
     expect((await next()).object).toMatchObject({ columnDefinitions: [], rows: [{ cells: ['b', 0, '0s'] }] })
+  })
+})
+
+describe('a list and a watch from its version', () => {
+  const name = fc.constantFrom('a', 'b', 'c')
+  const write = fc.record({ verb: fc.constantFrom('POST', 'PATCH', 'DELETE', 'resume'), name, on: fc.boolean() })
+
+  it('together always give what is there, wherever the watch broke and was resumed', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(write, { maxLength: 30 }), async (writes) => {
+        const { call, merge, get, watch, clock } = testCluster()
+        const selected = `${configMaps}?labelSelector=on%3Dtrue`
+        const view = new Map<string, string | undefined>()
+        let version = (await get(selected)).body.metadata.resourceVersion
+        let open = await watch(`${selected}&watch=true&resourceVersion=${version}`)
+        const take = async () => {
+          await clock.advance(0)
+          for (const { type, object } of open.events.splice(0)) {
+            version = object.metadata.resourceVersion
+            if (type === 'DELETED') expect(view.delete(object.metadata.name)).toBe(true)
+            else {
+              expect(view.has(object.metadata.name)).toBe(type === 'MODIFIED')
+              view.set(object.metadata.name, version)
+            }
+          }
+        }
+        for (const { verb, name, on } of writes) {
+          const labels = { on: String(on) }
+          if (verb === 'POST') await call('POST', configMaps, configMap(name, labels))
+          else if (verb === 'PATCH') await merge(`${configMaps}/${name}`, { metadata: { labels } })
+          else if (verb === 'DELETE') await call('DELETE', `${configMaps}/${name}`)
+          else {
+            await take()
+            open = await watch(`${selected}&watch=true&resourceVersion=${version}`)
+          }
+        }
+        await take()
+        const listed = (await get(selected)).body.items.map(({ metadata }) => [metadata.name, metadata.resourceVersion])
+        expect([...view].toSorted(([a], [b]) => (a < b ? -1 : 1))).toEqual(listed)
+      }),
+      { numRuns: 60 },
+    )
   })
 })
 
@@ -117,7 +170,11 @@ describe('faults', () => {
   it('answer, hang, or lose the answer of what was done', async () => {
     const { cluster, call, get, clock } = testCluster()
     cluster.faults.intercept = ({ method }) => (method === 'POST' ? { status: 429, retryAfterSeconds: 3 } : 'pass')
-    expect(await call('POST', configMaps, configMap('a'))).toMatchObject({ status: 429, headers: { 'retry-after': '3' }, body: { reason: 'TooManyRequests' } })
+    expect(await call('POST', configMaps, configMap('a'))).toMatchObject({
+      status: 429,
+      headers: { 'retry-after': '3' },
+      body: { reason: 'TooManyRequests' },
+    })
     expect((await get(`${configMaps}/a`)).status).toBe(404)
 
     cluster.faults.intercept = () => 'lose-response'
@@ -143,7 +200,10 @@ describe('faults', () => {
     const { cluster, call, get } = testCluster()
     await call('POST', configMaps, configMap('a'))
     await get('/nowhere')
-    expect(cluster.requests).toEqual([{ method: 'POST', path: configMaps, status: 201 }, { method: 'GET', path: '/nowhere', status: 404 }])
+    expect(cluster.requests).toEqual([
+      { method: 'POST', path: configMaps, status: 201 },
+      { method: 'GET', path: '/nowhere', status: 404 },
+    ])
     cluster.forgetRequests()
     expect(cluster.requests).toEqual([])
   })

@@ -1,13 +1,13 @@
 import type { Clock } from '../runtime/clock.ts'
 import { admitBuiltIn } from './admission.ts'
-import { coreEvent } from './event-forms.ts'
-import { clone, equal, fieldsAt, textAt, withoutNulls, type Fields } from './json.ts'
-import { groupVersion, mayVanish, storedApiVersion, type Endpoint, type Kind } from './kinds.ts'
-import type { KubeObject, ObjectMeta } from './objects.ts'
-import { alreadyExists, badRequest, conflict, invalid, invalidValue, notFound, Refusal, terminating, type Cause } from './refusals.ts'
+import { clone, equal, textAt, type Fields } from './json.ts'
+import { mayVanish, storedApiVersion, type Endpoint, type Kind, type Kinds } from './kinds.ts'
+import type { KubeObject, ObjectMeta, ResourceName } from './objects.ts'
+import { alreadyExists, badRequest, invalid, notFound, Refusal, terminating, type Cause } from './refusals.ts'
 import type { Patch } from './patches.ts'
 import { pruneAndDefault } from './schema.ts'
 import type { Store } from './store.ts'
+import { checkIdentity, checkName, checkPreconditions, receivedObject } from './write-checks.ts'
 
 /** How a write is to be made. */
 export type WriteOptions = {
@@ -29,9 +29,10 @@ export type DeleteOptions = {
   readonly graceSeconds?: number
 }
 
-/** What the writes need: the store, time, and a source of random numbers in [0, 1). */
-export type WriteParts = { readonly store: Store; readonly clock: Clock; readonly random: () => number }
+/** What the writes need; `random` gives numbers in [0, 1). */
+export type WriteParts = { readonly store: Store; readonly kinds: Kinds; readonly clock: Clock; readonly random: () => number }
 
+const plainDelete: DeleteOptions = { dryRun: false, propagation: 'Background' }
 const plainOptions: WriteOptions = { dryRun: false, fieldValidation: 'Ignore', status: false }
 
 /** A wall-clock instant as Kubernetes writes it, to the second. */
@@ -40,12 +41,14 @@ export const timestamp = (ms: number): string => `${new Date(ms).toISOString().s
 /** Every write to the cluster passes here: names, versions, admission, schemas, generations, finalizers. */
 export class Writes {
   readonly #store: Store
+  readonly #kinds: Kinds
   readonly #clock: Clock
   readonly #random: () => number
   #services = 0
 
-  constructor({ store, clock, random }: WriteParts) {
+  constructor({ store, kinds, clock, random }: WriteParts) {
     this.#store = store
+    this.#kinds = kinds
     this.#clock = clock
     this.#random = random
   }
@@ -53,52 +56,65 @@ export class Writes {
   /** Creates an object; refuses with 400, 403, 404, 409 or 422 as the API server does. */
   create(endpoint: Endpoint, namespace: string, input: Fields, options: WriteOptions = plainOptions): Written {
     const { kind, version } = endpoint
-    const draft = this.#received(endpoint, namespace, clone(input))
+    const draft = receivedObject(endpoint, namespace, clone(input))
     const { metadata } = draft
     metadata.name ||= `${textAt(metadata, 'generateName')}${this.#suffix()}`
-    this.#checkPlace(kind, namespace, metadata.name)
-    if (metadata.resourceVersion) throw new Refusal(500, 'InternalError', 'resourceVersion should not be set on objects to be created')
+    checkName(kind, metadata.name)
+    this.#checkHome(kind, namespace, metadata.name)
+    if (metadata.resourceVersion)
+      throw new Refusal(500, 'InternalError', 'resourceVersion should not be set on objects to be created')
     if (this.#store.get(kind.resource, namespace, metadata.name) !== undefined) throw alreadyExists(kind, metadata.name)
     for (const field of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'generation', 'managedFields']) delete metadata[field]
-    Object.assign(metadata, { uid: this.#uid(), creationTimestamp: timestamp(this.#clock.now()), ...(kind.generation && { generation: 1 }) })
+    Object.assign(metadata, {
+      uid: this.#uid(),
+      creationTimestamp: timestamp(this.#clock.now()),
+      ...(kind.generation && { generation: 1 }),
+    })
     if (version.status) delete draft['status']
     const warnings = this.#admit(endpoint, draft, undefined, options)
     return { object: options.dryRun ? draft : this.#store.put(kind.resource, draft), warnings }
+  }
+
+  /** For controllers: creates an object, unless its name is taken or its namespace is going away. */
+  make(resource: ResourceName, namespace: string, input: Fields): void {
+    const kind = this.#kind(resource)
+    const home = this.#store.get('namespaces', '', namespace)
+    const homeless = kind.namespaced && (home === undefined || home.metadata.deletionTimestamp !== undefined)
+    const endpoint = this.#kinds.endpoint(kind.group, kind.storageVersion, kind.plural)
+    const taken = this.#store.get(resource, namespace, textAt(input, 'metadata', 'name')) !== undefined
+    if (endpoint !== undefined && !homeless && !taken) this.create(endpoint, namespace, input)
   }
 
   /** Changes an object; a change that changes nothing writes nothing. */
   update(endpoint: Endpoint, current: KubeObject, change: Patch, options: WriteOptions = plainOptions): Written {
     const { kind, version } = endpoint
     const namespace = current.metadata.namespace ?? ''
-    const received = this.#received(endpoint, namespace, change(clone(current)))
-    this.#checkIdentity(kind, current, received)
+    const received = receivedObject(endpoint, namespace, change(clone(current)))
+    checkIdentity(kind, current, received)
     const draft = version.status || options.status ? onlyAllowed(current, received, options.status) : received
     Object.assign(draft.metadata, protectedMetadata(current.metadata))
     const warnings = this.#admit(endpoint, draft, current, options)
-    return { object: options.dryRun ? draft : this.commit(kind, current, draft), warnings }
+    return { object: options.dryRun ? draft : this.commit(kind.resource, current, draft), warnings }
   }
 
   /** Puts a draft in the place of what is stored: counts the generation, skips a no-op, removes what nothing holds any longer. */
-  commit(kind: Kind, current: KubeObject, draft: KubeObject): KubeObject {
+  commit(resource: ResourceName, current: KubeObject, draft: KubeObject): KubeObject {
+    const kind = this.#kind(resource)
     const next = clone(draft)
     Object.assign(next.metadata, { resourceVersion: current.metadata.resourceVersion })
     if (equal(current, next)) return current
     if (kind.generation && !sameSpec(kind, current, next)) next.metadata.generation = (current.metadata.generation ?? 0) + 1
     if (mayVanish(next)) {
-      this.#store.remove(kind.resource, next)
+      this.#store.remove(resource, next)
       return next
     }
-    return this.#store.put(kind.resource, next)
-  }
-
-  /** Replaces an object's status, for the controllers. */
-  setStatus(kind: Kind, current: KubeObject, status: Fields): void {
-    this.commit(kind, current, { ...current, status })
+    return this.#store.put(resource, next)
   }
 
   /** Deletes an object: at once, or marked until its finalizers and its grace are over. */
-  remove(kind: Kind, current: KubeObject, options: DeleteOptions = { dryRun: false, propagation: 'Background' }): KubeObject {
-    this.#checkPreconditions(kind, current, options)
+  remove(resource: ResourceName, current: KubeObject, options = plainDelete): KubeObject {
+    const kind = this.#kind(resource)
+    checkPreconditions(kind, current, options)
     if (options.dryRun) return current
     const draft = clone(current)
     const metadata: ObjectMeta = draft.metadata
@@ -111,62 +127,35 @@ export class Writes {
       if (kind.generation) metadata.generation = (metadata.generation ?? 0) + 1
     }
     if (kind.resource === 'namespaces') draft['status'] = { phase: 'Terminating' }
-    return this.commit(kind, current, draft)
+    return this.commit(resource, current, draft)
   }
 
-  #received(endpoint: Endpoint, namespace: string, input: Fields): KubeObject {
-    const { kind, version } = endpoint
-    const apiVersion = groupVersion(kind.group, version.name)
-    const metadata: ObjectMeta = { ...(fieldsAt(input, 'metadata') as Partial<ObjectMeta>), name: textAt(input, 'metadata', 'name') }
-    for (const map of ['labels', 'annotations']) checkTexts(metadata, map)
-    if ((textAt(input, 'kind') || kind.kind) !== kind.kind) throw badRequest(`${textAt(input, 'kind')} in version "${version.name}" cannot be handled as a ${kind.kind}`)
-    const said = textAt(input, 'apiVersion') || apiVersion
-    if (said !== apiVersion && said !== storedApiVersion(kind)) throw badRequest(`the API version in the data (${said}) does not match the expected API version (${apiVersion})`)
-    if ((metadata.namespace ?? namespace) !== namespace) throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
-    if (namespace !== '') metadata.namespace = namespace
-    const draft = { apiVersion, kind: kind.kind, metadata, ...omit(input, ['apiVersion', 'kind', 'metadata']) }
-    if (kind.custom) return draft
-    return withoutNulls(kind.resource === 'events' ? coreEvent(draft) : draft)
+  #kind(resource: ResourceName): Kind {
+    const kind = this.#kinds.of(resource)
+    if (kind === undefined) throw new Error(`no kind is kept under ${resource}`)
+    return kind
   }
 
-  #checkPlace(kind: Kind, namespace: string, name: string): void {
-    if (!/^[a-z0-9]([-a-z0-9.:]*[a-z0-9])?$/.test(name) || name.length > 253) {
-      throw invalid(kind, name, [invalidValue('metadata.name', name, 'a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, "-" or "."')])
-    }
+  #checkHome(kind: Kind, namespace: string, name: string): void {
     if (!kind.namespaced) return
     const home = this.#store.get('namespaces', '', namespace)
     if (home === undefined) throw notFound({ group: '', plural: 'namespaces', kind: 'Namespace' }, namespace)
     if (home.metadata.deletionTimestamp !== undefined) throw terminating(kind, name, namespace)
   }
 
-  #checkIdentity(kind: Kind, current: KubeObject, received: KubeObject): void {
-    const { name, uid, resourceVersion, deletionTimestamp, finalizers = [] } = current.metadata
-    const { metadata } = received
-    if (metadata.name !== name) throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`)
-    if ((metadata.resourceVersion || resourceVersion) !== resourceVersion) {
-      throw conflict(kind, name, 'the object has been modified; please apply your changes to the latest version and try again')
-    }
-    if ((metadata.uid || uid) !== uid) throw invalid(kind, name, [invalidValue('metadata.uid', metadata.uid, 'field is immutable')])
-    const added = (metadata.finalizers ?? []).filter((finalizer) => !finalizers.includes(finalizer))
-    if (deletionTimestamp !== undefined && added.length > 0) {
-      const message = `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`
-      throw invalid(kind, name, [{ field: 'metadata.finalizers', message, reason: 'FieldValueForbidden' }])
-    }
-  }
-
-  #checkPreconditions(kind: Kind, { metadata }: KubeObject, { uid, resourceVersion }: DeleteOptions): void {
-    const wrong = (what: string, asked: string, stored = '') =>
-      conflict(kind, metadata.name, `Precondition failed: ${what} in precondition: ${asked}, ${what} in object meta: ${stored}`)
-    if (uid !== undefined && uid !== metadata.uid) throw wrong('UID', uid, metadata.uid)
-    if (resourceVersion !== undefined && resourceVersion !== metadata.resourceVersion) throw wrong('ResourceVersion', resourceVersion, metadata.resourceVersion)
-  }
-
-  #admit({ kind, version }: Endpoint, draft: KubeObject, previous: KubeObject | undefined, options: WriteOptions): readonly string[] {
+  #admit(
+    { kind, version }: Endpoint,
+    draft: KubeObject,
+    previous: KubeObject | undefined,
+    options: WriteOptions,
+  ): readonly string[] {
     const now = timestamp(this.#clock.now())
     const { schema, check } = version
     const unknown = (schema === undefined ? [] : pruneAndDefault(schema, draft)).map((path) => `unknown field "${path}"`)
     if (unknown.length > 0 && options.fieldValidation === 'Strict') {
-      throw badRequest(`${kind.kind} in version "${version.name}" cannot be handled as a ${kind.kind}: strict decoding error: ${unknown.join(', ')}`)
+      throw badRequest(
+        `${kind.kind} in version "${version.name}" cannot be handled as a ${kind.kind}: strict decoding error: ${unknown.join(', ')}`,
+      )
     }
     const clusterIp = () => `10.96.${Math.floor(++this.#services / 250)}.${(this.#services % 250) + 1}`
     const causes: readonly Cause[] = check?.(draft) ?? admitBuiltIn(kind.resource, { draft, previous, now, clusterIp })
@@ -187,19 +176,18 @@ export class Writes {
 
 const suffixLetters = 'bcdfghjklmnpqrstvwxz2456789'
 
-const omit = (fields: Fields, names: readonly string[]): Fields =>
-  Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)))
-
-const checkTexts = (metadata: ObjectMeta, map: string): void => {
-  for (const value of Object.values(fieldsAt(metadata, map))) {
-    if (typeof value !== 'string') throw badRequest(`json: cannot unmarshal ${typeof value} into Go struct field ObjectMeta.metadata.${map} of type string`)
-  }
-}
-
 /** What a client cannot change: identity, and the marks of the API server. */
 const protectedMetadata = (metadata: ObjectMeta): Fields => {
   const { uid, creationTimestamp, generation, deletionTimestamp, deletionGracePeriodSeconds, resourceVersion } = metadata
-  return { uid, creationTimestamp, generation, deletionTimestamp, deletionGracePeriodSeconds, resourceVersion, managedFields: undefined }
+  return {
+    uid,
+    creationTimestamp,
+    generation,
+    deletionTimestamp,
+    deletionGracePeriodSeconds,
+    resourceVersion,
+    managedFields: undefined,
+  }
 }
 
 const onlyAllowed = (current: KubeObject, received: KubeObject, status: boolean): KubeObject => {
@@ -211,5 +199,7 @@ const onlyAllowed = (current: KubeObject, received: KubeObject, status: boolean)
 const sameSpec = (kind: Kind, current: KubeObject, next: KubeObject): boolean => {
   const status = kind.versions.some((version) => version.status)
   const fields = new Set([...Object.keys(current), ...Object.keys(next)])
-  return [...fields].every((field) => field === 'metadata' || (status && field === 'status') || equal(current[field], next[field]))
+  return [...fields].every(
+    (field) => field === 'metadata' || (status && field === 'status') || equal(current[field], next[field]),
+  )
 }

@@ -11,7 +11,12 @@ import type { Labels, Tsdb } from './tsdb.ts'
 export type PrometheusFault = 'down' | 'slow' | 'garbage' | 'nan' | 'empty'
 
 /** A request to the API: path with query, and a form for POST. */
-export type ApiRequest = { readonly method: string; readonly path: string; readonly body?: string | undefined; readonly signal?: AbortSignal | undefined }
+export type ApiRequest = {
+  readonly method: string
+  readonly path: string
+  readonly body?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
 
 /** An answer of the API. */
 export type ApiResponse = { readonly status: number; readonly body: string }
@@ -44,17 +49,25 @@ export function createPrometheusApi({ clock, tsdb }: { readonly clock: Clock; re
         status,
         headers: { 'content-type': 'application/json' },
         text: () => Promise.resolve(body),
-        async *lines() { yield* body.split('\n') },
+        async *lines() {
+          yield* body.split('\n')
+        },
       }
     },
   }
   return api
 }
 
-async function withDeadline<T>(clock: Clock, { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal }, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+async function withDeadline<T>(
+  clock: Clock,
+  { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal },
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const done = new AbortController()
   const all = signal === undefined ? done.signal : AbortSignal.any([signal, done.signal])
-  const late = clock.sleep(timeoutMs, all).then(() => Promise.reject(new Error(`no answer from Prometheus within ${timeoutMs} ms`)))
+  const late = clock
+    .sleep(timeoutMs, all)
+    .then(() => Promise.reject(new Error(`no answer from Prometheus within ${timeoutMs} ms`)))
   try {
     return await Promise.race([work(all), late])
   } finally {
@@ -62,10 +75,17 @@ async function withDeadline<T>(clock: Clock, { timeoutMs, signal }: { timeoutMs:
   }
 }
 
-type Question = { readonly path: string; readonly params: URLSearchParams; readonly tsdb: Tsdb; readonly nowMs: number; readonly fault: PrometheusFault | undefined }
+type Question = {
+  readonly path: string
+  readonly params: URLSearchParams
+  readonly tsdb: Tsdb
+  readonly nowMs: number
+  readonly fault: PrometheusFault | undefined
+}
 
 function respond(question: Question): ApiResponse {
-  if (question.path === '/-/healthy' || question.path === '/-/ready') return { status: 200, body: 'Prometheus Server is Healthy.\n' }
+  if (question.path === '/-/healthy' || question.path === '/-/ready')
+    return { status: 200, body: 'Prometheus Server is Healthy.\n' }
   const query = QUERIES[question.path]
   if (query === undefined) return failure(404, 'not_found', `this engine does not implement ${question.path}`)
   try {
@@ -76,8 +96,10 @@ function respond(question: Question): ApiResponse {
   }
 }
 
-const failure = (status: number, errorType: string, error: string): ApiResponse =>
-  ({ status, body: JSON.stringify({ status: 'error', errorType, error }) })
+const failure = (status: number, errorType: string, error: string): ApiResponse => ({
+  status,
+  body: JSON.stringify({ status: 'error', errorType, error }),
+})
 
 const QUERIES: Readonly<Record<string, (question: Question) => unknown>> = {
   '/api/v1/query'(question) {
@@ -85,13 +107,18 @@ const QUERIES: Readonly<Record<string, (question: Question) => unknown>> = {
     const value = spoiled(expression(question)(atMs), question.fault)
     const pair = (number: number) => [atMs / 1000, formatted(number)]
     if (value.kind === 'scalar') return { resultType: 'scalar', result: pair(value.value) }
-    if (value.kind === 'vector') return { resultType: 'vector', result: value.points.map((point) => ({ metric: point.labels, value: pair(point.value) })) }
-    const result = value.ranges.map(({ labels, times, values }) => ({ metric: labels, values: values.map((number, index) => [(times[index] ?? 0) / 1000, formatted(number)]) }))
+    if (value.kind === 'vector')
+      return { resultType: 'vector', result: value.points.map((point) => ({ metric: point.labels, value: pair(point.value) })) }
+    const result = value.ranges.map(({ labels, times, values }) => ({
+      metric: labels,
+      values: values.map((number, index) => [(times[index] ?? 0) / 1000, formatted(number)]),
+    }))
     return { resultType: 'matrix', result }
   },
   '/api/v1/query_range'(question) {
     const [startMs, endMs, stepMs] = [required(question, 'start'), required(question, 'end'), required(question, 'step')]
-    if (stepMs <= 0 || (endMs - startMs) / stepMs > 11_000) throw new PromqlError('exceeded maximum resolution of 11,000 points per timeseries, or zero step')
+    if (stepMs <= 0 || (endMs - startMs) / stepMs > 11_000)
+      throw new PromqlError('exceeded maximum resolution of 11,000 points per timeseries, or zero step')
     const evaluate = expression(question)
     const rows = new Map<string, { readonly metric: Labels; readonly values: [number, string][] }>()
     for (let atMs = startMs; atMs <= endMs; atMs += stepMs) {
@@ -106,14 +133,17 @@ const QUERIES: Readonly<Record<string, (question: Question) => unknown>> = {
 }
 
 function vectorOf(value: PromqlValue): readonly { readonly labels: Labels; readonly value: number }[] {
-  if (value.kind === 'matrix') throw new PromqlError('invalid expression type "range vector" for range query, must be Scalar or instant Vector')
+  if (value.kind === 'matrix')
+    throw new PromqlError('invalid expression type "range vector" for range query, must be Scalar or instant Vector')
   return value.kind === 'scalar' ? [{ labels: {}, value: value.value }] : value.points
 }
 
 function spoiled(value: PromqlValue, fault: PrometheusFault | undefined): PromqlValue {
   if (fault === 'empty') return { kind: 'vector', points: [] }
   if (fault !== 'nan' || value.kind === 'matrix') return value
-  return value.kind === 'scalar' ? { ...value, value: NaN } : { ...value, points: value.points.map(({ labels }) => ({ labels, value: NaN })) }
+  return value.kind === 'scalar'
+    ? { ...value, value: NaN }
+    : { ...value, points: value.points.map(({ labels }) => ({ labels, value: NaN })) }
 }
 
 function expression({ tsdb, params }: Question): Evaluate {

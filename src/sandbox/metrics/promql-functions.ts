@@ -8,8 +8,12 @@ export type PromqlFunction = (args: readonly PromqlValue[]) => PromqlValue
 
 const first = (args: readonly PromqlValue[]): PromqlValue => args[0] ?? { kind: 'vector', points: [] }
 
-const pointwise = (change: (value: number) => number): PromqlFunction => (args) =>
-  ({ kind: 'vector', points: pointsOf(first(args), 'call').map(({ labels, value }) => ({ labels: unnamed(labels), value: change(value) })) })
+const pointwise =
+  (change: (value: number) => number): PromqlFunction =>
+  (args) => ({
+    kind: 'vector',
+    points: pointsOf(first(args), 'call').map(({ labels, value }) => ({ labels: unnamed(labels), value: change(value) })),
+  })
 
 /** The functions this engine has. */
 export const PROMQL_FUNCTIONS: Readonly<Record<string, PromqlFunction>> = {
@@ -23,17 +27,22 @@ export const PROMQL_FUNCTIONS: Readonly<Record<string, PromqlFunction>> = {
   },
   histogram_quantile([quantile, buckets]) {
     if (quantile === undefined || buckets === undefined) throw new PromqlError('histogram_quantile takes two arguments')
-    return { kind: 'vector', points: quantiles(numberOf(quantile, 'histogram_quantile'), pointsOf(buckets, 'histogram_quantile')) }
+    return {
+      kind: 'vector',
+      points: quantiles(numberOf(quantile, 'histogram_quantile'), pointsOf(buckets, 'histogram_quantile')),
+    }
   },
 }
 
-/** Prometheus' extrapolatedRate for counters (promql/functions.go), which guesses how far the series reached beyond its samples. */
+/** Prometheus' extrapolatedRate for counters (promql/functions.go), which guesses how far a series went on beyond its samples. */
 function extrapolated(value: PromqlValue, perSecond: boolean): PromqlValue {
   if (value.kind !== 'matrix') throw new PromqlError(`expected type range vector in call to a rate function, got ${value.kind}`)
   const { startMs, endMs } = value
   const points = value.ranges.flatMap((range) => {
     const growth = grown(range, startMs, endMs)
-    return growth === undefined ? [] : [{ labels: unnamed(range.labels), value: perSecond ? growth / ((endMs - startMs) / 1000) : growth }]
+    return growth === undefined
+      ? []
+      : [{ labels: unnamed(range.labels), value: perSecond ? growth / ((endMs - startMs) / 1000) : growth }]
   })
   return { kind: 'vector', points }
 }
@@ -57,7 +66,10 @@ type Bucket = { readonly bound: number; readonly count: number }
 
 function quantiles(quantile: number, points: readonly Point[]): readonly Point[] {
   const groups = new Map<string, { readonly labels: Labels; readonly buckets: Bucket[] }>()
-  for (const { labels: { le = '', ...rest }, value } of points) {
+  for (const {
+    labels: { le = '', ...rest },
+    value,
+  } of points) {
     const bound = le === '+Inf' ? Infinity : le === '' ? NaN : Number(le)
     if (Number.isNaN(bound)) continue
     const labels = unnamed(rest)
@@ -65,7 +77,13 @@ function quantiles(quantile: number, points: readonly Point[]): readonly Point[]
     groups.set(seriesKey(labels), group)
     group.buckets.push({ bound, count: value })
   }
-  return [...groups.values()].map(({ labels, buckets }) => ({ labels, value: bucketQuantile(quantile, buckets.toSorted((a, b) => a.bound - b.bound)) }))
+  return [...groups.values()].map(({ labels, buckets }) => ({
+    labels,
+    value: bucketQuantile(
+      quantile,
+      buckets.toSorted((a, b) => a.bound - b.bound),
+    ),
+  }))
 }
 
 /** Prometheus' bucketQuantile (promql/quantile.go) over buckets in ascending order. */

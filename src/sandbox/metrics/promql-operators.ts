@@ -7,11 +7,21 @@ import type { Labels } from './tsdb.ts'
 export type Matching = { readonly labels: readonly string[]; readonly on: boolean; readonly bool: boolean }
 
 const ARITHMETIC: Readonly<Record<string, (a: number, b: number) => number>> = {
-  '+': (a, b) => a + b, '-': (a, b) => a - b, '*': (a, b) => a * b, '/': (a, b) => a / b, '%': (a, b) => a % b, '^': (a, b) => a ** b,
+  '+': (a, b) => a + b,
+  '-': (a, b) => a - b,
+  '*': (a, b) => a * b,
+  '/': (a, b) => a / b,
+  '%': (a, b) => a % b,
+  '^': (a, b) => a ** b,
 }
 
 const COMPARISONS: Readonly<Record<string, (a: number, b: number) => boolean>> = {
-  '==': (a, b) => a === b, '!=': (a, b) => a !== b, '>': (a, b) => a > b, '<': (a, b) => a < b, '>=': (a, b) => a >= b, '<=': (a, b) => a <= b,
+  '==': (a, b) => a === b,
+  '!=': (a, b) => a !== b,
+  '>': (a, b) => a > b,
+  '<': (a, b) => a < b,
+  '>=': (a, b) => a >= b,
+  '<=': (a, b) => a <= b,
 }
 
 /** `left OPERATOR right`; vectors are matched one to one. */
@@ -24,11 +34,17 @@ export function applyOperator(operator: string, left: PromqlValue, right: Promql
     return { kind: 'scalar', value: compute.of(left.value, right.value) ?? NaN }
   }
   if (right.kind === 'scalar') return mapped(left, named, (value) => compute.of(value, right.value))
-  if (left.kind === 'scalar') return mapped(right, named, (value) => (compute.of(left.value, value) === undefined ? undefined : named ? value : compute.of(left.value, value)))
+  if (left.kind === 'scalar')
+    return mapped(right, named, (value) =>
+      compute.of(left.value, value) === undefined ? undefined : named ? value : compute.of(left.value, value),
+    )
   return { kind: 'vector', points: paired(left, right, matching, compute) }
 }
 
-type Calculation = { readonly of: (a: number, b: number) => number | undefined; /** A filter keeps the metric's name. */ readonly named: boolean }
+type Calculation = {
+  readonly of: (a: number, b: number) => number | undefined
+  /** A filter keeps the metric's name. */ readonly named: boolean
+}
 
 function calculation(operator: string, bool: boolean): Calculation {
   const arithmetic = ARITHMETIC[operator]
@@ -53,7 +69,10 @@ function paired(left: PromqlValue, right: PromqlValue, matching: Matching, { of,
   const others = new Map<string, Point>()
   for (const point of pointsOf(right, 'binary expression')) {
     const key = signature(point.labels, matching)
-    if (others.has(key)) throw new PromqlError('found duplicate series for the match group on the right hand-side of the operation; many-to-many matching not allowed')
+    if (others.has(key))
+      throw new PromqlError(
+        'found duplicate series for the match group on the right hand-side of the operation; many-to-many matching not allowed',
+      )
     others.set(key, point)
   }
   const met = new Set<string>()
@@ -61,7 +80,8 @@ function paired(left: PromqlValue, right: PromqlValue, matching: Matching, { of,
     const key = signature(labels, matching)
     const other = others.get(key)
     if (other === undefined) return []
-    if (met.has(key)) throw new PromqlError('multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)')
+    if (met.has(key))
+      throw new PromqlError('multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)')
     met.add(key)
     const result = of(value, other.value)
     const kept = grouped(labels, matching.labels, matching.on)

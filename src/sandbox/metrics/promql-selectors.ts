@@ -16,7 +16,11 @@ export function instantSelector(tsdb: Tsdb, node: Node, offsetMs: number): Evalu
 }
 
 /** All samples of the range that ends at the instant; its start is left out, as in Prometheus 3. */
-export function rangeSelector(tsdb: Tsdb, node: Node, { rangeMs, offsetMs }: { readonly rangeMs: number; readonly offsetMs: number }): Evaluate {
+export function rangeSelector(
+  tsdb: Tsdb,
+  node: Node,
+  { rangeMs, offsetMs }: { readonly rangeMs: number; readonly offsetMs: number },
+): Evaluate {
   const select = selector(tsdb, node)
   return (atMs) => {
     const [endMs, startMs] = [atMs - offsetMs, atMs - offsetMs - rangeMs]
@@ -38,7 +42,8 @@ function selector(tsdb: Tsdb, node: Node): () => readonly Series[] {
 function matcherOf(node: Node): Matcher {
   if (node.name === 'QuotedLabelName') return matcher('__name__', '=', unquoted(node.text))
   const [label, operator, literal] = node.children
-  if (label === undefined || operator === undefined || literal === undefined) throw new PromqlError(`incomplete matcher "${node.text}"`)
+  if (label === undefined || operator === undefined || literal === undefined)
+    throw new PromqlError(`incomplete matcher "${node.text}"`)
   return matcher(unquoted(label.text), operator.text, unquoted(literal.text))
 }
 
@@ -65,7 +70,10 @@ function newest({ labels, times, values }: Series, atMs: number): readonly Point
 
 function within({ labels, times, values }: Series, startMs: number, endMs: number): readonly Range[] {
   const [from, to] = [after(times, startMs), after(times, endMs)]
-  const kept = values.slice(from, to).map((value, index) => ({ value, time: times[from + index] ?? 0 })).filter(({ value }) => !Number.isNaN(value))
+  const kept = values
+    .slice(from, to)
+    .map((value, index) => ({ value, time: times[from + index] ?? 0 }))
+    .filter(({ value }) => !Number.isNaN(value))
   return kept.length === 0 ? [] : [{ labels, times: kept.map(({ time }) => time), values: kept.map(({ value }) => value) }]
 }
 
@@ -81,4 +89,5 @@ function after(times: readonly number[], atMs: number): number {
 }
 
 /** Labels named after `by`, `without`, `on` or `ignoring`. */
-export const groupingOf = (node: Node | undefined): readonly string[] => labelNames(node === undefined ? undefined : childOf(node, 'GroupingLabels'))
+export const groupingOf = (node: Node | undefined): readonly string[] =>
+  labelNames(node === undefined ? undefined : childOf(node, 'GroupingLabels'))

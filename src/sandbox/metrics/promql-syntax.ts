@@ -15,7 +15,8 @@ export function parsePromql(query: string): Node {
 
 function plain(query: string, node: SyntaxNode): Node {
   // The parser is an editor's: it reads on after an error, and leaves this node where it stumbled.
-  if (node.type.isError) throw new PromqlError(`parse error at char ${node.from + 1}: unexpected "${query.slice(node.from, node.from + 20)}"`)
+  if (node.type.isError)
+    throw new PromqlError(`parse error at char ${node.from + 1}: unexpected "${query.slice(node.from, node.from + 20)}"`)
   const children: Node[] = []
   for (let child = node.firstChild; child !== null; child = child.nextSibling) children.push(plain(query, child))
   return { name: node.name, text: query.slice(node.from, node.to), children }
@@ -32,7 +33,8 @@ export function childAt(node: Node, index: number): Node {
 }
 
 /** Names in a list such as `(a, b)`. */
-export const labelNames = (list: Node | undefined): readonly string[] => (list?.children ?? []).map((child) => unquoted(child.text))
+export const labelNames = (list: Node | undefined): readonly string[] =>
+  (list?.children ?? []).map((child) => unquoted(child.text))
 
 /** The text of a string literal. */
 export function unquoted(text: string): string {
@@ -46,9 +48,20 @@ export function unquoted(text: string): string {
 /** A duration such as `5m`, `1h30m` or `300` (seconds) in milliseconds. */
 export function promqlDurationMs(text: string): number {
   if (/^[\d.]+$/.test(text)) return Number(text) * 1000
-  const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000, y: 31_536_000_000 }
+  const units: Readonly<Record<string, number>> = {
+    ms: 1,
+    s: 1000,
+    m: 60_000,
+    h: 3_600_000,
+    d: 86_400_000,
+    w: 604_800_000,
+    y: 31_536_000_000,
+  }
   if (!/^(\d+(ms|s|m|h|d|w|y))+$/.test(text)) throw new PromqlError(`"${text}" is no duration this engine reads`)
-  return [...text.matchAll(/(\d+)(ms|s|m|h|d|w|y)/g)].reduce((sum, [, amount, unit]) => sum + Number(amount) * (units[unit ?? ''] ?? 0), 0)
+  return [...text.matchAll(/(\d+)(ms|s|m|h|d|w|y)/g)].reduce(
+    (sum, [, amount, unit]) => sum + Number(amount) * (units[unit ?? ''] ?? 0),
+    0,
+  )
 }
 
 /** A number literal; a PromqlError for a duration in its place. */

@@ -10,10 +10,11 @@ const START = Date.UTC(2026, 0, 1)
 async function recorded(series: readonly { labels: Labels; values: readonly (number | undefined)[] }[]) {
   const clock = new VirtualClock(START)
   const state = { second: 0 }
-  const collect = () => series.flatMap(({ labels, values }) => {
-    const value = values[state.second]
-    return value === undefined ? [] : [{ labels, value }]
-  })
+  const collect = () =>
+    series.flatMap(({ labels, values }) => {
+      const value = values[state.second]
+      return value === undefined ? [] : [{ labels, value }]
+    })
   const tsdb = createTsdb({ clock, targets: () => [{ labels: { pod: 'p' }, collect }] })
   const seconds = Math.max(...series.map(({ values }) => values.length))
   for (; state.second < seconds; state.second += 1) {
@@ -23,7 +24,9 @@ async function recorded(series: readonly { labels: Labels; values: readonly (num
   return (query: string, second = seconds - 1) => {
     const value = compilePromql(tsdb, query)(START + second * 1000)
     if (value.kind === 'scalar') return value.value
-    return value.kind === 'vector' ? Object.fromEntries(value.points.map((point) => [Object.values(point.labels).join(' '), point.value])) : value
+    return value.kind === 'vector'
+      ? Object.fromEntries(value.points.map((point) => [Object.values(point.labels).join(' '), point.value]))
+      : value
   }
 }
 
@@ -32,7 +35,12 @@ const many = (count: number, value: (index: number) => number) => Array.from({ l
 
 describe('counters', () => {
   it('grow by what Prometheus extrapolates to the whole range', async () => {
-    const ask = await recorded([counter({}, many(61, (index) => 1000 + 2 * index))])
+    const ask = await recorded([
+      counter(
+        {},
+        many(61, (index) => 1000 + 2 * index),
+      ),
+    ])
     expect(ask('increase(c[60s])')).toEqual({ p: 2 * 59 * (60 / 59) })
     expect(ask('rate(c[60s])')).toEqual({ p: 2 })
     expect(ask('rate(c[20s] offset 30s)')).toEqual({ p: 2 })
@@ -59,10 +67,12 @@ describe('counters', () => {
 })
 
 describe('selectors', () => {
-  const data = () => recorded([
-    counter({ v: 'v1', code: '200' }, [1, 2, 3]), counter({ v: 'v2', code: '500' }, [4, 5, undefined]),
-    { labels: { __name__: 'd', v: 'v1' }, values: [7, 8, 9] },
-  ])
+  const data = () =>
+    recorded([
+      counter({ v: 'v1', code: '200' }, [1, 2, 3]),
+      counter({ v: 'v2', code: '500' }, [4, 5, undefined]),
+      { labels: { __name__: 'd', v: 'v1' }, values: [7, 8, 9] },
+    ])
 
   it('match by =, !=, =~ and !~, anchored', async () => {
     const ask = await data()
@@ -85,10 +95,35 @@ describe('selectors', () => {
   })
 })
 
+describe('the database', () => {
+  it('forgets what is older than it keeps, and series that ended long ago', async () => {
+    const clock = new VirtualClock(START)
+    const state = { born: 0 }
+    const live = { __name__: 'live' }
+    const collect = () => [
+      { labels: live, value: 1 },
+      { labels: { __name__: 'short', id: String(Math.floor(state.born++ / 100)) }, value: 1 },
+    ]
+    const tsdb = createTsdb({ clock, targets: () => [{ labels: {}, collect }], retentionMs: 200_000 })
+    for (let scrape = 0; scrape < 1000; scrape += 1) {
+      tsdb.scrape()
+      await clock.advance(1000)
+    }
+    const [series] = [...tsdb.series('live')]
+    expect(series?.times.length).toBeGreaterThanOrEqual(200)
+    expect(series?.times.length).toBeLessThanOrEqual(265)
+    expect(series?.times.at(-1)).toBe(START + 999_000)
+    expect([...tsdb.series('short')].length).toBeLessThanOrEqual(4)
+  })
+})
+
 describe('calculations', () => {
-  const data = () => recorded([
-    counter({ v: 'v1', code: '200' }, [90]), counter({ v: 'v1', code: '500' }, [10]), counter({ v: 'v2', code: '200' }, [4]),
-  ])
+  const data = () =>
+    recorded([
+      counter({ v: 'v1', code: '200' }, [90]),
+      counter({ v: 'v1', code: '500' }, [10]),
+      counter({ v: 'v2', code: '200' }, [4]),
+    ])
 
   it('aggregate by and without labels', async () => {
     const ask = await data()
@@ -133,10 +168,22 @@ describe('calculations', () => {
     expect(ask('histogram_quantile(0.5, b * 0)')).toEqual({ p: NaN })
   })
 
-  it.each(['sum(', 'topk(3, c)', 'c[5m:1m]', 'deriv(c[5m])', 'c * on(v) group_left c', '{}', 'rate(c)', 'c @ 5', '"text"', 'c{v=~"("}', 'sum(c[5m])', '1 > 2', '-2 ^ 2'])(
-    'refuse %s in a sentence', async (query) => {
-      const ask = await data()
-      expect(() => ask(query)).toThrow(/\w+ \w+/)
-    },
-  )
+  it.each([
+    'sum(',
+    'topk(3, c)',
+    'c[5m:1m]',
+    'deriv(c[5m])',
+    'c * on(v) group_left c',
+    '{}',
+    'rate(c)',
+    'c @ 5',
+    '"text"',
+    'c{v=~"("}',
+    'sum(c[5m])',
+    '1 > 2',
+    '-2 ^ 2',
+  ])('refuse %s in a sentence', async (query) => {
+    const ask = await data()
+    expect(() => ask(query)).toThrow(/\w+ \w+/)
+  })
 })

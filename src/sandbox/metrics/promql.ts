@@ -27,7 +27,8 @@ const COMPILERS: Readonly<Record<string, Compile>> = {
     return () => ({ kind: 'scalar', value })
   },
   VectorSelector: instantSelector,
-  MatrixSelector: (tsdb, node, offsetMs) => rangeSelector(tsdb, childAt(node, 0), { rangeMs: promqlDurationMs(childAt(node, 1).text), offsetMs }),
+  MatrixSelector: (tsdb, node, offsetMs) =>
+    rangeSelector(tsdb, childAt(node, 0), { rangeMs: promqlDurationMs(childAt(node, 1).text), offsetMs }),
   OffsetExpr: compileOffset,
   UnaryExpr(tsdb, node, offsetMs) {
     const inner = compile(tsdb, childAt(node, 1), offsetMs)
@@ -48,7 +49,8 @@ function compileOffset(tsdb: Tsdb, node: Node, offsetMs: number): Evaluate {
     const right = { name: 'OffsetExpr', text: node.text, children: [childAt(inner, -1), childAt(node, -1)] }
     return compileBinary(tsdb, { ...inner, children: [...inner.children.slice(0, -1), right] }, offsetMs)
   }
-  if (inner.name !== 'VectorSelector' && inner.name !== 'MatrixSelector') throw new PromqlError('offset modifier must be preceded by a selector')
+  if (inner.name !== 'VectorSelector' && inner.name !== 'MatrixSelector')
+    throw new PromqlError('offset modifier must be preceded by a selector')
   return compile(tsdb, inner, offsetMs + ownMs)
 }
 
@@ -91,7 +93,13 @@ function compileAggregate(tsdb: Tsdb, node: Node, offsetMs: number): Evaluate {
       if (group === undefined) groups.set(key, [{ labels: kept, value }])
       else group.push({ labels: kept, value })
     }
-    return { kind: 'vector', points: [...groups.values()].map((points) => ({ labels: points[0]?.labels ?? {}, value: aggregate(points.map(({ value }) => value)) })) }
+    return {
+      kind: 'vector',
+      points: [...groups.values()].map((points) => ({
+        labels: points[0]?.labels ?? {},
+        value: aggregate(points.map(({ value }) => value)),
+      })),
+    }
   }
 }
 
@@ -108,6 +116,7 @@ function compileBinary(tsdb: Tsdb, node: Node, offsetMs: number): Evaluate {
   const [left, right] = [compile(tsdb, childAt(node, 0), offsetMs), compile(tsdb, childAt(node, -1), offsetMs)]
   const operator = childAt(node, 1).text.toLowerCase()
   // The parser takes the sign for the literal's, and would answer 4 where Prometheus answers -4.
-  if (operator === '^' && /^[+-]/.test(childAt(node, 0).text)) throw new PromqlError('a signed number before ^ must be put in parentheses')
+  if (operator === '^' && /^[+-]/.test(childAt(node, 0).text))
+    throw new PromqlError('a signed number before ^ must be put in parentheses')
   return (atMs): PromqlValue => applyOperator(operator, left(atMs), right(atMs), matching)
 }

@@ -63,7 +63,10 @@ export function createTsdb({ clock, targets, intervalMs = 1000, retentionMs = 90
     scrape,
     async run(signal) {
       for (let due = clock.monotonic() + intervalMs; !signal.aborted; due += intervalMs) {
-        const slept = await clock.sleep(due - clock.monotonic(), signal).then(() => true, () => false)
+        const slept = await clock.sleep(due - clock.monotonic(), signal).then(
+          () => true,
+          () => false,
+        )
         if (slept) scrape()
       }
     },
@@ -88,7 +91,10 @@ function append(series: Series, value: number, now: number): Series {
 
 /** The same for equal labels in any order. */
 export const seriesKey = (labels: Labels): string =>
-  Object.keys(labels).toSorted().map((name) => `${name}=${labels[name] ?? ''}`).join('\n')
+  Object.keys(labels)
+    .toSorted()
+    .map((name) => `${name}=${labels[name] ?? ''}`)
+    .join('\n')
 
 /** Cuts in lumps: moving every array at every scrape would cost more than the samples it frees. */
 function forget(metrics: Map<string, Map<string, Series>>, before: number): void {

@@ -1,0 +1,142 @@
+import { canaryCrd } from '../api/crd.ts'
+import { resources } from '../kubernetes/resource.ts'
+import type { NewObject } from '../runtime/object.ts'
+import type { Load } from '../sandbox/load.ts'
+import type { KubeObject } from '../sandbox/objects.ts'
+import { CANARY, Chronicle } from './chronicle.ts'
+import { apply, happyIstio, moved, NAMESPACE } from './manifests.ts'
+import { countsOf, type Counts, minus, type Outcome } from './outcome.ts'
+import type { Stage } from './stage.ts'
+
+/** What the story is made of, for people. */
+export const ACTS = [
+  { title: 'One version serves', tells: 'Serin adopts v1 and pins every route to it. Beside it, the same release without Serin.' },
+  { title: 'A release that fails every request', tells: 'v2 starts dark and gets copies of GET requests, whose answers nobody sees.' },
+  { title: 'A failure that copies cannot show', tells: 'v3 answers GET and fails POST. Only GET is mirrored, so real users must tell: a few of them.' },
+  { title: 'A good release', tells: 'v4 passes every gate. The pods that were analysed become the pods that serve.' },
+] as const
+
+const BARE = 'without-serin'
+const HOST = 'shop.example'
+const BARE_HOST = 'bare.example'
+const BASE = ['service-a', 'service-b', 'service-c-v1'] as const
+const RPS = 100
+
+/** A story under way, as far as it has come. */
+export class Story {
+  readonly chronicle: Chronicle
+  /** From 1. */
+  act = 1
+  users: Load | undefined
+  bare: Load | undefined
+  readonly #stage: Stage
+  readonly #signal: AbortSignal
+
+  constructor(stage: Stage, signal: AbortSignal) {
+    this.#stage = stage
+    this.#signal = signal
+    this.chronicle = new Chronicle(stage.sandbox.cluster.reader, stage.clock.now)
+  }
+
+  /** Plays all four acts; rejects where one does not come to its end. */
+  async play(): Promise<Outcome> {
+    const [bare] = await Promise.all([this.#failWithoutSerin(), this.adopt()])
+    const acts = [this.#users()]
+    await this.#release('v2', 2)
+    acts.push(this.#users())
+    await this.#release('v3', 3)
+    acts.push(this.#users())
+    const analysed = await this.#release('v4', 4)
+    acts.push(this.#users())
+    return this.#outcome(bare, acts, analysed)
+  }
+
+  /** Act 1: users, services and v1; then the operator, and the Canary. */
+  async adopt(): Promise<void> {
+    const { stage, chronicle } = { stage: this.#stage, chronicle: this.chronicle }
+    await this.#apply([canaryCrd() as NewObject, ...happyIstio('namespace', ...BASE, 'gateway')], 'service-a, service-b and service-c-v1')
+    await this.#reachable(NAMESPACE, HOST, 3)
+    this.users = stage.startLoad(HOST, RPS, this.#signal)
+    stage.startOperator()
+    await this.#apply(happyIstio('canary'), 'the Canary of service-c')
+    await stage.until('the Canary to adopt v1', () => chronicle.status?.phase === 'Idle')
+  }
+
+  /** Applies a version and follows it to its end; returns the uids of the pods that were analysed. */
+  async #release(version: 'v2' | 'v3' | 'v4', act: number): Promise<readonly string[]> {
+    const { stage, chronicle } = { stage: this.#stage, chronicle: this.chronicle }
+    this.act = act
+    await this.#apply(happyIstio(`service-c-${version}`), `service-c-${version}`)
+    await stage.until(`${version} to be analysed`, () => chronicle.reached(version) >= 0)
+    const analysed = this.#pods(version).map(({ metadata }) => metadata.uid ?? '')
+    await stage.until(`the end of ${version}`, () => this.#isOver(version), 90_000)
+    return analysed
+  }
+
+  #isOver(version: string): boolean {
+    const { status } = this.chronicle
+    if (status?.phase === 'Failed') return status.failed?.revision === version
+    return status?.phase === 'Idle' && status.stableRevision === version && status.previous === undefined && this.#pods('v1').length === 0
+  }
+
+  /** The same manifests and the same faulty release, with neither a Canary nor a VirtualService for service-c. */
+  async #failWithoutSerin(): Promise<Counts> {
+    const names = ['namespace', ...BASE, 'service-c-v2', 'gateway']
+    await apply(this.#stage.client, moved(happyIstio(...names), BARE, BARE_HOST), this.#signal)
+    await this.#reachable(BARE, BARE_HOST, 4)
+    const stop = new AbortController()
+    const load = (this.bare = this.#stage.startLoad(BARE_HOST, RPS / 3, stop.signal))
+    await this.#stage.until('traffic without Serin', () => countsOf(load).answered >= 120)
+    stop.abort()
+    await this.#stage.until('the last answers without Serin', () => countsOf(load).answered === load.total().sent)
+    await this.#stage.client.delete(resources.namespaces, BARE, {}, this.#signal)
+    await this.#stage.until(`namespace ${BARE} to go`, () => this.#stage.sandbox.cluster.reader.get('namespaces', '', BARE) === undefined)
+    return countsOf(load)
+  }
+
+  /** Every pod is ready, and a request through the gateway gets an answer: routes spread a moment later than pods. */
+  async #reachable(namespace: string, host: string, pods: number): Promise<void> {
+    const { sandbox, until } = this.#stage
+    const isReady = (pod: KubeObject) => JSON.stringify(pod['status']).includes('"type":"Ready","status":"True"')
+    await until(`${pods} pods in ${namespace}`, () => sandbox.cluster.reader.list('pods', namespace).filter(isReady).length >= pods)
+    const answers = () => sandbox.mesh.decide(sandbox.mesh.gateway(), { method: 'GET', host, path: '/', headers: {} }).destination !== undefined
+    await until(`a route to ${host}`, answers)
+  }
+
+  async #apply(objects: readonly NewObject[], what: string): Promise<void> {
+    await apply(this.#stage.client, objects, this.#signal)
+    this.chronicle.tell('Applied', what)
+  }
+
+  #pods(version: string): readonly KubeObject[] {
+    return this.#stage.sandbox.cluster.reader.list('pods', NAMESPACE).filter(({ metadata: { labels } }) => labels?.['app'] === CANARY && labels['version'] === version)
+  }
+
+  #users(): Counts {
+    return this.users === undefined ? { answered: 0, failed: 0 } : countsOf(this.users)
+  }
+
+  #outcome(bare: Counts, ends: readonly Counts[], analysed: readonly string[]): Outcome {
+    const { status } = this.chronicle
+    const steps = this.chronicle.settings?.steps ?? []
+    const fate = (revision: string) => {
+      const entry = status?.history.find((each) => each.revision === revision)
+      const step = steps[this.chronicle.reached(revision)]
+      return { revision, result: entry?.result ?? 'none', reason: entry?.reason ?? '', message: entry?.message ?? '', step: step?.name ?? 'dark', weight: step?.weight ?? 0 }
+    }
+    return {
+      bare,
+      users: ends.at(-1) ?? this.#users(),
+      acts: ends.map((end, index) => minus(end, ends[index - 1])),
+      fates: ['v2', 'v3', 'v4'].map(fate),
+      metV2: this.#stage.sandbox.mesh.tally(SERVICE).filter(({ version }) => version === 'v2').reduce((sum, { requests }) => sum + requests, 0),
+      stable: status?.stableRevision,
+      oldPods: this.#pods('v1').length,
+      analysed,
+      serving: this.#pods('v4').map(({ metadata }) => metadata.uid ?? ''),
+    }
+  }
+}
+
+/** The full name of the Service that is released. */
+export const SERVICE = `${CANARY}.${NAMESPACE}.svc.cluster.local`

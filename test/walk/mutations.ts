@@ -1,0 +1,89 @@
+import type { Pass } from '../../src/canary/decide.ts'
+import type { Action, RouteWrite } from '../../src/canary/decision.ts'
+import { factsOf } from '../../src/canary/facts.ts'
+import type { Tombstone } from '../../src/canary/ledger.ts'
+import type { World } from '../../src/canary/world.ts'
+import type { Mutation } from './model.ts'
+
+const LONG = 1e9
+
+/** The machine with one rule of docs/protocol.md taken out each: what the walk must not survive. */
+export const MUTATIONS: Readonly<Record<string, Mutation>> = {
+  '1, stamps: an older decided write to a Deployment or the rule lands': { world: stamped, live: false, hangs: 0.3, weights: { desired: 3, template: 0.2, edit: 0, delete: 0, recreate: 0, rule: 0, pods: 0, suspend: 0, second: 2 } },
+  '1, closing: capacity is taken away without a word in the VirtualService': { pass: withoutWrites(closes) , world: closed },
+  '3, the tombstone is written with the route': { pass: withoutTombstones(['2', '3', '4', '6']) },
+  '4, a wait belongs to content': { world: (world) => ({ ...world, ages: { ...world.ages, routes: LONG } }) },
+  '5, endpoints propagate too': { world: (world) => ({ ...world, ages: { ...world.ages, ready: longFor(world.ages.ready) } }) },
+  '5, and so do subsets': { world: (world) => ({ ...world, ages: { ...world.ages, subsets: longFor(world.ages.subsets) } }) },
+  '6, stable stands in the VirtualService': { world: stableFromStatus },
+  '7, every end but promotion, supersede and revert writes its tombstone': { pass: withoutTombstones(['5', '6']) },
+  '8, Promoting rolls back like Progressing': { pass: silentWhilePromoting },
+  '9, an older cache is not looked at': { stale: false, live: false },
+  '13, what protects users is never suspended': { pass: (pass, world) => (world.settings.suspend ? nothing(pass) : pass) },
+  '16, tombstones are kept per version': { pass: onlyLastTombstone },
+}
+
+function stamped(world: World): World {
+  const { ledger } = factsOf(world)
+  const rolled = (revision: string) => ledger.open[revision]?.rollout
+  const subsets = Object.entries(world.mesh.rule.subsets).map(([revision, stamp]) => [revision, rolled(revision) ?? stamp] as const)
+  return {
+    ...world,
+    workloads: world.workloads.map((workload) => ({ ...workload, stamp: rolled(workload.revision) ?? workload.stamp })),
+    mesh: { ...world.mesh, rule: { ...world.mesh.rule, subsets: Object.fromEntries(subsets) } },
+  }
+}
+
+/** Everything but stable and what is being rolled out counts as closed already. */
+function closed(world: World): World {
+  const { s, c, phase } = factsOf(world)
+  const kept = new Set([s, phase === 'Progressing' || phase === 'Promoting' ? c?.revision : undefined])
+  const routes = world.mesh.routes.map((route) => ({
+    ...route,
+    ledger: route.ledger && { ...route.ledger, open: Object.fromEntries(Object.entries(route.ledger.open).filter(([revision]) => kept.has(revision))) },
+  }))
+  return { ...world, mesh: { ...world.mesh, routes } }
+}
+
+function closes(action: Action): boolean {
+  return action.kind === 'routes' && action.writes.some(({ write }) => !write.lists && write.ledger.exposure === undefined && Object.keys(write.ledger.open).length === 1)
+}
+
+function withoutWrites(which: (action: Action) => boolean): (pass: Pass) => Pass {
+  return (pass) => (which(pass.decision.action) ? nothing(pass) : pass)
+}
+
+function withoutTombstones(rows: readonly string[]): (pass: Pass, world: World) => Pass {
+  return (pass, world) => {
+    if (!rows.includes(pass.decision.row)) return pass
+    const { failed } = factsOf(world).ledger
+    return rewritten(pass, (write) => ({ ...write, ledger: { ...write.ledger, failed } }))
+  }
+}
+
+function onlyLastTombstone(pass: Pass): Pass {
+  const last = (failed: Readonly<Record<string, Tombstone>>) => Object.fromEntries(Object.entries(failed).sort(([, a], [, b]) => b.at - a.at).slice(0, 1))
+  return rewritten(pass, (write) => ({ ...write, ledger: { ...write.ledger, failed: last(write.ledger.failed) } }))
+}
+
+function rewritten(pass: Pass, change: (write: RouteWrite) => RouteWrite): Pass {
+  const { action } = pass.decision
+  if (action.kind !== 'routes') return pass
+  const writes = action.writes.map((target) => ({ ...target, write: change(target.write) }))
+  return { ...pass, decision: { ...pass.decision, action: { ...action, writes, own: action.own && change(action.own) } } }
+}
+
+function stableFromStatus(world: World): World {
+  const stable = world.status?.stableRevision
+  if (stable === undefined) return world
+  const routes = world.mesh.routes.map((route) => ({ ...route, ledger: route.ledger && { ...route.ledger, stable } }))
+  return { ...world, mesh: { ...world.mesh, routes } }
+}
+
+function silentWhilePromoting(pass: Pass, world: World): Pass {
+  return factsOf(world).phase === 'Promoting' && pass.decision.row === '4' ? nothing(pass) : pass
+}
+
+const nothing = (pass: Pass): Pass => ({ ...pass, decision: { ...pass.decision, row: '-', action: { kind: 'none' } } })
+
+const longFor = (ages: Readonly<Record<string, number>>) => Object.fromEntries(Object.keys(ages).map((name) => [name, LONG]))

@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest'
+import { seededRandom } from '../../src/runtime/random.ts'
+import type { Mutation } from './model.ts'
+import { MUTATIONS } from './mutations.ts'
+import { Broken, Walk, type Counts } from './walk.ts'
+
+const SEED = process.env['SERIN_WALK_SEED'] ?? String(process.env['GITHUB_RUN_ID'] ?? '1')
+const STEPS = Number(process.env['SERIN_WALK_STEPS'] ?? 100_000)
+const EPISODE = 600
+
+export function walk(seed: string, steps: number, mutation: Mutation = {}): Counts {
+  const counts: Counts = {}
+  for (let done = 0, episode = 0; done < steps; episode++) {
+    const one = new Walk(seededRandom(`${seed}/${episode}`), mutation)
+    try {
+      for (let step = 0; step < EPISODE; step++, done++) one.step()
+      one.heal()
+    } catch (thrown) {
+      if (thrown instanceof Broken) throw new Broken(`seed ${seed}/${episode}: ${thrown.message}\n${one.trace.join('\n')}`)
+      throw thrown
+    }
+    for (const [name, count] of Object.entries(one.counts)) counts[name] = (counts[name] ?? 0) + count
+  }
+  return counts
+}
+
+describe('a random walk of two operators, users, Git, crashes, late writes and stale caches', () => {
+  it(`breaks no invariant in ${STEPS} steps from seed ${SEED}, and comes to rest after each`, () => {
+    const counts = walk(SEED, STEPS)
+    process.stdout.write(`walk: seed ${SEED}, ${STEPS} steps: ${JSON.stringify(counts)}\n`)
+    expect(counts['row 20']).toBeGreaterThan(50)
+  }, 300_000)
+})
+
+describe('the walk finds what each rule is there for', () => {
+  it.each(Object.entries(MUTATIONS))('without rule %s', (_rule, mutation) => {
+    expect(() => walk(SEED, 150_000, mutation)).toThrow(Broken)
+  }, 300_000)
+})
