@@ -17,13 +17,20 @@ export async function readLive(client: KubernetesClient, { world, input, snapsho
   const { namespace } = input.canary
   const wanted = new Set([...world.mesh.routes.flatMap(({ ledger }) => (ledger === undefined ? [] : [ledger.stable])), world.status?.rollout?.revision, action.kind === 'workload' ? action.revision : undefined])
   const names = world.workloads.filter(({ revision }) => wanted.has(revision)).map(({ name }) => name)
-  const managed = action.kind === 'routes' ? [] : world.mesh.routes.map(({ record }) => record.name)
-  const [deployments, rules, routes] = await Promise.all([
+  const [deployments, destinationRules, routed] = await Promise.all([
     reread(client, resources.deployments, { namespace, names, prune: pruneDeployment, objects: snapshot.deployments }, signal),
     reread(client, resources.destinationRules, { namespace, names: [ownName(input)], prune: pruneManagedFields, objects: snapshot.destinationRules }, signal),
-    reread(client, resources.virtualServices, { namespace, names: managed, prune: pruneManagedFields, objects: snapshot.virtualServices }, signal),
+    action.kind === 'routes' ? snapshot : readRoutes(client, { world, input, snapshot }, signal),
   ])
-  return { ...snapshot, deployments, destinationRules: rules, virtualServices: routes }
+  return { ...routed, deployments, destinationRules }
+}
+
+/** The snapshot with the managed VirtualServices read anew: what a refused write of them is decided on again. */
+export async function readRoutes(client: KubernetesClient, { world, input, snapshot }: Observation, signal: AbortSignal): Promise<Snapshot> {
+  const { namespace } = input.canary
+  const names = [...new Set([...world.mesh.routes.map(({ record }) => record.name), ownName(input)])]
+  const known = names.filter((name) => snapshot.virtualServices.some(({ metadata }) => metadata.namespace === namespace && metadata.name === name))
+  return { ...snapshot, virtualServices: await reread(client, resources.virtualServices, { namespace, names: known, prune: pruneManagedFields, objects: snapshot.virtualServices }, signal) }
 }
 
 type Wanted = {

@@ -10,6 +10,7 @@ import { factsOf } from '../canary/facts.ts'
 import { serviceHost } from '../istio/host-name.ts'
 import { serviceHosts } from '../istio/hosts.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
+import { isConflict, isInvalid } from '../kubernetes/errors.ts'
 import { resources } from '../kubernetes/resource.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Outcome } from '../runtime/controller.ts'
@@ -17,7 +18,7 @@ import type { Log } from '../runtime/log.ts'
 import { Ages } from './ages.ts'
 import type { Analyst } from './analyst.ts'
 import { commit, idOf } from './commit.ts'
-import { readLive, restsOnLive } from './live.ts'
+import { readLive, readRoutes, restsOnLive } from './live.ts'
 import { observe, snapshotOf, type Observation, type Snapshot, type Surroundings } from './observe.ts'
 import type { OwnWrites } from './own-writes.ts'
 import { scheduleProblem } from './schedule.ts'
@@ -41,6 +42,8 @@ export type ReconcileDeps = {
 }
 
 const DONE: Outcome = { kind: 'done' }
+/** Of a write of routes that others keep getting ahead of. */
+const MOST_TRIES = 4
 /** A cache that is behind, or a write that came to nothing: look again soon. */
 const SOON: Outcome = { kind: 'requeue', afterMs: 250 }
 
@@ -67,7 +70,7 @@ export class Reconciler {
   }
 
   async #pass(key: string, canary: Canary, settings: Settings, signal: AbortSignal): Promise<Outcome> {
-    const { analyst, log, client } = this.#deps
+    const { client } = this.#deps
     const cached = this.#observe(key, snapshotOf(this.#deps.stores, canary, settings, this.#deps.surroundings), settings)
     const first = decide(cached.world)
     this.#follow(key, cached)
@@ -78,12 +81,27 @@ export class Reconciler {
       pass = decide(observation.world)
       if (canonicalJson(pass.decision.action) !== canonicalJson(first.decision.action)) return SOON
     }
-    const { decision } = pass
-    const writes = await commit(this.#deps, observation, decision.action, signal)
-    if (writes > 0) analyst.wrote(key)
-    if (decision.action.kind !== 'none')
-      log.info({ canary: key, row: decision.row, action: decision.action.kind, writes, phase: pass.status.phase, step: pass.status.step, weight: pass.status.weight, reason: decision.reason }, 'decided')
-    return this.#tell(canary, pass, { wrote: writes > 0, signal })
+    return this.#act(key, observation, pass, { signal, tries: MOST_TRIES })
+  }
+
+  /** A refused write of routes is decided again on what stands there now, at once: nobody waits for a cache to roll back. */
+  async #act(key: string, observation: Observation, pass: Pass, { signal, tries }: { readonly signal: AbortSignal; readonly tries: number }): Promise<Outcome> {
+    const { analyst, client, log } = this.#deps
+    const { decision, status } = pass
+    try {
+      const writes = await commit(this.#deps, observation, decision.action, signal)
+      if (writes > 0) analyst.wrote(key)
+      if (decision.action.kind !== 'none')
+        log.info({ canary: key, row: decision.row, action: decision.action.kind, writes, phase: status.phase, step: status.step, weight: status.weight, reason: decision.reason }, 'decided')
+      return await this.#tell(observation.snapshot.canary, pass, { wrote: writes > 0, signal })
+    } catch (thrown) {
+      if (!isConflict(thrown) && !isInvalid(thrown)) throw thrown
+      log.debug({ canary: key, row: decision.row, err: thrown }, 'refused: somebody wrote first')
+      if (decision.action.kind !== 'routes' || tries === 0) return isConflict(thrown) ? SOON : Promise.reject(thrown)
+      const again = this.#observe(key, await readRoutes(client, observation, signal), observation.world.settings)
+      const next = decide(again.world)
+      return restsOnLive(next.decision.action) ? SOON : this.#act(key, again, next, { signal, tries: tries - 1 })
+    }
   }
 
   /** Status and events, after the write that they tell of. */

@@ -117,13 +117,20 @@ describe('what the managed lists have become', () => {
     expect(meshFacts(input).routes.map(({ content }) => content)).toEqual([expected])
   })
 
+  it('the only inserted route no longer a copy of the user’s', () => {
+    const input = edited(standing(inputOf([user]), { match: [...match, { method: { exact: 'PUT' } }] }), copy('match', (one) => ({ ...one, timeout: '9s' })))
+    expect(meshFacts(input).routes.map(({ content }) => content)).toEqual(['outdated'])
+  })
+
   it('a ledger copied with its object, or one that cannot be read, is lost', () => {
     const [object] = standing(inputOf([user])).virtualServices
     const copied = inputOf([], { virtualServices: [{ ...object!, metadata: { ...object!.metadata, uid: 'another' } }] })
     expect(meshFacts(copied).routes).toMatchObject([{ lost: true, ledger: undefined, reaches: ['v1'] }])
-    const broken = { ...object!, metadata: { ...object!.metadata, annotations: { 'serin.dev/ledger': '{"uid":' } } }
     const records = [{ namespace: 'test', name: 'reviews', mode: 'Route' as const, httpRoutes: ['main'] }]
-    expect(meshFacts(inputOf([], { virtualServices: [broken], records })).routes).toMatchObject([{ lost: true, ledger: undefined }])
+    for (const text of ['{"uid":', '[]', JSON.stringify({ ...ledger(), uid: 'uid-reviews', open: { v1: 'first' } }), JSON.stringify({ ...ledger(), uid: 'uid-reviews', exposure: {} })]) {
+      const broken = { ...object!, metadata: { ...object!.metadata, annotations: { 'serin.dev/ledger': text } } }
+      expect(meshFacts(inputOf([], { virtualServices: [broken], records })).routes).toMatchObject([{ lost: true, ledger: undefined }])
+    }
   })
 })
 
@@ -150,6 +157,26 @@ describe('who is reached', () => {
     expect(meshFacts(input).covered).toBe(covered)
     expect(meshFacts(input).reached.includes('*')).toBe(!covered)
   })
+})
+
+it('a subset still reaches its revision when the Deployment is gone, and nobody when the revision is another', () => {
+  const input = standing(inputOf([{ route: [to()] }]), { weight: 10 })
+  const own = destinationRule('serin-reviews', { subsets: [{ name: 'serin-v2', labels: { version: 'v2' } }] })
+  expect(meshFacts({ ...input, destinationRules: [rule, own], revisions: input.revisions.slice(0, 1) }).reached).toEqual(['v1', 'v2'])
+})
+
+it('routes of another namespace are reached by, but never written', () => {
+  const far = virtualService('far', [{ route: [to('one', undefined, HOST)] }], {}, { namespace: 'other' })
+  expect(meshFacts(inputOf([], { virtualServices: [far] }))).toMatchObject({ routes: [], reached: ['v1'], namedByUser: ['v1'], covered: true })
+})
+
+it('of several ledgers the one with the most promotions says who is stable', () => {
+  const [older] = standing(inputOf([{ name: 'main', route: [to()] }])).virtualServices
+  const next = meshInput({ virtualServices: [virtualService('gate', [{ route: [to()] }], { gateways: ['gate'] })] })
+  const patch = routePatch(next, { namespace: 'test', name: 'gate' }, { ledger: { ...ledger(), stable: 'v2', promotions: 1 }, lists: true, adopt: true })
+  const gate = applyPatch(deepClone(next.virtualServices[0]!), deepClone(patch!)).newDocument
+  const fresh = virtualService('fresh', [{ name: 'new', route: [to('two')] }, { name: 'old', route: [to('one')] }], { gateways: ['gate'] })
+  expect(managed(inputOf([], { virtualServices: [older!, gate, fresh] }))).toEqual(['new', 'default', 'main'])
 })
 
 describe('the revision that the routes name at first', () => {

@@ -36,7 +36,7 @@ describe('refused before anything moves', () => {
     ['ExportToNarrower', 'an export to fewer namespaces than the Service', { virtualServices: [virtualService('reviews', [{ route: open }], { exportTo: ['.'] })], destinationRules: [] }, /exportTo/],
     ['TcpOrTlsRoute', 'a TCP route', virtualServices(virtualService('t', [], { hosts: ['x'], tcp: [{ route: open }] })), /tcp route/],
     ['TcpOrTlsRoute', 'a TLS route, of any namespace', virtualServices(virtualService('t', [], { hosts: ['x'], tls: [{ route: open }] }, elsewhere)), /tls route/],
-    ['HTTPRoute', 'an HTTPRoute that has the Service as a backend', { httpRoutes: [httpRoute({ rules: [{ backendRefs: [{ name: 'reviews', port: 80 }] }] })] }, /test\/gw/],
+    ['HTTPRoute', 'an HTTPRoute that has the Service as a backend', { httpRoutes: [httpRoute({ rules: [{ backendRefs: [{ name: 'ratings' }, { name: 'reviews', port: 80 }] }] })] }, /test\/gw/],
     ['HTTPRoute', 'an HTTPRoute for the Service’s callers', { httpRoutes: [httpRoute({ parentRefs: [{ kind: 'Service', group: '', name: 'reviews' }] })] }, /test\/gw/],
     ['DelegateRoute', 'a delegate', virtualServices(virtualService('part', [{ route: open }], { hosts: [] })), /delegate/],
     ['DelegateRoute', 'a root', { virtualServices: [virtualService('reviews', [{ delegate: { name: 'part' } }])] }, /delegates/],

@@ -157,6 +157,12 @@ describe('the patch of a managed route', () => {
     expect(httpOf(after(input, write({ match: [{ uri: { exact: '/b' } }] }, { adopt: true })))).toHaveLength(1)
   })
 
+  it('names the promoted revision once, whatever exposure the ledger still speaks of', () => {
+    const pinned = after(inputOf([{ name: 'main', route: [to()] }]), write(undefined, { adopt: true }))
+    const promoted = after(pinned, { ...write(), ledger: { ...ledger({ weight: 50, match: [{ method: { exact: 'GET' } }] }), stable: 'v2' } })
+    expect(httpOf(promoted)).toEqual([{ name: 'main', route: [to('serin-v2')] }])
+  })
+
   it('adopts no list that names our subsets: of a lost annotation they become one destination without subset', () => {
     const raised = after(inputOf([{ name: 'main', route: [to()] }]), write({ weight: 10 }, { adopt: true }))
     const bare = { ...raised, virtualServices: raised.virtualServices.map((object) => ({ ...object, metadata: { ...object.metadata, annotations: {} } })) }
