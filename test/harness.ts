@@ -92,6 +92,11 @@ export class Harness {
     return process
   }
 
+  /** Aborts when the test is over. */
+  get ended(): AbortSignal {
+    return this.#stop.signal
+  }
+
   stop(): void {
     for (const process of this.#processes) process.kill()
     this.#stop.abort(new Error('the test is over'))

@@ -6,6 +6,7 @@ import type { Failure } from './guards.ts'
 import type { Exposure, Ledger, Tombstone } from './ledger.ts'
 import { stepAt } from './steps.ts'
 import type { RouteFacts } from './world.ts'
+import { instant } from './instant.ts'
 
 type Outcome = Omit<Decision, 'row'>
 type RoutesAction = Extract<Action, { kind: 'routes' }>
@@ -132,7 +133,7 @@ export function start(facts: Facts, t: Target, extra: Change = {}): Outcome {
 
 /** The record of a rollout that begins now. */
 export function rolloutFrom({ world }: Facts, t: Target): RolloutStatus {
-  const at = new Date(world.now).toISOString()
+  const at = instant(world.now)
   const name = stepAt(world.settings, 0)?.name
   return {
     revision: t.revision,
@@ -151,8 +152,8 @@ export function ended(facts: Facts, result: HistoryEntry['result'], failure?: Fa
     revision: c?.revision ?? '',
     result,
     ...(failure === undefined ? {} : { reason: failure.reason, message: failure.message.slice(0, 256) }),
-    startedAt: world.status?.rollout?.startedAt ?? new Date(world.now).toISOString(),
-    endedAt: new Date(world.now).toISOString(),
+    startedAt: world.status?.rollout?.startedAt ?? instant(world.now),
+    endedAt: instant(world.now),
   }
   return { rollout: null, history: [entry, ...(world.status?.history ?? [])].slice(0, MOST_HISTORY) }
 }
@@ -161,7 +162,7 @@ export function ended(facts: Facts, result: HistoryEntry['result'], failure?: Fa
 export function promoted(facts: Facts): Pick<Outcome, 'change' | 'events'> {
   const { world, c } = facts
   const old = world.status?.stableRevision ?? ''
-  const until = new Date(world.now + world.settings.previousDelayMs).toISOString()
+  const until = instant(world.now + world.settings.previousDelayMs)
   return {
     change: { ...ended(facts, 'Promoted'), previous: { revision: old, until }, last: c?.revision ?? '' },
     events: [normal('Promoted', `${c?.revision ?? ''} is stable; ${old} stays at full size until ${until}`)],

@@ -2,6 +2,7 @@ import type { Condition } from '../api/canary.ts'
 import type { Hold } from './decision.ts'
 import { isContested, isNamed, tombstoneOf, type Facts } from './facts.ts'
 import { stableAnswers, whyRollBack } from './guards.ts'
+import { instant } from './instant.ts'
 
 type State = readonly [status: Condition['status'], reason: string, message: string]
 
@@ -23,7 +24,7 @@ export function conditionsOf(facts: Facts, hold: Hold | undefined): readonly Con
 /** One condition, with the time of its last change of status kept. */
 export function condition({ world }: Pick<Facts, 'world'>, type: string, [status, reason, message]: State): Condition {
   const before = world.status?.conditions.find((known) => known.type === type)
-  const since = before?.status === status ? before.lastTransitionTime : new Date(world.now).toISOString()
+  const since = before?.status === status ? before.lastTransitionTime : instant(world.now)
   return { type, status, reason, message, lastTransitionTime: since }
 }
 
@@ -47,16 +48,28 @@ function promoted(facts: Facts): State {
 }
 
 function degraded(facts: Facts): State {
-  const { world, s, stable, seen, c } = facts
-  const recorded = seen.find(({ revision }) => revision === s)?.hash
-  if (facts.adopted && !stableAnswers(facts)) {
-    const failing = c !== undefined && isNamed(facts, c.revision) && whyRollBack(facts) !== undefined
-    return ['True', 'NoStableEndpoint', failing ? 'the canary fails and stable has no ready pod: there is no way back' : `no pod of stable ${s ?? ''} is ready`]
-  }
-  if (isContested(facts)) return ['True', 'RouteContested', 'others keep changing the managed routes: see docs/gitops.md']
-  if (facts.adopted && stable !== undefined && recorded !== undefined && recorded !== '' && recorded !== stable.hash)
-    return ['True', 'StableChangedInPlace', `the template of ${stable.name} was changed while it serves: nothing was analysed; make it a version of its own`]
-  if (world.evidence.blindSince !== undefined) return ['True', 'PrometheusBlind', `no check has seen anything since ${new Date(world.evidence.blindSince).toISOString()}`]
-  if (world.evidence.darkReached !== undefined) return ['True', 'DarkPodsReached', world.evidence.darkReached]
-  return ['False', 'AsExpected', '']
+  const found = noWayBack(facts) ?? contested(facts) ?? changedInPlace(facts) ?? blind(facts) ?? reachedInTheDark(facts)
+  return found === undefined ? ['False', 'AsExpected', ''] : ['True', ...found]
 }
+
+type Trouble = readonly [reason: string, message: string] | undefined
+
+function noWayBack(facts: Facts): Trouble {
+  if (!facts.adopted || stableAnswers(facts)) return undefined
+  const failing = facts.c !== undefined && isNamed(facts, facts.c.revision) && whyRollBack(facts) !== undefined
+  return ['NoStableEndpoint', failing ? 'the canary fails and stable has no ready pod: there is no way back' : `no pod of stable ${String(facts.s)} is ready`]
+}
+
+const contested = (facts: Facts): Trouble => (isContested(facts) ? ['RouteContested', 'others keep changing the managed routes: see docs/gitops.md'] : undefined)
+
+function changedInPlace({ adopted, stable, seen, s }: Facts): Trouble {
+  const known = seen.find(({ revision }) => revision === s)
+  if (!adopted || stable === undefined || known === undefined || known.hash === stable.hash || known.generation === stable.generation) return undefined
+  return ['StableChangedInPlace', `the template of ${stable.name} was changed while it serves: nothing was analysed; make it a version of its own`]
+}
+
+const blind = ({ world }: Facts): Trouble =>
+  world.evidence.blindSince === undefined ? undefined : ['PrometheusBlind', `no check has seen anything since ${instant(world.evidence.blindSince)}`]
+
+const reachedInTheDark = ({ world }: Facts): Trouble =>
+  world.evidence.darkReached === undefined ? undefined : ['DarkPodsReached', world.evidence.darkReached]

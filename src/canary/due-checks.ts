@@ -32,10 +32,7 @@ export type CheckPlan = {
 export function dueChecks(facts: Facts): CheckPlan | undefined {
   const { c, canary, exposure, phase, world } = facts
   if (c === undefined || canary === undefined || (phase !== 'Progressing' && phase !== 'Promoting')) return undefined
-  const { settings, status, ages, now } = world
-  const step = currentStep(facts)
-  const same = status?.step === stepShown(facts)
-  const startedAt = same ? status?.rollout?.stepStartedAt : undefined
+  const { settings, ages } = world
   return {
     rollout: c.rollout,
     step: stepKey(facts),
@@ -43,15 +40,21 @@ export function dueChecks(facts: Facts): CheckPlan | undefined {
     metrics: settings.analysis.metrics,
     workload: canary.name,
     reporter: exposure !== undefined && exposure.weight > 0 ? 'source' : 'destination',
-    minRequests: step?.minRequests ?? 0,
+    minRequests: currentStep(facts)?.minRequests ?? 0,
     initialDelayMs: settings.analysis.initialDelayMs,
     exposed: exposure !== undefined,
     countsInMs: Math.max(0, settings.propagationMs - ages.routes),
-    stepStartedAt: startedAt === undefined ? now : Date.parse(startedAt),
-    observedMs: same && status?.rollout?.observed !== undefined ? parseDuration(status.rollout.observed) : 0,
     propagationMs: settings.propagationMs,
-    remembered: same ? (status?.checks ?? []) : [],
+    ...remembered(facts),
   }
+}
+
+/** What status knows of this very step; of a step that it has not heard of, nothing. */
+function remembered(facts: Facts): Pick<CheckPlan, 'stepStartedAt' | 'observedMs' | 'remembered'> {
+  const { status, now } = facts.world
+  const { stepStartedAt, observed } = status?.step === stepShown(facts) ? (status.rollout ?? {}) : {}
+  if (status === undefined || stepStartedAt === undefined) return { stepStartedAt: now, observedMs: 0, remembered: [] }
+  return { stepStartedAt: Date.parse(stepStartedAt), observedMs: observed === undefined ? 0 : parseDuration(observed), remembered: status.checks }
 }
 
 /** Names what is exposed in this rollout. */

@@ -3,6 +3,7 @@ import type { Exposure, Ledger, Tombstone } from './ledger.ts'
 import { isPromoting, podsNeeded } from './steps.ts'
 import { knownHash, seenVersions, stableLast } from './versions.ts'
 import { EVERY_POD, type RouteFacts, type Workload, type World } from './world.ts'
+import { instant } from './instant.ts'
 
 /** The letters of the protocol, derived anew in every pass from what stands in the objects. */
 export type Facts = {
@@ -86,17 +87,24 @@ export const undoneNow = ({ ledger, world }: Facts): readonly number[] =>
 
 /** Why `revision` may not be named with `pods` pods: the guard `fit` of the protocol. Undefined when it is fit. */
 export function unfit(facts: Facts, revision: string, pods = 1): string | undefined {
-  const { ages, mesh, settings, workloads } = facts.world
   const rollout = facts.ledger.open[revision]?.rollout
-  const deployment = workload(workloads, revision)
+  const deployment = workload(facts.world.workloads, revision)
   if (rollout === undefined) return `${revision} is not open`
   if (deployment === undefined) return `${revision} has no Deployment`
-  if (deployment.stamp !== rollout) return `Deployment ${deployment.name} is not stamped for this rollout`
-  if (mesh.rule.subsets[revision] !== rollout || !mesh.rule.conform) return `the rule has no subset for ${revision} yet`
-  if (!deployment.settled || deployment.ready < pods) return `${deployment.ready} of ${Math.max(pods, deployment.replicas)} pods of ${revision} are ready`
+  return unstamped(facts, deployment, rollout) ?? unready(deployment, pods) ?? unspread(facts, revision)
+}
+
+function unstamped({ world: { mesh } }: Facts, { name, revision, stamp }: Workload, rollout: string): string | undefined {
+  if (stamp !== rollout) return `Deployment ${name} is not stamped for this rollout`
+  return mesh.rule.subsets[revision] === rollout && mesh.rule.conform ? undefined : `the rule has no subset for ${revision} yet`
+}
+
+const unready = ({ revision, settled, ready, replicas }: Workload, pods: number): string | undefined =>
+  settled && ready >= pods ? undefined : `${ready} of ${Math.max(pods, replicas)} pods of ${revision} are ready`
+
+function unspread({ world: { ages, settings } }: Facts, revision: string): string | undefined {
   if ((ages.subsets[revision] ?? 0) < settings.propagationMs) return `the subset of ${revision} is spreading`
-  if ((ages.ready[revision] ?? 0) < settings.propagationMs) return `the endpoints of ${revision} are spreading`
-  return undefined
+  return (ages.ready[revision] ?? 0) < settings.propagationMs ? `the endpoints of ${revision} are spreading` : undefined
 }
 
 /** Why capacity of `revision` may not be taken away: the guard `idle` of the protocol. Undefined when it is idle. */
@@ -161,7 +169,7 @@ function stableToBe({ mesh, workloads, settings }: Pick<World, 'mesh' | 'workloa
 }
 
 function seenNow({ status, workloads, now }: World, s: string | undefined, adopted: boolean): readonly SeenVersion[] {
-  const time = new Date(now).toISOString()
+  const time = instant(now)
   if (!adopted || status === undefined) return s === undefined ? [] : stableLast(seenVersions([], workloads, s, time), s)
   return seenVersions(status.seen, workloads, s, time)
 }

@@ -16,12 +16,15 @@ export function statusDisagrees(facts: Facts): Outcome | undefined {
   const { world, s, c } = facts
   const action = { kind: 'status', live: true } as const
   const known = world.status?.stableRevision
-  if (known !== undefined && known !== s && c?.revision === s) return outcome(`${s ?? ''} was promoted`, { action, ...promoted(facts) })
-  const exposed = world.mesh.routes.find((route) => route.ledger?.exposure !== undefined)?.ledger?.exposure?.revision
+  if (known !== undefined && known !== s && c?.revision === s) return outcome(`${String(s)} was promoted`, { action, ...promoted(facts) })
+  const exposed = exposedRevision(facts)
   if (exposed !== undefined && exposed !== c?.revision && exposed !== s)
     return outcome(`the routes speak of a rollout of ${exposed}`, { action, change: { rollout: rolloutOf(facts, exposed), stepStarted: true } })
-  return known === s ? undefined : outcome(`the routes say that ${s ?? 'nothing'} is stable`, { action })
+  return known === s ? undefined : outcome(`the routes say that ${String(s)} is stable`, { action })
 }
+
+const exposedRevision = ({ world }: Facts): string | undefined =>
+  world.mesh.routes.map(({ ledger }) => ledger?.exposure?.revision).find((revision) => revision !== undefined)
 
 /** The rollout that an opening names after its revision and its start. */
 function rolloutOf(facts: Facts, revision: string): RolloutStatus {

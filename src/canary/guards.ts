@@ -33,18 +33,16 @@ function lostCanary(facts: Facts): Failure | undefined {
 
 /** Deadlines run on the wall clock from what stands in status: no restart makes them longer. */
 function overdue({ world }: Facts): Failure | undefined {
-  const rollout = world.status?.rollout
+  const { rollout, message = '' } = world.status ?? {}
   if (rollout === undefined) return undefined
-  const { deadlineMs } = presentStep(world.settings, rollout.stepIndex) ?? {}
-  const since = rollout.stepStartedAt
-  if (deadlineMs !== undefined && since !== undefined && world.now > Date.parse(since) + deadlineMs)
-    return { reason: 'Deadline', message: `step ${rollout.stepName ?? rollout.stepIndex + 1} was not over by its deadline: ${world.status?.message ?? ''}` }
-  if (rollout.waitingFor === 'Pods' && rollout.until !== undefined && world.now > Date.parse(rollout.until))
-    return { reason: 'ProgressDeadline', message: world.status?.message ?? 'pods did not become ready in time' }
-  return undefined
+  const { stepIndex, stepName, stepStartedAt, waitingFor, until } = rollout
+  const { deadlineMs } = stepAt(world.settings, stepIndex) ?? {}
+  if (deadlineMs !== undefined && isPast(world.now, stepStartedAt, deadlineMs))
+    return { reason: 'Deadline', message: `step ${stepName ?? stepIndex + 1} was not over by its deadline: ${message}` }
+  return waitingFor === 'Pods' && isPast(world.now, until, 0) ? { reason: 'ProgressDeadline', message } : undefined
 }
 
-const presentStep = (settings: Facts['world']['settings'], index: number): Step | undefined => stepAt(settings, index)
+const isPast = (now: number, since: string | undefined, ms: number): boolean => since !== undefined && now > Date.parse(since) + ms
 
 function silent(facts: Facts): Failure | undefined {
   const { settings, evidence } = facts.world

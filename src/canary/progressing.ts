@@ -1,6 +1,6 @@
 import { ended, normal, openWithout, outcome, raise, rolloutFrom, start, waitFor, writeLedgers, writeRoutes } from './actions.ts'
 import type { Decision } from './decision.ts'
-import { busy, failureOf, floorOf, isNamed, podsFor, type Candidate, type Facts } from './facts.ts'
+import { busy, failureOf, floorOf, isNamed, podsFor, type Candidate, type Facts, type Target } from './facts.ts'
 import { belowFloor, isSuperseded, nextExposure, replanned, stableAnswers, startHold, stepHold, whyRollBack } from './guards.ts'
 
 type Outcome = Omit<Decision, 'row'>
@@ -26,18 +26,25 @@ export function supersededWhileNamed(facts: Facts): Outcome | undefined {
 
 /** Row 14: the same once nobody meets it: its capacity goes, then what is wanted now is looked at. */
 export function supersededWhileDark(facts: Facts): Outcome | undefined {
-  const { c, t, s } = facts
+  const { c, t } = facts
   if (c === undefined || t === undefined || !isSuperseded(facts)) return undefined
   const reason = busy(facts, c.revision)
   if (reason !== undefined && !facts.world.mesh.namedByUser.includes(c.revision)) return waitFor({ waitingFor: 'Propagation', message: reason })
-  const stays = c.revert || t.revision === c.revision
-  const gone = c.revert ? undefined : close(facts, c) ?? (stays ? undefined : toZero(facts, c))
-  if (gone !== undefined) return gone
-  if (t.revision === s || failureOf(facts, t) !== undefined) return conclude(facts, t.revision === s ? 'Reverted' : 'Superseded')
-  const change = ended(facts, 'Superseded')
+  return withdraw(facts, c, t) ?? succeed(facts, c, t)
+}
+
+/** A revert leaves the previous stable as it found it; another template of one Deployment keeps its pods. */
+function withdraw(facts: Facts, c: Candidate, t: Target): Outcome | undefined {
+  if (c.revert) return undefined
+  return close(facts, c) ?? (t.revision === c.revision ? undefined : toZero(facts, c))
+}
+
+function succeed(facts: Facts, c: Candidate, t: Target): Outcome {
+  if (t.revision === facts.s) return conclude(facts, 'Reverted')
+  if (failureOf(facts, t) !== undefined) return conclude(facts, 'Superseded')
   return outcome(`${t.revision} supersedes ${c.revision}`, {
     action: { kind: 'status', live: false },
-    change: { ...change, rollout: rolloutFrom(facts, t), stepStarted: true },
+    change: { ...ended(facts, 'Superseded'), rollout: rolloutFrom(facts, t), stepStarted: true },
     events: [normal('Superseded', `${c.revision} superseded by ${t.revision}, which starts dark`)],
   })
 }
@@ -88,14 +95,17 @@ export function openAndSize(facts: Facts): Outcome | undefined {
   if (c === undefined || next === undefined || noWayOn(facts)) return undefined
   const isOpen = ledger.open[c.revision]?.rollout === c.rollout
   const pods = podsFor(facts, next)
-  if (isOpen && (canary === undefined || canary.replicas >= pods)) return undefined
+  const isSized = canary === undefined || canary.replicas >= pods
+  if (isOpen && isSized) return undefined
   if (world.ages.routes < world.settings.propagationMs) return waitFor({ waitingFor: 'Propagation', message: 'the last change of the routes is spreading' })
-  if (!isOpen) return outcome(`open ${c.revision}`, { action: writeLedgers(facts, opening(facts, c)) })
-  return outcome(`${canary?.name ?? ''} needs ${pods} pods`, {
-    action: { kind: 'workload', revision: c.revision, replicas: pods, stamp: c.rollout, live: false },
-    events: [normal('ScaledUp', `${canary?.name ?? ''} scaled to ${pods} before it takes more`)],
-  })
+  return isOpen ? grow(c, canary?.name, pods) : outcome(`open ${c.revision}`, { action: writeLedgers(facts, opening(facts, c)) })
 }
+
+const grow = (c: Candidate, name = '', pods: number): Outcome =>
+  outcome(`${name} needs ${pods} pods`, {
+    action: { kind: 'workload', revision: c.revision, replicas: pods, stamp: c.rollout, live: false },
+    events: [normal('ScaledUp', `${name} scaled to ${pods} before it takes more`)],
+  })
 
 /** Opened anew, an earlier failure of it is forgotten: somebody changed it or named it again. */
 function opening({ ledger }: Facts, c: Candidate) {

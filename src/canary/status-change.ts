@@ -18,7 +18,7 @@ function major(status: CanaryStatus) {
   const { observedGeneration, phase, step, weight, stableRevision, canaryRevision, previous, seen, failed, routes, history } = status
   const rollout = status.rollout && { ...status.rollout, observed: undefined, waitingFor: undefined, until: undefined }
   return {
-    ...{ observedGeneration, phase, step, weight, stableRevision, canaryRevision, previous, seen, failed, routes, history, rollout },
+    observedGeneration, phase, step, weight, stableRevision, canaryRevision, previous, seen, failed, routes, history, rollout,
     pods: status.rollout?.waitingFor === 'Pods' ? status.rollout.until : undefined,
     checks: status.checks.map(({ name, verdict }) => [name, verdict]),
     conditions: status.conditions.map(({ type, status: state, reason, observedGeneration: seenAt }) => [type, state, reason, seenAt]),

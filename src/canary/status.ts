@@ -3,114 +3,123 @@ import { formatDuration } from '../api/duration.ts'
 import { formatPercent } from '../api/percent.ts'
 import { conditionsOf } from './conditions.ts'
 import type { Decision, Hold } from './decision.ts'
+import { defined } from './defined.ts'
 import { stepShown } from './due-checks.ts'
 import { floorOf, type Facts } from './facts.ts'
+import { instant } from './instant.ts'
 import { stableLast } from './versions.ts'
-import type { Check, Workload } from './world.ts'
+import type { Check, Workload, World } from './world.ts'
 
 /** The status to show: everything that can be derived is derived anew, so that it can never drift from the objects. */
 export function projected(before: Facts, after: Facts, decision: Decision): CanaryStatus {
-  const { world, s, c, exposure, seen } = after
-  const weight = exposure?.weight ?? 0
+  const { world } = after
   const carried = world.status
-  const ordered = decision.change.last === undefined ? seen : stableLast(seen, decision.change.last)
   const begins = decision.change.stepStarted === true || (carried?.rollout !== undefined && carried.step !== stepShown(after))
   const rollout = rolloutNow(after, decision.hold, begins)
-  const failed = failedLast(after)
-  return {
+  return defined({
     phase: phaseShown(after),
     message: messageOf(after, decision).slice(0, 1024),
-    ...(rollout === undefined ? {} : { step: stepShown(after) }),
-    weight: formatPercent(weight),
-    ...(s === undefined || !after.adopted ? {} : { stableRevision: s, stable: revisionOf(after.stable, s, formatPercent(100 - weight), before.s === s ? carried?.stable?.since : undefined, world.now) }),
-    ...(c === undefined ? {} : { canaryRevision: c.revision, canary: revisionOf(after.canary, c.revision, formatPercent(weight), carried?.rollout?.startedAt, world.now) }),
+    step: rollout && stepShown(after),
+    weight: formatPercent(after.exposure?.weight ?? 0),
+    ...stableNow(before, after),
+    ...canaryNow(after),
     waits: [],
-    ...(carried?.previous === undefined ? {} : { previous: carried.previous }),
-    seen: after.adopted ? ordered.map((entry) => withFailure(after, entry)) : [],
-    ...(rollout === undefined ? {} : { rollout }),
-    ...(failed === undefined ? {} : { failed }),
-    routes: world.mesh.routes.filter(({ record }) => record.name !== '').map(({ record }) => record),
-    checks: c === undefined ? (carried?.checks ?? []) : begins ? [] : world.evidence.checks.map(checkShown),
+    previous: carried?.previous,
+    seen: seenNow(after, decision.change.last),
+    rollout,
+    failed: failedLast(after),
+    routes: recorded(after),
+    checks: checksNow(after, begins),
     history: carried?.history ?? [],
     conditions: conditionsOf(after, decision.hold),
-  }
+  })
 }
 
-function phaseShown({ world, phase }: Facts): CanaryPhase {
-  return world.settings.suspend ? 'Suspended' : phase
+/** A route is recorded once it carries a ledger: one that was never pinned cannot have lost it. */
+const recorded = ({ world }: Facts): CanaryStatus['routes'] =>
+  world.mesh.routes.filter(({ record, ledger, lost }) => record.name !== '' && (ledger !== undefined || lost)).map(({ record }) => record)
+
+/** Those of the step that stands; once the rollout is over, the last ones made. */
+function checksNow({ c, world }: Facts, begins: boolean): CanaryStatus['checks'] {
+  if (c === undefined) return world.status?.checks ?? []
+  return begins ? [] : world.evidence.checks.map(checkShown)
 }
+
+const phaseShown = ({ world, phase }: Facts): CanaryPhase => (world.settings.suspend ? 'Suspended' : phase)
 
 function messageOf(facts: Facts, { hold, reason, action }: Decision): string {
   if (hold !== undefined) return hold.message
-  if (facts.phase === 'Idle') return `${facts.s ?? ''} serves`
-  if (facts.phase === 'Failed') {
-    const failed = failedLast(facts)
-    return `${failed?.revision ?? ''} failed: ${failed?.message ?? failed?.reason ?? ''}; ${facts.s ?? ''} serves`
-  }
+  if (facts.phase === 'Idle') return `${String(facts.s)} serves`
+  if (facts.phase === 'Failed') return failureShown(facts)
   return action.kind === 'none' ? (facts.world.status?.message ?? reason) : reason
 }
 
-function revisionOf(deployment: Workload | undefined, revision: string, weight: string, since: string | undefined, now: number): RevisionStatus {
-  return {
-    revision,
-    ...(deployment === undefined ? {} : { workload: deployment.name, replicas: deployment.replicas, readyReplicas: deployment.ready }),
-    weight,
-    since: since ?? new Date(now).toISOString(),
-  }
+function failureShown(facts: Facts): string {
+  const { revision, message } = failedLast(facts) ?? { revision: 'a version', message: '' }
+  return `${revision} failed: ${message ?? ''}; ${String(facts.s)} serves`
 }
+
+function stableNow(before: Facts, { adopted, s, stable, exposure, world }: Facts) {
+  if (!adopted || s === undefined) return {}
+  const since = before.s === s ? world.status?.stable?.since : undefined
+  return { stableRevision: s, stable: revisionOf(s, stable, 100 - (exposure?.weight ?? 0), since ?? instant(world.now)) }
+}
+
+function canaryNow({ c, canary, exposure, world }: Facts) {
+  if (c === undefined) return {}
+  return { canaryRevision: c.revision, canary: revisionOf(c.revision, canary, exposure?.weight ?? 0, world.status?.rollout?.startedAt ?? instant(world.now)) }
+}
+
+const revisionOf = (revision: string, deployment: Workload | undefined, weight: number, since: string): RevisionStatus =>
+  defined({ revision, workload: deployment?.name, weight: formatPercent(weight), replicas: deployment?.replicas, readyReplicas: deployment?.ready, since })
 
 /** A step that begins starts its clock anew, also where the write that began it could not say so. */
 function rolloutNow(facts: Facts, hold: Hold | undefined, begins: boolean): RolloutStatus | undefined {
   const { world, exposure } = facts
   const rollout = facts.c === undefined ? undefined : world.status?.rollout
   if (rollout === undefined) return undefined
-  const { waitingFor: before, until: since, ...kept } = rollout
-  const floor = floorOf(facts)
-  const waitingFor = begins ? undefined : hold === undefined ? before : hold.waitingFor
-  const until = waitingFor === 'Pods' ? podsUntil(facts, before, since) : hold?.until === undefined ? undefined : new Date(hold.until).toISOString()
-  const stepIndex = Math.min(Math.max(exposure?.step ?? 0, 0), world.settings.steps.length - 1)
-  const stepName = world.settings.steps[stepIndex]?.name
-  return {
-    ...kept,
+  const { steps } = world.settings
+  const waitingFor = begins ? undefined : (hold ?? rollout).waitingFor
+  const stepIndex = Math.max(0, Math.min(exposure?.step ?? 0, steps.length - 1))
+  return defined({
+    revision: rollout.revision,
     stepIndex,
-    ...(stepName === undefined ? {} : { stepName }),
-    steps: world.settings.steps.length,
-    ...(begins ? { stepStartedAt: new Date(world.now).toISOString() } : {}),
-    observed: begins ? '0s' : formatDuration(Math.floor(world.evidence.observedMs / 1000) * 1000),
-    ...(floor === undefined ? {} : { stableReplicas: floor }),
-    ...(waitingFor === undefined ? {} : { waitingFor }),
-    ...(until === undefined ? {} : { until }),
-  }
+    stepName: steps[stepIndex]?.name,
+    steps: steps.length,
+    startedAt: rollout.startedAt,
+    ...(begins ? { stepStartedAt: instant(world.now), observed: '0s' } : { stepStartedAt: rollout.stepStartedAt, observed: observedNow(world) }),
+    stableReplicas: floorOf(facts),
+    waitingFor,
+    until: waitingFor === 'Pods' ? podsUntil(facts, rollout) : untilOf(hold),
+  })
 }
 
+const observedNow = ({ evidence }: World): string => formatDuration(Math.floor(evidence.observedMs / 1000) * 1000)
+
+const untilOf = (hold: Hold | undefined): string | undefined => (hold?.until === undefined ? undefined : instant(hold.until))
+
 /** The progress deadline runs from the moment pods were first waited for, whoever restarts in between. */
-function podsUntil({ world }: Facts, before: RolloutStatus['waitingFor'], since: string | undefined): string {
-  return before === 'Pods' && since !== undefined ? since : new Date(world.now + world.settings.progressDeadlineMs).toISOString()
+function podsUntil({ world }: Facts, { waitingFor, until }: RolloutStatus): string {
+  return waitingFor === 'Pods' && until !== undefined ? until : instant(world.now + world.settings.progressDeadlineMs)
 }
 
 function failedLast({ ledger, world }: Facts): CanaryStatus['failed'] {
   const latest = Object.entries(ledger.failed).sort(([, a], [, b]) => b.at - a.at)[0]
   if (latest === undefined) return undefined
   const [revision, { hash, reason, message, at }] = latest
-  const shown = world.status?.failed?.revision === revision && world.status.failed.hash === hash ? world.status.failed.at : undefined
-  return { revision, hash, reason, message, at: shown ?? new Date(at).toISOString() }
+  const known = world.status?.failed
+  const shown = known?.revision === revision && known.hash === hash ? known.at : undefined
+  return { revision, hash, reason, message, at: shown ?? instant(at) }
 }
 
-function withFailure({ ledger }: Facts, entry: CanaryStatus['seen'][number]): CanaryStatus['seen'][number] {
-  const { failed: _old, ...kept } = entry
-  const tombstone = ledger.failed[entry.revision]
-  return tombstone === undefined || tombstone.hash !== entry.hash ? kept : { ...kept, failed: tombstone.reason }
+function seenNow(facts: Facts, last: string | undefined): CanaryStatus['seen'] {
+  if (!facts.adopted) return []
+  const ordered = last === undefined ? facts.seen : stableLast(facts.seen, last)
+  return ordered.map((entry) => {
+    const tombstone = facts.ledger.failed[entry.revision]
+    return defined({ ...entry, failed: tombstone?.hash === entry.hash ? tombstone.reason : undefined })
+  })
 }
 
-const checkShown = (check: Check): CheckStatus => ({
-  name: check.name,
-  verdict: check.verdict,
-  ...(check.value === undefined ? {} : { value: check.value }),
-  bound: check.bound,
-  requests: check.requests,
-  needed: check.needed,
-  failures: check.failures,
-  ...(check.dryRun ? { dryRun: true } : {}),
-  message: check.message.slice(0, 256),
-  time: new Date(check.at).toISOString(),
-})
+const checkShown = ({ name, verdict, value, bound, requests, needed, failures, dryRun, message, at }: Check): CheckStatus =>
+  defined({ name, verdict, value, bound, requests, needed, failures, dryRun: dryRun ? true : undefined, message: message.slice(0, 256), time: instant(at) })

@@ -37,11 +37,9 @@ export const knownHash = (seen: readonly SeenVersion[], workload: Workload): str
   seen.find((entry) => entry.revision === workload.revision)?.hash ?? workload.hash
 
 function refreshed(entry: SeenVersion, workload: Workload | undefined, stable: string | undefined): SeenVersion {
-  if (workload === undefined) return entry
-  const { hash, ...place } = identityOf(workload)
-  const untouched = entry.uid === workload.uid && entry.generation === workload.generation
-  if (untouched) return entry
-  return { ...entry, ...place, hash: entry.revision === stable ? entry.hash : hash }
+  if (workload === undefined || (entry.uid === workload.uid && entry.generation === workload.generation)) return entry
+  const changedInPlace = entry.revision === stable && entry.hash !== workload.hash
+  return changedInPlace ? entry : { ...entry, ...identityOf(workload) }
 }
 
 const identityOf = (workload: Workload) => ({

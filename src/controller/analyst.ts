@@ -4,7 +4,7 @@ import type { CheckPlan } from '../canary/due-checks.ts'
 import type { Evidence } from '../canary/world.ts'
 import type { Prometheus } from '../prometheus/prometheus.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { askCounters, askMeshAnswers } from './ask.ts'
+import { askCounters, askMeshAnswers, type Answers } from './ask.ts'
 import { Examination } from './examination.ts'
 import { nextRun } from './schedule.ts'
 
@@ -17,6 +17,7 @@ export type AnalystOptions = {
   readonly onTick?: (lateMs: number, canaries: number) => void
 }
 
+type Failed = { readonly error: string }
 type Followed = { readonly examination: Examination; dueMs: number; busy: boolean }
 
 const USUAL_MS = 10 * 60_000
@@ -104,21 +105,27 @@ export class Analyst {
 
   /** Never throws: what cannot be seen is a blind tick. */
   async #examine(examinations: readonly Examination[], signal: AbortSignal): Promise<void> {
-    const { prometheus, clock } = this.#options
+    const { clock } = this.#options
     const intervalMs = intervalOf(examinations[0]?.plan.clock)
-    const judged = examinations.filter(({ plan }) => plan.metrics.length > 0)
     const at = () => ({ now: clock.now(), monotonicMs: clock.monotonic(), intervalMs })
+    const judged = examinations.filter(({ plan }) => plan.metrics.length > 0)
     for (const examination of examinations) if (!judged.includes(examination)) examination.look(NOTHING, at())
     if (judged.length === 0) return
-    const services = [...new Set(judged.map(({ service }) => service))]
-    const durations = judged.some(({ plan }) => plan.metrics.some(({ kind }) => kind === 'latency'))
-    const marked = await this.#mark(judged.filter(({ needsMarks }) => needsMarks), durations, signal)
-    const [counters, meshAnswers] = await Promise.all([askCounters(prometheus, services, { durations, signal }), this.#meshAnswers(judged, signal)])
-    const problem = marked ?? (counters.kind === 'error' ? counters.message : 'error' in meshAnswers ? meshAnswers.error : undefined)
+    const answers = await this.#ask(judged, signal)
     for (const examination of judged) {
-      if (problem !== undefined || counters.kind === 'error' || 'error' in meshAnswers) examination.blind(problem ?? '', clock.now(), intervalMs)
-      else examination.look({ ...counters.of(examination.service), meshAnswers }, at())
+      if ('error' in answers) examination.blind(answers.error, clock.now(), intervalMs)
+      else examination.look(answers.of(examination), at())
     }
+  }
+
+  async #ask(examinations: readonly Examination[], signal: AbortSignal): Promise<Failed | { readonly of: (examination: Examination) => Answers }> {
+    const durations = examinations.some(({ plan }) => plan.metrics.some(({ kind }) => kind === 'latency'))
+    const unmarked = await this.#mark(examinations.filter(({ needsMarks }) => needsMarks), durations, signal)
+    if (unmarked !== undefined) return { error: unmarked }
+    const services = [...new Set(examinations.map(({ service }) => service))]
+    const [counters, meshAnswers] = await Promise.all([askCounters(this.#options.prometheus, services, { durations, signal }), this.#meshAnswers(examinations, signal)])
+    if (counters.kind === 'error') return { error: counters.message }
+    return 'error' in meshAnswers ? meshAnswers : { of: ({ service }) => ({ ...counters.of(service), meshAnswers }) }
   }
 
   /** After a restart: what the counters stood at when each step began. */
@@ -133,7 +140,7 @@ export class Analyst {
   }
 
   /** What the mesh answered itself since the last tick of this clock. The first one, and each new rollout, looks ten minutes back. */
-  async #meshAnswers(examinations: readonly Examination[], signal: AbortSignal): Promise<readonly Growth[] | { readonly error: string }> {
+  async #meshAnswers(examinations: readonly Examination[], signal: AbortSignal): Promise<readonly Growth[] | Failed> {
     const { prometheus, clock } = this.#options
     const group = JSON.stringify(examinations[0]?.plan.clock)
     const samples = await askMeshAnswers(prometheus, { signal })

@@ -39,7 +39,7 @@ export async function commit(deps: CommitDeps, observation: Observation, action:
 async function commitRoutes(deps: CommitDeps, { input }: Observation, action: Extract<Action, { kind: 'routes' }>, signal: AbortSignal): Promise<number> {
   const patches = action.writes.flatMap(({ namespace, name, write }) => {
     const patch = routePatch(input, { namespace, name }, write)
-    return patch === undefined ? [] : [patched(deps, resources.virtualServices, `${namespace}/${name}`, patch, signal)]
+    return patch === undefined ? [] : [patched(deps, resources.virtualServices, { key: `${namespace}/${name}`, operations: patch, signal })]
   })
   const created = action.own === undefined ? [] : [create(deps, resources.virtualServices, ownRoute(input, action.own), signal)]
   return allOf([...patches, ...created])
@@ -51,7 +51,7 @@ async function commitRule(deps: CommitDeps, { input }: Observation, subsets: Rea
   const key = `${input.canary.namespace}/${ownName(input)}`
   await (write.kind === 'create'
     ? create(deps, resources.destinationRules, write.object, signal)
-    : patched(deps, resources.destinationRules, key, write.patch, signal))
+    : patched(deps, resources.destinationRules, { key, operations: write.patch, signal }))
   return 1
 }
 
@@ -72,7 +72,7 @@ async function commitWorkload(deps: CommitDeps, { world, snapshot }: Observation
     }),
     ...(action.replicas === undefined ? [] : [{ op: 'replace', path: '/spec/replicas', value: action.replicas } as const]),
   ]
-  await patched(deps, resources.deployments, `${namespace}/${object.metadata.name}`, operations, signal)
+  await patched(deps, resources.deployments, { key: `${namespace}/${object.metadata.name}`, operations, signal })
   return 1
 }
 
@@ -85,7 +85,9 @@ async function removeOwnRoute(deps: CommitDeps, { input, world }: Observation, s
   return 1
 }
 
-async function patched(deps: CommitDeps, resource: Resource, key: string, operations: readonly JsonPatchOperation[], signal: AbortSignal): Promise<void> {
+type Patch = { readonly key: string; readonly operations: readonly JsonPatchOperation[]; readonly signal: AbortSignal }
+
+async function patched(deps: CommitDeps, resource: Resource, { key, operations, signal }: Patch): Promise<void> {
   deps.writes.wrote(idOf(resource, key), await deps.client.jsonPatch(resource, key, operations, { signal }), deps.clock.monotonic())
 }
 

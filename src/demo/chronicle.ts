@@ -1,4 +1,4 @@
-import type { Canary, CanaryStatus } from '../api/canary.ts'
+import type { Canary, CanaryStatus, CheckStatus } from '../api/canary.ts'
 import { type Settings, settingsOf } from '../api/settings.ts'
 import type { ClusterReader, KubeObject, StoreEvent } from '../sandbox/objects.ts'
 import { NAMESPACE } from './manifests.ts'
@@ -24,6 +24,7 @@ export class Chronicle {
   readonly #startedMs: number
   readonly #moments: Moment[] = []
   readonly #reached = new Map<string, number>()
+  #checks: readonly CheckStatus[] = []
 
   constructor(reader: ClusterReader, now: () => number) {
     this.#reader = reader
@@ -61,6 +62,11 @@ export class Chronicle {
     return this.#moments.findLast((moment) => moment.reason === reason && moment.note.startsWith(start))
   }
 
+  /** The last checks of the steps; what is said of a release that is over says less. */
+  get checks(): readonly CheckStatus[] {
+    return this.#checks
+  }
+
   /** Writes down what the story itself does. */
   tell(reason: string, note: string): void {
     this.#moments.push({ atMs: this.elapsedMs, reason, note, warns: false })
@@ -78,6 +84,7 @@ export class Chronicle {
   /** Once it is rolled back, status says step 0 again. */
   #follow(status: CanaryStatus | undefined): void {
     if (status?.rollout === undefined || status.phase === 'RollingBack') return
+    if (status.phase === 'Progressing') this.#checks = status.checks
     this.#reached.set(status.rollout.revision, Number.parseInt(status.step ?? '0', 10) - 1)
   }
 

@@ -9,7 +9,9 @@ import { type Counts, countsOf, failedShare } from './outcome.ts'
 
 /** All that a frame shows. */
 export type Model = {
-  readonly act: { readonly number: number; readonly of: number; readonly title: string; readonly tells: string }
+  /** The present act, from 1. */
+  readonly act: number
+  readonly acts: readonly Act[]
   readonly elapsedMs: number
   readonly users: Stream | undefined
   readonly bare: Stream | undefined
@@ -17,6 +19,14 @@ export type Model = {
   readonly gates: readonly Gate[]
   readonly versions: readonly VersionView[]
   readonly moments: readonly Moment[]
+}
+
+/** A part of the story. */
+export type Act = {
+  readonly title: string
+  readonly tells: string
+  /** What users got in it; undefined before it has ended. */
+  readonly users: Counts | undefined
 }
 
 /** Requests as those who send them see them. */
@@ -56,13 +66,13 @@ export type VersionView = VersionTally & {
   readonly weight: number
 }
 
-/** What a load looks like from outside. */
-export function streamOf(load: Load): Stream {
-  const whole = load.history().slice(0, -1)
+/** What a load looks like from outside, at `nowMs` since the epoch. */
+export function streamOf(load: Load, nowMs: number): Stream {
+  const whole = load.history().filter(({ atMs }) => atMs + 1000 <= nowMs)
   return {
-    ...countsOf(load),
-    rps: whole.at(-1)?.sent ?? 0,
-    shares: whole.map(({ ok, errors }) => Object.values(errors).reduce((sum, each) => sum + each, 0)).map((failed, index) => failedShare({ failed, answered: whole[index]?.sent ?? 0 })),
+    ...countsOf(load.total()),
+    rps: whole.find(({ atMs }) => atMs + 2000 > nowMs)?.sent ?? 0,
+    shares: whole.map((second) => failedShare(countsOf(second))),
   }
 }
 
@@ -70,19 +80,29 @@ export function streamOf(load: Load): Stream {
 export function canaryOf(chronicle: Chronicle): CanaryView | undefined {
   const { status, settings } = chronicle
   if (status === undefined || settings === undefined) return undefined
-  const shown = status.rollout?.revision ?? (status.phase === 'Failed' ? status.failed?.revision : status.history[0]?.revision)
-  const failed = status.phase === 'Failed' || status.phase === 'RollingBack'
-  const over = status.phase === 'Idle' && status.history[0]?.result === 'Promoted'
+  const { phase, message = '', weight = '0%', rollout } = status
+  const failed = phase === 'Failed' || phase === 'RollingBack'
+  const revision = revisionOf(status)
   return {
-    phase: status.phase,
-    message: status.message ?? '',
-    revision: shown,
-    weight: status.weight ?? '0%',
+    phase,
+    message,
+    revision,
+    weight,
     steps: [...settings.steps.map(stepLabel), 'promoted'],
-    at: over ? settings.steps.length + 1 : status.phase === 'Promoting' ? settings.steps.length : shown === undefined ? -1 : chronicle.reached(shown),
-    done: failed ? 1 : doneOf(status, settings.steps[status.rollout?.stepIndex ?? 0]),
+    at: revision === undefined ? -1 : placeOf(status, settings.steps.length) ?? chronicle.reached(revision),
+    done: failed ? 1 : doneOf(status, settings.steps[rollout?.stepIndex ?? 0]),
     failed,
   }
+}
+
+/** The version whose release is, or was last, under way. */
+const revisionOf = ({ rollout, phase, failed, history }: CanaryStatus): string | undefined =>
+  rollout?.revision ?? (phase === 'Failed' ? failed?.revision : history[0]?.revision)
+
+/** Where a release stands that has passed every step. */
+function placeOf({ phase, history }: CanaryStatus, steps: number): number | undefined {
+  if (phase === 'Promoting') return steps
+  return phase === 'Idle' && history[0]?.result === 'Promoted' ? steps + 1 : undefined
 }
 
 const stepLabel = ({ name, weight, mirror, match }: Step): string =>
@@ -97,11 +117,11 @@ function doneOf({ rollout, checks }: CanaryStatus, step: Step | undefined): numb
 }
 
 /** Every gate of the Canary, with its last verdict where it has one. */
-export const gatesOf = ({ status, settings }: Chronicle): readonly Gate[] =>
+export const gatesOf = ({ settings, checks }: Chronicle): readonly Gate[] =>
   (settings?.analysis.metrics ?? []).map((metric) => ({
     name: metric.kind === 'latency' ? `${metric.name} p${metric.percentile}` : metric.name,
     bound: boundOf(metric),
-    check: status?.checks.find(({ name }) => name === metric.name),
+    check: checks.find(({ name }) => name === metric.name),
   }))
 
 const boundOf = ({ kind, max }: Metric): string => (kind === 'latency' ? `${max}ms` : formatPercent(max * 100))
@@ -117,9 +137,15 @@ export function versionOf(status: CanaryStatus | undefined, { version, pods, rea
 }
 
 function roleOf(status: CanaryStatus | undefined, version: string, pods: number): Role {
-  if (status?.stableRevision === version) return 'stable'
-  if (status?.seen.find(({ revision }) => revision === version)?.failed !== undefined) return 'failed'
-  if (status?.canaryRevision === version) return status.step?.startsWith('0/') === true ? 'dark' : 'canary'
-  if (status?.previous?.revision === version) return 'standby'
-  return pods === 0 && status !== undefined ? 'retired' : 'waiting'
+  if (status === undefined) return 'waiting'
+  const { stableRevision, canaryRevision, previous, seen, step } = status
+  const roles = [
+    ['stable', version === stableRevision],
+    ['failed', seen.some(({ revision, failed }) => revision === version && failed !== undefined)],
+    ['dark', version === canaryRevision && step?.startsWith('0/') === true],
+    ['canary', version === canaryRevision],
+    ['standby', version === previous?.revision],
+    ['retired', pods === 0],
+  ] as const
+  return roles.find(([, holds]) => holds)?.[0] ?? 'waiting'
 }

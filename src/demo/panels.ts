@@ -10,9 +10,20 @@ export function heading(title: string, columns: number, tail: Line = []): Line {
 }
 
 /** The story's place in itself, and what happens in it. */
-export function header({ act, elapsedMs }: Model, columns: number): readonly Line[] {
-  const place: Line = [['warnBadge', ' serin '], ['dim', `  act ${act.number} of ${act.of}  `], ['bold', act.title]]
-  return [spread(place, [['dim', seconds(elapsedMs)]], columns), fit([['plain', act.tells]], columns)]
+export function header({ act, acts, elapsedMs }: Model, columns: number): readonly Line[] {
+  const { title = '', tells = '' } = acts[act - 1] ?? {}
+  const place: Line = [['warnBadge', ' serin '], ['dim', `  act ${act} of ${acts.length}  `], ['bold', title]]
+  return [spread(place, [['dim', seconds(elapsedMs)]], columns), fit([['plain', tells]], columns)]
+}
+
+/** The whole story, as far as it has come. */
+export function storyline({ act, acts }: Model, columns: number): readonly Line[] {
+  const lines = acts.map(({ title, users }, index): Line => {
+    const [tone, mark]: Span = users !== undefined ? ['good', '✔'] : index + 1 === act ? ['warn', '▸'] : ['dim', '·']
+    const told: Span = users === undefined ? ['plain', ''] : [users.failed === 0 ? 'good' : 'bad', `${users.failed} of ${count(users.answered)}`]
+    return spread([[tone, `${mark} ${index + 1}  `], [index + 1 > act ? 'dim' : 'plain', title]], [told], columns)
+  })
+  return [heading('Story', columns, [['dim', 'users failed']]), ...lines]
 }
 
 /** What users get, beside what they get without Serin. */
@@ -25,12 +36,12 @@ function streamLine(name: string, stream: Stream | undefined, columns: number): 
   if (stream === undefined) return fit([title, ['dim', 'no requests yet']], columns)
   const failed = failedShare(stream)
   const tail: Line = [
-    ['dim', end(`${stream.rps}/s`, 7)],
+    ['dim', end(stream.rps === 0 ? 'ended' : `${stream.rps}/s`, 7)],
     [failed === 0 ? 'good' : failed < 0.01 ? 'plain' : 'bad', end(percent(failed), 8)],
     ['dim', start(` of ${count(stream.answered)} failed`, 19)],
   ]
   const room = Math.min(60, columns - 12 - lineWidth(tail))
-  return spread([title, ...sparkline(stream.shares.slice(-room))], tail, columns)
+  return [title, ...fit(sparkline(stream.shares.slice(-room)), room), ...tail]
 }
 
 const LEVELS = '▁▂▃▄▅▆▇█'
@@ -48,8 +59,9 @@ const PHASES: Readonly<Record<CanaryView['phase'], Tone>> = {
 /** The Canary: its phase, its steps and what it says. */
 export function canaryCard(canary: CanaryView | undefined, columns: number): readonly Line[] {
   if (canary === undefined) return [heading('Canary service-c', columns), fit([['dim', 'not applied yet']], columns), [], []]
-  const { phase, revision, weight, message, failed } = canary
-  const rolled: Line = revision === undefined ? [] : [['plain', `${revision} `], ['bold', weight.replace('%', ' %')], ['plain', ' ']]
+  const { phase, revision, message, failed, steps, at } = canary
+  const place = phase === 'Progressing' ? ` ${at < 0 ? 'dark' : `at ${steps[at] ?? ''}`}` : ''
+  const rolled: Line = revision === undefined ? [] : [['bold', revision], ['plain', `${place} `]]
   const tail: Line = [...rolled, [PHASES[phase], ` ${phase} `]]
   return [heading('Canary service-c', columns, tail), ...stepBar(canary, columns), fit([[failed ? 'bad' : 'plain', message]], columns)]
 }
@@ -102,7 +114,7 @@ const ROLES: Readonly<Record<Role, readonly [mark: string, tone: Tone]>> = {
 
 /** What each version carries, and how it answered users and copies. */
 export function versions(all: readonly VersionView[], columns: number): readonly Line[] {
-  const heads: Line = [['dim', `${end('pods', 5)}${start('  weight', columns - 67)}${end('users', 8)}${end('failed', 8)}${end('mirrored', 10)}${end('failed', 8)}`]]
+  const heads: Line = [['dim', `${end('pods', 5)}${start('  weight', columns - 53)}${end('users', 7)}${end('failed', 8)}${end('mirrored', 10)}${end('failed', 8)}`]]
   return [heading('Versions', columns, heads), ...all.map((version) => versionLine(version, columns))]
 }
 
@@ -110,7 +122,7 @@ function versionLine(version: VersionView, columns: number): Line {
   const { role, weight, pods, ready, requests, errors, mirrored, mirroredErrors } = version
   const [mark, tone] = ROLES[role]
   const title: Line = [[tone, `${mark} `], ['bold', start(version.version, 4)], [tone, start(role, 9)]]
-  const room = columns - 74
+  const room = columns - 61
   return spread(title, [
     [pods === 0 ? 'dim' : 'plain', end(`${ready}/${pods}`, 5)],
     ['plain', '  '],
@@ -137,7 +149,7 @@ export function events(moments: readonly Moment[], columns: number, rows: number
 /** When, what and why; the rest of a long note stands below it. */
 export function momentLines({ atMs, reason, note, warns }: Moment, columns: number): readonly Line[] {
   const tone = warns ? 'bad' : (TONES[reason] ?? 'plain')
-  const [first = '', ...rest] = wrap(note, columns - 22)
-  const when: Line = [['dim', `${end(seconds(atMs), 6)}  `], [tone, start(cut(reason, 13), 14)]]
-  return [[...when, [tone, first]], ...rest.map((text): Line => [['plain', ' '.repeat(22)], [tone, text]])]
+  const [first = '', ...rest] = wrap(note, columns - 23)
+  const when: Line = [['dim', `${end(seconds(atMs), 6)}  `], [tone, start(cut(reason, 14), 15)]]
+  return [[...when, [tone, first]], ...rest.map((text): Line => [['plain', ' '.repeat(23)], [tone, text]])]
 }

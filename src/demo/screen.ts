@@ -1,5 +1,5 @@
 import type { Model } from './model.ts'
-import { canaryCard, events, gates, header, streams, versions } from './panels.ts'
+import { canaryCard, events, gates, header, storyline, streams, versions } from './panels.ts'
 import { fit, type Line, paint } from './text.ts'
 
 /** The terminal's size, and whether it shows colours. */
@@ -26,8 +26,9 @@ function narrow(model: Model, columns: number, rows: number): readonly Line[] {
 
 function wide(model: Model, columns: number, rows: number): readonly Line[] {
   const top = [...header(model, columns), [], ...streams(model, columns), []]
-  const left = middle(model, LEFT).flatMap((block) => [...block, []])
-  const right = events(model.moments, columns - LEFT - 3, rows - top.length)
+  const room = rows - top.length
+  const left = [...middle(model, LEFT), storyline(model, LEFT)].flatMap((block) => [...block, []])
+  const right = events(model.moments, columns - LEFT - 3, room)
   const below = Array.from({ length: Math.max(left.length, right.length) }, (_, row): Line => [...fit(left[row] ?? [], LEFT + 3), ...(right[row] ?? [])])
   return [...top, ...below]
 }

@@ -47,8 +47,7 @@ export async function openStage(clock: Clock, signal: AbortSignal): Promise<Stag
   const sandbox = createSandbox({ clock, seed: 1, mode: 'http' })
   const stop = new AbortController()
   const ended = new Error('the stage was closed')
-  const listeners = await Promise.all([listen(sandbox.cluster), listenPrometheus(sandbox.prometheus), listenGateway(sandbox.mesh)])
-  const [api, prometheus, gateway] = listeners
+  const [api, prometheus, gateway] = await Promise.all([listen(sandbox.cluster), listenPrometheus(sandbox.prometheus), listenGateway(sandbox.mesh)])
   const running: Promise<void>[] = [sandbox.run(stop.signal)]
   const transport = nodeTransport({ baseUrl: api.url, clock })
   const client = createKubernetesClient({ transport, clock, random: seededRandom('demo'), timeoutMs: 5_000 })
@@ -86,7 +85,9 @@ export async function openStage(clock: Clock, signal: AbortSignal): Promise<Stag
     close: async () => {
       stop.abort(ended)
       await Promise.all(running)
-      await Promise.all(listeners.map((listener) => listener.close()))
+      prometheus.close()
+      gateway.close()
+      await api.close()
     },
   }
 }

@@ -2,10 +2,11 @@ import { canaryCrd } from '../api/crd.ts'
 import { resources } from '../kubernetes/resource.ts'
 import type { NewObject } from '../runtime/object.ts'
 import type { Load } from '../sandbox/load.ts'
-import type { KubeObject } from '../sandbox/objects.ts'
+import type { ClusterReader, KubeObject } from '../sandbox/objects.ts'
+import { isReady } from '../sandbox/route-pods.ts'
 import { CANARY, Chronicle } from './chronicle.ts'
 import { apply, happyIstio, moved, NAMESPACE } from './manifests.ts'
-import { countsOf, type Counts, minus, type Outcome } from './outcome.ts'
+import { countsOf, type Counts, type Fate, minus, type Outcome, sum } from './outcome.ts'
 import type { Stage } from './stage.ts'
 
 /** What the story is made of, for people. */
@@ -21,12 +22,14 @@ const HOST = 'shop.example'
 const BARE_HOST = 'bare.example'
 const BASE = ['service-a', 'service-b', 'service-c-v1'] as const
 const RPS = 100
+const CURTAIN_MS = 1_000
 
 /** A story under way, as far as it has come. */
 export class Story {
   readonly chronicle: Chronicle
-  /** From 1. */
+  /** The present act, from 1, and what users got in those that have ended. */
   act = 1
+  readonly ended: Counts[] = []
   users: Load | undefined
   bare: Load | undefined
   readonly #stage: Stage
@@ -41,14 +44,21 @@ export class Story {
   /** Plays all four acts; rejects where one does not come to its end. */
   async play(): Promise<Outcome> {
     const [bare] = await Promise.all([this.#failWithoutSerin(), this.adopt()])
-    const acts = [this.#users()]
-    await this.#release('v2', 2)
-    acts.push(this.#users())
-    await this.#release('v3', 3)
-    acts.push(this.#users())
-    const analysed = await this.#release('v4', 4)
-    acts.push(this.#users())
-    return this.#outcome(bare, acts, analysed)
+    await this.#end()
+    await this.#release('v2')
+    await this.#end()
+    await this.#release('v3')
+    await this.#end()
+    const analysed = await this.#release('v4')
+    await this.#end()
+    return this.#outcome(bare, analysed)
+  }
+
+  /** Takes down what users got in the act, and leaves its last picture for a moment. */
+  async #end(): Promise<void> {
+    this.ended.push(minus(this.#users(), sum(this.ended)))
+    await this.#stage.sleep(CURTAIN_MS)
+    if (this.act < ACTS.length) this.act += 1
   }
 
   /** Act 1: users, services and v1; then the operator, and the Canary. */
@@ -63,9 +73,8 @@ export class Story {
   }
 
   /** Applies a version and follows it to its end; returns the uids of the pods that were analysed. */
-  async #release(version: 'v2' | 'v3' | 'v4', act: number): Promise<readonly string[]> {
+  async #release(version: string): Promise<readonly string[]> {
     const { stage, chronicle } = { stage: this.#stage, chronicle: this.chronicle }
-    this.act = act
     await this.#apply(happyIstio(`service-c-${version}`), `service-c-${version}`)
     await stage.until(`${version} to be analysed`, () => chronicle.reached(version) >= 0)
     const analysed = this.#pods(version).map(({ metadata }) => metadata.uid ?? '')
@@ -86,18 +95,17 @@ export class Story {
     await this.#reachable(BARE, BARE_HOST, 4)
     const stop = new AbortController()
     const load = (this.bare = this.#stage.startLoad(BARE_HOST, RPS / 3, stop.signal))
-    await this.#stage.until('traffic without Serin', () => countsOf(load).answered >= 120)
+    await this.#stage.until('traffic without Serin', () => countsOf(load.total()).answered >= 120)
     stop.abort()
-    await this.#stage.until('the last answers without Serin', () => countsOf(load).answered === load.total().sent)
+    await this.#stage.until('the last answers without Serin', () => countsOf(load.total()).answered === load.total().sent)
     await this.#stage.client.delete(resources.namespaces, BARE, {}, this.#signal)
     await this.#stage.until(`namespace ${BARE} to go`, () => this.#stage.sandbox.cluster.reader.get('namespaces', '', BARE) === undefined)
-    return countsOf(load)
+    return countsOf(load.total())
   }
 
   /** Every pod is ready, and a request through the gateway gets an answer: routes spread a moment later than pods. */
   async #reachable(namespace: string, host: string, pods: number): Promise<void> {
     const { sandbox, until } = this.#stage
-    const isReady = (pod: KubeObject) => JSON.stringify(pod['status']).includes('"type":"Ready","status":"True"')
     await until(`${pods} pods in ${namespace}`, () => sandbox.cluster.reader.list('pods', namespace).filter(isReady).length >= pods)
     const answers = () => sandbox.mesh.decide(sandbox.mesh.gateway(), { method: 'GET', host, path: '/', headers: {} }).destination !== undefined
     await until(`a route to ${host}`, answers)
@@ -109,34 +117,44 @@ export class Story {
   }
 
   #pods(version: string): readonly KubeObject[] {
-    return this.#stage.sandbox.cluster.reader.list('pods', NAMESPACE).filter(({ metadata: { labels } }) => labels?.['app'] === CANARY && labels['version'] === version)
+    return podsOf(this.#stage.sandbox.cluster.reader).filter(({ metadata }) => metadata.labels?.['version'] === version)
   }
 
   #users(): Counts {
-    return this.users === undefined ? { answered: 0, failed: 0 } : countsOf(this.users)
+    return this.users === undefined ? { answered: 0, failed: 0 } : countsOf(this.users.total())
   }
 
-  #outcome(bare: Counts, ends: readonly Counts[], analysed: readonly string[]): Outcome {
-    const { status } = this.chronicle
-    const steps = this.chronicle.settings?.steps ?? []
-    const fate = (revision: string) => {
-      const entry = status?.history.find((each) => each.revision === revision)
-      const step = steps[this.chronicle.reached(revision)]
-      return { revision, result: entry?.result ?? 'none', reason: entry?.reason ?? '', message: entry?.message ?? '', step: step?.name ?? 'dark', weight: step?.weight ?? 0 }
-    }
+  #outcome(bare: Counts, analysed: readonly string[]): Outcome {
+    const { sandbox, operatorRequests } = this.#stage
+    const serving = this.#pods('v4')
+    const metV2 = sandbox.mesh.tally(SERVICE).filter(({ version }) => version === 'v2').map(({ requests }) => requests)
     return {
       bare,
-      users: ends.at(-1) ?? this.#users(),
-      acts: ends.map((end, index) => minus(end, ends[index - 1])),
-      fates: ['v2', 'v3', 'v4'].map(fate),
-      metV2: this.#stage.sandbox.mesh.tally(SERVICE).filter(({ version }) => version === 'v2').reduce((sum, { requests }) => sum + requests, 0),
-      stable: status?.stableRevision,
+      users: this.#users(),
+      acts: this.ended,
+      fates: { v2: this.#fate('v2'), v3: this.#fate('v3'), v4: this.#fate('v4') },
+      metV2: metV2[0] ?? 0,
+      stable: this.chronicle.status?.stableRevision,
       oldPods: this.#pods('v1').length,
       analysed,
-      serving: this.#pods('v4').map(({ metadata }) => metadata.uid ?? ''),
+      serving: serving.map(({ metadata }) => metadata.uid ?? ''),
+      podName: serving[0]?.metadata.name ?? '',
+      operatorRequests: operatorRequests(),
+      elapsedMs: this.chronicle.elapsedMs,
     }
   }
+
+  #fate(revision: string): Fate {
+    const { status, settings } = this.chronicle
+    const { result = 'nothing', reason = '', message = '' } = status?.history.find((each) => each.revision === revision) ?? {}
+    const { name = 'dark', weight = 0 } = settings?.steps[this.chronicle.reached(revision)] ?? {}
+    return { revision, result, reason, message, step: name, weight }
+  }
 }
+
+/** The pods of every version. */
+export const podsOf = (reader: ClusterReader): readonly KubeObject[] =>
+  reader.list('pods', NAMESPACE).filter(({ metadata }) => metadata.labels?.['app'] === CANARY)
 
 /** The full name of the Service that is released. */
 export const SERVICE = `${CANARY}.${NAMESPACE}.svc.cluster.local`

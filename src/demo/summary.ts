@@ -1,6 +1,6 @@
 import type { Moment } from './chronicle.ts'
 import { heading } from './panels.ts'
-import { type Counts, differences, type Fate, failedShare, type Outcome } from './outcome.ts'
+import { type Claim, claimsOf, type Counts, type Fate, failedShare, type Outcome } from './outcome.ts'
 import { bar, count, end, fit, type Line, percent, seconds, start, type Tone, wrap } from './text.ts'
 
 /** One line of the final table. */
@@ -8,10 +8,8 @@ type Chapter = { readonly atMs: number; readonly tone: Tone; readonly what: stri
 
 /** What happened, when and why, in lines of at most `columns`. */
 export function summary(outcome: Outcome, moments: readonly Moment[], columns: number): readonly Line[] {
-  const wrong = differences(outcome)
-  const { elapsedMs, operatorRequests, analysed, podName, metV2, fates } = outcome
-  const v2 = fates[0]
-  return [
+  const claims = claimsOf(outcome)
+  const lines: readonly Line[] = [
     heading('What happened', columns, [['dim', 'users failed'.padStart(16)]]),
     ...chapters(outcome, moments).flatMap((chapter) => chapterLines(chapter, columns)),
     [],
@@ -19,21 +17,28 @@ export function summary(outcome: Outcome, moments: readonly Moment[], columns: n
     figureLine('without Serin', outcome.bare, columns),
     figureLine('with Serin', outcome.users, columns),
     [],
-    [['good', '✔ '], ['plain', `${metV2} users met v2: ${v2?.message ?? ''} of copies`]],
-    [['good', '✔ '], ['plain', `the pod that was analysed is the pod that serves: ${podName}, uid ${analysed.join(', ')}`]],
-    [['dim', `  ${operatorRequests} requests to the API server by the operator, for three releases, in ${seconds(elapsedMs)}`]],
+    heading('What was claimed', columns),
+    ...claims.flatMap((claim) => claimLines(claim, columns)),
     [],
-    ...(wrong.length === 0 ? [[['goodBadge', ' as told ']] as Line] : wrong.map((sentence): Line => [['badBadge', ' not as told '], ['plain', ` ${sentence}`]])),
-  ].map((line) => fit(line, columns))
+    [...ending(claims), ['dim', `  ${count(outcome.operatorRequests)} requests to the API server for three releases, ${seconds(outcome.elapsedMs)} in all`]],
+  ]
+  return lines.map((line) => fit(line, columns))
 }
 
-function chapters({ acts, fates }: Outcome, moments: readonly Moment[]): readonly Chapter[] {
+const ending = (claims: readonly Claim[]): Line => (claims.every(({ holds }) => holds) ? [['goodBadge', ' as told ']] : [['badBadge', ' not as told ']])
+
+function claimLines({ holds, told, otherwise }: Claim, columns: number): readonly Line[] {
+  const lines = wrap(holds ? told : otherwise, columns - 2)
+  return lines.map((text, index): Line => [[holds ? 'good' : 'bad', index > 0 ? '  ' : holds ? '✔ ' : '✗ '], ['plain', text]])
+}
+
+function chapters({ acts, fates: { v2, v3, v4 } }: Outcome, moments: readonly Moment[]): readonly Chapter[] {
   const at = (reason: string, note: string) => moments.find((moment) => moment.reason === reason && moment.note.includes(note))?.atMs ?? 0
-  const [v2, v3, v4] = fates
   return [
     { atMs: at('Adopted', 'v1'), tone: 'plain', what: 'v1 adopted', why: 'it serves alone: every route is pinned to it', users: acts[0] },
-    ...[v2, v3].flatMap((fate, index) => fate === undefined ? [] : failure(fate, at, acts[index + 1])),
-    ...(v4 === undefined ? [] : success(v4, at, acts[3])),
+    ...failure(v2, at, acts[1]),
+    ...failure(v3, at, acts[2]),
+    ...success(v4, at, acts[3]),
   ]
 }
 

@@ -16,7 +16,11 @@ const WIDE = /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf
 const cells = (character: string): number => (/^[\p{Mn}\p{Cf}]$/u.test(character) ? 0 : WIDE.test(character) ? 2 : 1)
 
 /** Columns that the text takes on a terminal. */
-export const widthOf = (text: string): number => [...text].reduce((sum, character) => sum + cells(character), 0)
+export function widthOf(text: string): number {
+  let width = 0
+  for (const character of text) width += cells(character)
+  return width
+}
 
 /** Columns that the line takes. */
 export const lineWidth = (line: Line): number => line.reduce((sum, [, text]) => sum + widthOf(text), 0)

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { hostCovers, resolvedHost } from './host-name.ts'
 import { serviceHosts } from './hosts.ts'
-import { HOST, meshInput, virtualService } from './mesh-fixture.ts'
+import { HOST, meshInput, virtualService } from './mesh.fixture.ts'
 
 it.each([
   ['reviews', HOST],

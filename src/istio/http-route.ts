@@ -46,7 +46,7 @@ const unnamedId = (match: unknown): string => (listOf(match).length === 0 ? 'def
 
 /** The saved original of a managed route. */
 export const originalOf = ({ id }: HttpRoute, { saved }: { readonly saved: Saved | undefined }): readonly Json[] | undefined =>
-  saved?.[id] ?? undefined
+  saved?.get(id) ?? undefined
 
 /** The mirrors of a route as one list: in one of its own `mirror` and `mirrors` together are invalid. */
 export function mirrorList(raw: Json): readonly Json[] {

@@ -11,7 +11,7 @@ export const LEDGER = 'serin.dev/ledger'
 export const ORIGINAL = 'serin.dev/original'
 
 /** Route id → the `route` list as the user wrote it; null for a route that was seen and left to the user. */
-export type Saved = Readonly<Record<string, readonly Json[] | null>>
+export type Saved = ReadonlyMap<string, readonly Json[] | null>
 
 /** What the annotations of a VirtualService say. */
 export type Annotated = {
@@ -50,8 +50,11 @@ const ledgerUid = (object: KubeObject, input: MeshInput): string => (isOwn(input
 
 const canaryKey = ({ canary }: MeshInput): string => `${canary.namespace}/${canary.name}`
 
+/** The text of the annotation with the originals. */
+export const savedText = (saved: Saved): string => canonicalJson(Object.fromEntries(saved))
+
 const savedOf = (value: unknown): Saved =>
-  Object.fromEntries(Object.entries(jsonOf(value)).map(([id, list]) => [id, Array.isArray(list) ? listOf(list) : null]))
+  new Map(Object.entries(jsonOf(value)).map(([id, list]) => [id, Array.isArray(list) ? listOf(list) : null]))
 
 function isLedger(value: unknown): value is Ledger {
   const { uid, stable, promotions, open, failed, exposure, undone = [] } = jsonOf(value)

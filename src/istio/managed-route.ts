@@ -32,7 +32,7 @@ export function isManaged(route: HttpRoute, draft: Draft, { input, stable }: Pic
 }
 
 function knownAs({ id }: HttpRoute, { saved, namespace, name }: Draft, { records }: MeshInput): 'managed' | 'left' | undefined {
-  const original = saved?.[id]
+  const original = saved?.get(id)
   if (original !== undefined) return original === null ? 'left' : 'managed'
   const record = saved === undefined ? records.find((one) => one.namespace === namespace && one.name === name) : undefined
   return record?.httpRoutes?.includes(id) === true ? 'managed' : undefined

@@ -19,15 +19,15 @@ const NEVER: Product = { kind: 'never' }
 const CLASH: Product = { kind: 'clash' }
 
 /** Fields a step's match may have, by how two of them are joined. */
-const RULES: Readonly<Record<keyof HTTPMatch, Rule>> = {
-  uri: both,
-  method: both,
-  headers: byKey(both),
-  queryParams: byKey(both),
-  withoutHeaders: byKey(neither),
-  sourceLabels: byKey(same),
-  sourceNamespace: same,
-}
+const RULES: ReadonlyMap<string, Rule> = new Map<keyof HTTPMatch, Rule>([
+  ['uri', both],
+  ['method', both],
+  ['headers', byKey(both)],
+  ['queryParams', byKey(both)],
+  ['withoutHeaders', byKey(neither)],
+  ['sourceLabels', byKey(same)],
+  ['sourceNamespace', same],
+])
 
 /** Requests that meet the user's match and the step's. The user's fields that a step cannot name stay as they are. */
 export function matchProduct(theirs: Json, ours: HTTPMatch): MatchProduct {
@@ -36,7 +36,7 @@ export function matchProduct(theirs: Json, ours: HTTPMatch): MatchProduct {
   let match = theirs
   for (const [field, value] of Object.entries(ours)) {
     const present = theirs[field]
-    const product = present === undefined ? { kind: 'both' as const, value } : ruleFor(field)(present, value)
+    const product = present === undefined ? { kind: 'both' as const, value } : (RULES.get(field)?.(present, value) ?? CLASH)
     if (product.kind === 'never') return { kind: 'never' }
     if (product.kind === 'clash') return { kind: 'clash', field: product.key === undefined ? field : `${field}.${product.key}` }
     match = { ...match, [field]: product.value }
@@ -60,8 +60,6 @@ export function isWithin(match: Json, ours: HTTPMatch): boolean {
   return product.kind === 'both' && sameJson(product.match, match)
 }
 
-const ruleFor = (field: string): Rule => new Map<string, Rule>(Object.entries(RULES)).get(field) ?? (() => CLASH)
-
 /** Istio ignores conditions on the caller beside a match's own gateways, and ignoreUriCase would widen the step's path. */
 function unsupported(theirs: Json, ours: HTTPMatch): string | undefined {
   if (theirs['ignoreUriCase'] === true && ours.uri !== undefined) return 'uri'
@@ -73,7 +71,7 @@ function byKey(rule: Rule): Rule {
   return (theirs, ours) => {
     let value = jsonOf(theirs)
     for (const [key, condition] of Object.entries(jsonOf(ours))) {
-      const present = value[key]
+      const present = Object.hasOwn(value, key) ? value[key] : undefined
       const product = present === undefined ? { kind: 'both' as const, value: condition } : rule(present, condition)
       if (product.kind !== 'both') return product.kind === 'clash' ? { kind: 'clash', key } : product
       value = { ...value, [key]: product.value }

@@ -5,7 +5,7 @@ import type { Exposure } from '../canary/ledger.ts'
 import type { RouteFacts } from '../canary/world.ts'
 import { listOf, specOf, type Json } from './json.ts'
 import { meshFacts } from './mesh-facts.ts'
-import { destinationRule, HOST, ledger, meshInput, settings, virtualService } from './mesh-fixture.ts'
+import { destinationRule, HOST, ledger, meshInput, settings, virtualService } from './mesh.fixture.ts'
 import type { MeshInput } from './mesh-input.ts'
 import { routePatch } from './route-write.ts'
 
@@ -54,6 +54,10 @@ describe('which routes are managed', () => {
     const input = standing(inputOf([{ name: 'main', route: [to()] }, { name: 'testers', route: [to('two')] }]))
     const promoted = routePatch(input, { namespace: 'test', name: 'reviews' }, { ledger: { ...ledger(), stable: 'v2', promotions: 1 }, lists: true, adopt: false })
     expect(managed({ ...input, virtualServices: [applyPatch(deepClone(input.virtualServices[0]!), deepClone(promoted!)).newDocument] })).toEqual(['main'])
+  })
+
+  it('may have any name', () => {
+    expect(managed(standing(inputOf([{ name: 'constructor', route: [to()] }, { name: '__proto__', route: [to()] }])))).toEqual(['constructor', '__proto__'])
   })
 
   it('are narrowed by traffic.httpRoutes at first sight', () => {
@@ -127,7 +131,9 @@ describe('what the managed lists have become', () => {
     const copied = inputOf([], { virtualServices: [{ ...object!, metadata: { ...object!.metadata, uid: 'another' } }] })
     expect(meshFacts(copied).routes).toMatchObject([{ lost: true, ledger: undefined, reaches: ['v1'] }])
     const records = [{ namespace: 'test', name: 'reviews', mode: 'Route' as const, httpRoutes: ['main'] }]
-    for (const text of ['{"uid":', '[]', JSON.stringify({ ...ledger(), uid: 'uid-reviews', open: { v1: 'first' } }), JSON.stringify({ ...ledger(), uid: 'uid-reviews', exposure: {} })]) {
+    const exposure = { revision: 'v2', weight: 5, match: [], step: 0, plan: 'p' }
+    const wrong = [{ open: { v1: 'first' } }, { exposure: {} }, { exposure: { ...exposure, match: '' } }, { exposure: { ...exposure, step: '0' } }]
+    for (const text of ['{"uid":', '[]', ...wrong.map((part) => JSON.stringify({ ...ledger(), uid: 'uid-reviews', ...part }))]) {
       const broken = { ...object!, metadata: { ...object!.metadata, annotations: { 'serin.dev/ledger': text } } }
       expect(meshFacts(inputOf([], { virtualServices: [broken], records })).routes).toMatchObject([{ lost: true, ledger: undefined }])
     }

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest'
 import type { Step } from '../api/settings.ts'
 import type { Json } from './json.ts'
 import { meshFacts } from './mesh-facts.ts'
-import { destinationRule, HOST, meshInput, service, settings, virtualService } from './mesh-fixture.ts'
+import { destinationRule, HOST, meshInput, service, settings, virtualService } from './mesh.fixture.ts'
 import type { KubeObject, MeshInput } from './mesh-input.ts'
-import { ownRoute } from './route-write.ts'
+import { ownRoute, routePatch } from './route-write.ts'
 import { ruleWrite } from './rule-write.ts'
 
 const open = [{ destination: { host: HOST } }]
@@ -75,6 +75,14 @@ describe('refused before anything moves', () => {
     ['a step that contradicts a route', { virtualServices: [virtualService('reviews', [{ match: [{ method: { exact: 'GET' } }], route: open }])], settings: settings({ steps: steps([{ method: { exact: 'PUT' } }]) }) }],
   ])('not refused: %s', (_, overrides) => {
     expect(refused(overrides)).toEqual([])
+  })
+
+  it('a VirtualService of another Canary is not written to', () => {
+    const shared = virtualService('shared', [{ route: open }], {}, { annotations: { 'serin.dev/ledger': '{"canary":"test/else"}' } })
+    const input = meshInput({ virtualServices: [shared], records: [{ namespace: 'test', name: 'shared', mode: 'Route', httpRoutes: ['default'] }] })
+    expect(meshFacts(input).routes).toEqual([])
+    const write = { ledger: { stable: 'v1', promotions: 0, open: {}, failed: {} }, lists: true, adopt: true }
+    expect(routePatch(input, { namespace: 'test', name: 'shared' }, write)).toBeUndefined()
   })
 
   it('not refused: ours beside the user’s', () => {

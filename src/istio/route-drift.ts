@@ -14,7 +14,7 @@ type Managed = { readonly route: HttpRoute; readonly original: readonly Json[] |
 
 /** The managed lists and inserted routes of a VirtualService against its own ledger, in the words of RouteFacts. */
 export function driftOf(service: VirtualService, mesh: Mesh): RouteFacts['content'] {
-  const { ledger, saved = {} } = service
+  const { ledger, saved = new Map() } = service
   if (ledger === undefined) return 'unpinned'
   const place = { mesh, service, ledger }
   const managed = service.routes.filter((route) => route.managed).map((route) => managedOf(route, place))

@@ -1,5 +1,5 @@
-import { subsetName } from './subset-name.ts'
 import { jsonOf, without, type Json } from './json.ts'
+import { subsetName } from './subset-name.ts'
 
 /** How the own share of a route is divided. */
 export type Split = {

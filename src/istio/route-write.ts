@@ -1,12 +1,11 @@
 import type { Ledger } from '../canary/ledger.ts'
-import { canonicalJson } from '../canary/template-hash.ts'
 import { MANAGED_BY, ownName } from './destination-rules.ts'
 import { originalOf } from './http-route.ts'
 import { annotate, guarded, jsonOf, without, type Json, type JsonPatch } from './json.ts'
-import { LEDGER, ledgerText, ORIGINAL, type Saved } from './ledger-annotation.ts'
+import { LEDGER, ledgerText, ORIGINAL, savedText, type Saved } from './ledger-annotation.ts'
+import { listOperations } from './list-operations.ts'
 import type { KubeObject, MeshInput } from './mesh-input.ts'
 import { readMesh, type Mesh, type VirtualService } from './mesh.ts'
-import { listOperations } from './list-operations.ts'
 import { renderedRoute } from './rendered-route.ts'
 import { subsetName } from './subset-name.ts'
 
@@ -21,18 +20,18 @@ export type RouteWrite = {
 
 /**
  * The patch that makes a VirtualService say `write`, valid for the very version that was read; undefined when it says
- * so already, or does not stand. Only managed lists, inserted routes and serin.dev annotations change.
+ * so already, does not stand, or is another Canary's. Only managed lists, inserted routes and serin.dev annotations change.
  */
 export function routePatch(
   input: MeshInput, route: { readonly namespace: string; readonly name: string }, write: RouteWrite,
 ): JsonPatch | undefined {
   const mesh = readMesh(input)
   const service = mesh.services.find(({ namespace, name }) => namespace === route.namespace && name === route.name)
-  if (service === undefined) return undefined
+  if (service === undefined || !service.near || service.otherCanary !== undefined) return undefined
   const saved = nextSaved(service, mesh, write)
   const annotations = annotate(service.object, {
     [LEDGER]: ledgerText(service.object, write.ledger, input),
-    ...(saved === undefined ? {} : { [ORIGINAL]: canonicalJson(saved) }),
+    ...(saved === undefined ? {} : { [ORIGINAL]: savedText(saved) }),
   })
   const lists = write.lists && saved !== undefined ? listOperations(service, mesh, saved, write.ledger) : []
   return guarded(service.object, [...annotations, ...lists])
@@ -53,7 +52,7 @@ export function ownRoute(input: MeshInput, write: RouteWrite): KubeObject {
   const [main] = service?.routes ?? []
   if (service === undefined || main === undefined) throw new Error(`VirtualService ${name} does not cover ${fqdn}`)
   const { list, copies } = renderedRoute(main, main.list, write.ledger, { mesh, service })
-  const annotations = { [LEDGER]: ledgerText(bare, write.ledger, input), [ORIGINAL]: canonicalJson({ main: main.list }) }
+  const annotations = { [LEDGER]: ledgerText(bare, write.ledger, input), [ORIGINAL]: savedText(new Map([['main', main.list]])) }
   const spec = { hosts: [fqdn], http: [...copies, { ...main.raw, route: list }] }
   return { ...bare, metadata: { ...bare.metadata, annotations }, spec }
 }
@@ -72,7 +71,7 @@ function nextSaved(service: VirtualService, mesh: Mesh, { ledger, lists, adopt }
     if (before !== undefined && (!adopt || route.list.some(isPinned))) return [[route.id, before]]
     return route.touches ? [[route.id, unpinned(route.list, isPinned)]] : []
   })
-  return Object.fromEntries(saved)
+  return new Map(saved)
 }
 
 /** The list with what names subsets of ours pooled into one destination that names none. */

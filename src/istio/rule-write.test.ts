@@ -2,7 +2,7 @@ import { applyPatch, deepClone } from 'fast-json-patch'
 import { describe, expect, it } from 'vitest'
 import { specOf } from './json.ts'
 import { meshFacts } from './mesh-facts.ts'
-import { destinationRule, HOST, meshInput, virtualService } from './mesh-fixture.ts'
+import { destinationRule, HOST, meshInput, virtualService } from './mesh.fixture.ts'
 import type { KubeObject, MeshInput } from './mesh-input.ts'
 import { ruleWrite } from './rule-write.ts'
 

@@ -1,42 +1,46 @@
+import type { Clock } from '../../src/runtime/clock.ts'
 import type { Transport, TransportRequest, TransportResponse } from '../../src/runtime/transport.ts'
-import type { VirtualClock } from '../../src/runtime/virtual-clock.ts'
-import type { Process } from '../harness.ts'
+import type { Faults } from '../../src/sandbox/cluster.ts'
 
 /**
- * What happens to one write: the operator dies before it or after it, the server refuses it, its answer is lost, or it
- * hangs for longer than anybody waits, and lands late.
+ * What happens to one write: the operator dies before it or after it, the server refuses it, its answer is lost, it
+ * hangs for longer than anybody waits and lands late, or every watch falls behind from then on for a while.
  */
-export type Fault = 'crash-before' | 'crash-after' | '409' | '429' | '500' | 'lost-answer' | 'lands-late'
+export type Fault = 'crash-before' | 'crash-after' | '409' | '429' | '500' | 'lost-answer' | 'lands-late' | 'stale-caches'
 
-export const FAULTS: readonly Fault[] = ['crash-before', 'crash-after', '409', '429', '500', 'lost-answer', 'lands-late']
+/** When a late write lands, milliseconds after it was sent. */
+export const LATE_MS = 20_000
+const STALE_MS = 4_000
 
-export type Plan = { readonly fault: Fault; readonly write: number }
+/** What a saboteur needs of the surroundings. */
+export type Surroundings = {
+  readonly clock: Clock
+  readonly faults: Pick<Faults, 'pauseWatches' | 'resumeWatches'>
+  /** The fault of the write of this number, if any. */
+  readonly fate: (write: number) => Fault | undefined
+  /** Ends the process that writes, and starts the next. */
+  readonly kill: () => void
+}
 
-const LATE_MS = 20_000
-
-/** Counts the writes of every process of the operator, and does to one of them what the plan says. */
+/** Counts the writes of every process of the operator, and does to each what its fate is. */
 export class Saboteur {
   /** What was written, in order: "PATCH deployments/service-c-v2". */
   readonly writes: string[] = []
-  readonly #clock: VirtualClock
-  readonly #plan: Plan | undefined
-  /** The process that is to die, and what starts the next. */
-  victim: Process | undefined
-  onDeath: () => void = () => undefined
+  readonly #surroundings: Surroundings
 
-  constructor(clock: VirtualClock, plan: Plan | undefined) {
-    this.#clock = clock
-    this.#plan = plan
+  constructor(surroundings: Surroundings) {
+    this.#surroundings = surroundings
   }
 
   readonly through = (transport: Transport): Transport => async (request) => {
     if (request.method === 'GET') return transport(request)
-    const isIt = this.writes.length === this.#plan?.write
+    const fault = this.#surroundings.fate(this.writes.length)
     this.writes.push(nameOf(request))
-    return isIt && this.#plan !== undefined ? this.#spoil(this.#plan.fault, transport, request) : transport(request)
+    return fault === undefined ? transport(request) : this.#spoil(fault, transport, request)
   }
 
   async #spoil(fault: Fault, transport: Transport, request: TransportRequest): Promise<TransportResponse> {
+    const { clock, faults } = this.#surroundings
     switch (fault) {
       case 'crash-before':
         return this.#die()
@@ -47,9 +51,13 @@ export class Saboteur {
         await transport(request)
         throw new Error('the connection was reset before the response')
       case 'lands-late':
-        void this.#clock.sleep(LATE_MS).then(() => transport(request))
-        await this.#clock.sleep(request.timeoutMs)
+        void clock.sleep(LATE_MS).then(() => transport(request))
+        await clock.sleep(request.timeoutMs)
         throw new Error(`no response within ${request.timeoutMs} ms`)
+      case 'stale-caches':
+        faults.pauseWatches()
+        void clock.sleep(STALE_MS).then(faults.resumeWatches)
+        return transport(request)
       case '409':
       case '429':
       case '500':
@@ -59,9 +67,8 @@ export class Saboteur {
     }
   }
 
-  async #die(): Promise<never> {
-    this.victim?.kill()
-    this.onDeath()
+  #die(): never {
+    this.#surroundings.kill()
     throw new Error('killed at this write')
   }
 }
