@@ -94,9 +94,9 @@ export async function openStage(clock: Clock, signal: AbortSignal): Promise<Stag
 
 /** By and by: a process that has just begun answers its first requests ten times slower. */
 async function rise(load: Load, rps: number, sleep: (ms: number) => Promise<void>): Promise<void> {
-  for (const part of [0.1, 0.25, 0.5, 0.75, 1]) {
+  for (const part of [0.1, 0.2, 0.4, 0.7, 1]) {
     load.setRate(rps * part)
-    await sleep(300).catch(() => undefined)
+    await sleep(700).catch(() => undefined)
   }
 }
 
