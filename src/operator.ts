@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import type { Canary } from './api/canary.ts'
+import type { Canary, CanaryStatus } from './api/canary.ts'
 import type { EventNote } from './canary/decision.ts'
 import { Analyst } from './controller/analyst.ts'
 import { crdProblem } from './controller/installed-crd.ts'
@@ -29,6 +29,8 @@ export type OperatorOptions = {
   readonly random: () => number
   readonly log: Log
   readonly settings: OperatorSettings
+  /** Told what every pass comes to, also what is not worth a write: for live views. Undefined once the Canary is gone. */
+  readonly onStatus?: (canary: Pick<Canary, 'metadata'>, status: CanaryStatus | undefined) => void
 }
 
 export type OperatorSettings = {
@@ -63,7 +65,7 @@ const CRD_CHECK_MS = 60_000
 export function createOperator(options: OperatorOptions): Operator {
   const { clock, random, log, settings } = options
   const metrics = createMetrics()
-  const client = createKubernetesClient({ transport: options.kubernetes, clock, random, timeoutMs: settings.requestTimeoutMs, onRequest: metrics.requested as never })
+  const client = createKubernetesClient({ transport: options.kubernetes, clock, random, timeoutMs: settings.requestTimeoutMs, onRequest: ({ method, resource, status }) => metrics.requested(method, resource, String(status ?? 'none')) })
   const prometheus = createPrometheus({ transport: options.prometheus, timeoutMs: settings.queryTimeoutMs })
   const { stores, reflectors } = createSources({ client, clock, log, random, namespace: settings.namespace, clusterDomain: settings.clusterDomain })
   const queue = new WorkQueue({ clock, random, maxMs: 15_000 })
@@ -75,7 +77,10 @@ export function createOperator(options: OperatorOptions): Operator {
     client, stores, clock, log, writes, analyst,
     statusWriter: new StatusWriter({ client, clock, writes }),
     announce: (canary, events) => events.forEach((event) => announce(recorder, metrics, canary, event)),
-    onStatus: metrics.status,
+    onStatus: (canary, status) => {
+      metrics.status(canary, status)
+      options.onStatus?.(canary, status)
+    },
     surroundings: settings,
     propagationMs: settings.propagationMs,
     frozen: () => crd.problem,

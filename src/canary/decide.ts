@@ -5,6 +5,7 @@ import { factsOf, type Facts } from './facts.ts'
 import { violationOf } from './invariants.ts'
 import { projected } from './status.ts'
 import { TABLE } from './table.ts'
+import { troubles } from './troubles.ts'
 import { nextWake } from './wake.ts'
 import type { RouteFacts, World } from './world.ts'
 
@@ -19,7 +20,9 @@ export function decide(world: World): Pass {
   const facts = factsOf(world)
   const decision = checked(facts, firstRow(facts))
   const after = factsOf(worldAfter(facts, decision))
-  return { decision, status: projected(facts, after, decision), wakeAfterMs: nextWake(after) }
+  const status = projected(facts, after, decision)
+  const events = [...decision.events, ...troubles(world.status, status)]
+  return { decision: { ...decision, events }, status, wakeAfterMs: nextWake(after) }
 }
 
 function firstRow(facts: Facts): Decision {

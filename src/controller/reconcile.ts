@@ -15,6 +15,7 @@ import { resources } from '../kubernetes/resource.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Outcome } from '../runtime/controller.ts'
 import type { Log } from '../runtime/log.ts'
+import { splitKey } from '../runtime/object.ts'
 import { Ages } from './ages.ts'
 import type { Analyst } from './analyst.ts'
 import { commit, idOf } from './commit.ts'
@@ -34,7 +35,7 @@ export type ReconcileDeps = {
   readonly analyst: Analyst
   readonly statusWriter: StatusWriter
   readonly announce: (canary: Canary, events: readonly EventNote[]) => void
-  readonly onStatus: (canary: Canary, status: CanaryStatus | undefined) => void
+  readonly onStatus: (canary: Pick<Canary, 'metadata'>, status: CanaryStatus | undefined) => void
   readonly surroundings: Surroundings
   readonly propagationMs: number
   /** Why nothing may be advanced, such as an older CRD on the server; undefined when all is well. */
@@ -105,8 +106,9 @@ export class Reconciler {
   }
 
   /** Status and events, after the write that they tell of. */
-  async #tell(canary: Canary, { decision, status, wakeAfterMs }: Pass, { wrote, signal }: { readonly wrote: boolean; readonly signal: AbortSignal }): Promise<Outcome> {
-    const { announce, statusWriter, onStatus } = this.#deps
+  async #tell(canary: Canary, { decision, status: decided, wakeAfterMs }: Pass, { wrote, signal }: { readonly wrote: boolean; readonly signal: AbortSignal }): Promise<Outcome> {
+    const { announce, statusWriter, onStatus, frozen } = this.#deps
+    const status = { ...decided, message: frozen() ?? decided.message ?? '' }
     // After a write nothing may hold the event back; where status is all that is written, it must be true first.
     if (wrote) announce(canary, decision.events)
     const laterMs = await statusWriter.write(canary, status, signal)
@@ -179,9 +181,11 @@ export class Reconciler {
   }
 
   #forget(key: string): Outcome {
+    const { namespace = '', name } = splitKey(key)
     this.#ages.delete(key)
     this.#deps.analyst.forget(key)
     this.#deps.statusWriter.forget(key)
+    this.#deps.onStatus({ metadata: { namespace, name } }, undefined)
     return DONE
   }
 }

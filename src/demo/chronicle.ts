@@ -25,6 +25,7 @@ export class Chronicle {
   readonly #moments: Moment[] = []
   readonly #reached = new Map<string, number>()
   #checks: readonly CheckStatus[] = []
+  #live: CanaryStatus | undefined
 
   constructor(reader: ClusterReader, now: () => number) {
     this.#reader = reader
@@ -39,6 +40,17 @@ export class Chronicle {
 
   get moments(): readonly Moment[] {
     return this.#moments
+  }
+
+  /** What the operator sees in the Canary now, which its status tells every ten seconds. */
+  get live(): CanaryStatus | undefined {
+    return this.#live ?? this.status
+  }
+
+  /** To be told by the operator. */
+  readonly follow = (_canary: unknown, status: CanaryStatus | undefined): void => {
+    this.#live = status
+    this.#note(status)
   }
 
   /** The Canary's status, once there is one. */
@@ -78,13 +90,13 @@ export class Chronicle {
 
   #seen({ type, resource, object }: StoreEvent): void {
     if (type === 'ADDED' && resource === 'events' && isAboutCanary(object)) this.#moments.push(this.#momentOf(object))
-    if (resource === 'canaries.serin.dev') this.#follow((object as unknown as Canary).status)
+    if (resource === 'canaries.serin.dev') this.#note((object as unknown as Canary).status)
   }
 
   /** Once it is rolled back, status says step 0 again. */
-  #follow(status: CanaryStatus | undefined): void {
+  #note(status: CanaryStatus | undefined): void {
     if (status?.rollout === undefined || status.phase === 'RollingBack') return
-    if (status.phase === 'Progressing') this.#checks = status.checks
+    if (status.checks.length > 0 && status.phase === 'Progressing') this.#checks = status.checks
     this.#reached.set(status.rollout.revision, Number.parseInt(status.step ?? '0', 10) - 1)
   }
 

@@ -43,7 +43,7 @@ export type CanaryView = {
   readonly message: string
   readonly revision: string | undefined
   readonly weight: string
-  /** "mirror", "5 %" and so on; promotion is the last. */
+  /** "mirror", "5%" and so on; promotion is the last. */
   readonly steps: readonly string[]
   /** The present step, or the last one begun; -1 before the first. */
   readonly at: number
@@ -78,7 +78,7 @@ export function streamOf(load: Load, nowMs: number): Stream {
 
 /** The Canary as the screen shows it; undefined before it has a status. */
 export function canaryOf(chronicle: Chronicle): CanaryView | undefined {
-  const { status, settings } = chronicle
+  const { live: status, settings } = chronicle
   if (status === undefined || settings === undefined) return undefined
   const { phase, message = '', weight = '0%', rollout } = status
   const failed = phase === 'Failed' || phase === 'RollingBack'
@@ -106,7 +106,7 @@ function placeOf({ phase, history }: CanaryStatus, steps: number): number | unde
 }
 
 const stepLabel = ({ name, weight, mirror, match }: Step): string =>
-  weight > 0 ? formatPercent(weight).replace('%', ' %') : mirror === undefined && match.length === 0 ? 'dark' : name
+  weight > 0 ? formatPercent(weight) : mirror === undefined && match.length === 0 ? 'dark' : name
 
 /** A step is done when it was observed for long enough and every gate has its requests: the lesser share counts. */
 function doneOf({ rollout, checks }: CanaryStatus, step: Step | undefined): number {

@@ -73,8 +73,8 @@ export function claimsOf({ bare, users, acts, fates: { v2, v3, v4 }, metV2, stab
       told: `v2 was caught at ${v2.step}, on copies of requests: no user met it`,
       otherwise: `v2 was to fail on copies alone: ${fateOf(v2)}; ${metV2} users met it, and ${second.failed} of their requests failed`,
     },
-    { holds: isCaught(v3) && v3.weight > 0, told: `v3 was caught at ${v3.weight} % of the users' requests, which no copy of a GET could show`, otherwise: `v3 was to fail among few users: ${fateOf(v3)}` },
-    { holds: share < 0.01, told: `over the whole story ${percent(share)} of the users' requests failed: less than 1 %`, otherwise: `${users.failed} of ${users.answered} requests failed in the whole story: 1 % or more` },
+    { holds: isCaught(v3) && v3.weight > 0, told: `v3 was caught at ${v3.weight}% of the users' requests, which no copy of a GET could show`, otherwise: `v3 was to fail among few users: ${fateOf(v3)}` },
+    { holds: share < 0.01, told: `over the whole story ${percent(share)} of the users' requests failed: less than 1%`, otherwise: `${users.failed} of ${users.answered} requests failed in the whole story: 1% or more` },
     {
       holds: v4.result === 'Promoted' && stable === 'v4' && oldPods === 0,
       told: 'v4 is stable, and v1 is drained and scaled to 0',

@@ -5,8 +5,8 @@ import { bar, count, cut, end, fit, type Line, lineWidth, percent, seconds, type
 
 /** A heading with a rule, and column heads or a badge at its end. */
 export function heading(title: string, columns: number, tail: Line = []): Line {
-  const rule = columns - title.length - 2 - lineWidth(tail) - (tail.length === 0 ? 0 : 1)
-  return fit([['bold', `${title} `], ['dim', '─'.repeat(Math.max(0, rule))], ['plain', ' '], ...tail], columns)
+  const rule = columns - title.length - 1 - lineWidth(tail) - (tail.length === 0 ? 0 : 1)
+  return fit([['bold', `${title} `], ['dim', '─'.repeat(Math.max(0, rule))], ['plain', tail.length === 0 ? '' : ' '], ...tail], columns)
 }
 
 /** The story's place in itself, and what happens in it. */
@@ -20,7 +20,7 @@ export function header({ act, acts, elapsedMs }: Model, columns: number): readon
 export function storyline({ act, acts }: Model, columns: number): readonly Line[] {
   const lines = acts.map(({ title, users }, index): Line => {
     const [tone, mark]: Span = users !== undefined ? ['good', '✔'] : index + 1 === act ? ['warn', '▸'] : ['dim', '·']
-    const told: Span = users === undefined ? ['plain', ''] : [users.failed === 0 ? 'good' : 'bad', `${users.failed} of ${count(users.answered)}`]
+    const told: Span = users === undefined ? ['plain', ''] : [users.failed === 0 ? 'good' : 'plain', `${users.failed} of ${count(users.answered)}`]
     return spread([[tone, `${mark} ${index + 1}  `], [index + 1 > act ? 'dim' : 'plain', title]], [told], columns)
   })
   return [heading('Story', columns, [['dim', 'users failed']]), ...lines]
@@ -127,7 +127,7 @@ function versionLine(version: VersionView, columns: number): Line {
     [pods === 0 ? 'dim' : 'plain', end(`${ready}/${pods}`, 5)],
     ['plain', '  '],
     [tone, bar(weight, room)],
-    [weight === 0 ? 'dim' : 'plain', end(`${Math.round(weight * 100)} %`, 6)],
+    [weight === 0 ? 'dim' : 'plain', end(`${Math.round(weight * 100)}%`, 6)],
     ...answered(requests, errors, 7),
     ...answered(mirrored, mirroredErrors, 10),
   ], columns)
@@ -142,8 +142,13 @@ const TONES: Readonly<Record<string, Tone>> = { Applied: 'bold', Adopted: 'good'
 
 /** The last moments that fit into `rows`, oldest first, the heading among them. */
 export function events(moments: readonly Moment[], columns: number, rows: number): readonly Line[] {
-  const lines = moments.slice(-rows).flatMap((moment) => momentLines(moment, columns))
-  return [heading('Events', columns), ...lines.slice(-Math.max(0, rows - 1))]
+  let lines: readonly Line[] = []
+  for (const moment of moments.toReversed()) {
+    const longer = [...momentLines(moment, columns), ...lines]
+    if (longer.length > rows - 1) break
+    lines = longer
+  }
+  return [heading('Events', columns), ...lines]
 }
 
 /** When, what and why; the rest of a long note stands below it. */

@@ -20,7 +20,7 @@ export function snapshot(story: Story, stage: Stage): Model {
   }
 }
 
-function versionsOf({ chronicle: { status } }: Story, { sandbox }: Stage): readonly VersionView[] {
+function versionsOf({ chronicle: { live: status } }: Story, { sandbox }: Stage): readonly VersionView[] {
   const pods = podsOf(sandbox.cluster.reader).map((pod) => ({ version: pod.metadata.labels?.['version'] ?? '', ready: isReady(pod) }))
   const tallies = sandbox.mesh.tally(SERVICE)
   const names = new Set([...(status?.seen ?? []).map(({ revision }) => revision), ...pods.map(({ version }) => version)])

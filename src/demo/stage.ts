@@ -1,6 +1,6 @@
 import { createKubernetesClient, type KubernetesClient } from '../kubernetes/client.ts'
 import { nodeTransport } from '../kubernetes/transport.ts'
-import { createOperator, type OperatorSettings } from '../operator.ts'
+import { createOperator, type OperatorOptions, type OperatorSettings } from '../operator.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { createLog } from '../runtime/log.ts'
 import { seededRandom } from '../runtime/random.ts'
@@ -30,7 +30,7 @@ export type Stage = {
   readonly url: string
   readonly client: KubernetesClient
   /** Runs the operator until the stage closes, against the API server's and Prometheus's sockets. */
-  readonly startOperator: () => void
+  readonly startOperator: (onStatus: NonNullable<OperatorOptions['onStatus']>) => void
   /** Requests that the operator made to the API server until now. */
   readonly operatorRequests: () => number
   /** Sends `rps` requests a second for `host` through the gateway until `signal` aborts. */
@@ -57,7 +57,7 @@ export async function openStage(clock: Clock, signal: AbortSignal): Promise<Stag
     sandbox,
     url: api.url,
     client,
-    startOperator: () => {
+    startOperator: (onStatus) => {
       const operator = createOperator({
         kubernetes: (request) => (operatorRequests++, transport(request)),
         prometheus: nodeTransport({ baseUrl: `http://127.0.0.1:${prometheus.port}`, clock }),
@@ -65,6 +65,7 @@ export async function openStage(clock: Clock, signal: AbortSignal): Promise<Stag
         random: seededRandom('operator'),
         log: createLog({ level: 'silent' }),
         settings: SETTINGS,
+        onStatus,
       })
       running.push(operator.run(stop.signal))
     },

@@ -11,9 +11,9 @@ import type { Stage } from './stage.ts'
 
 /** What the story is made of, for people. */
 export const ACTS = [
-  { title: 'One version serves', tells: 'Serin adopts v1 and pins every route to it. Beside it, the same release without Serin.' },
+  { title: 'One version serves', tells: 'Serin adopts v1 and pins every route to it; beside it, v2 without Serin.' },
   { title: 'A release that fails every request', tells: 'v2 starts dark and gets copies of GET requests, whose answers nobody sees.' },
-  { title: 'A failure that copies cannot show', tells: 'v3 answers GET and fails POST. Only GET is mirrored, so real users must tell: a few of them.' },
+  { title: 'A failure that copies cannot show', tells: 'v3 answers GET and fails POST. Only GET is copied: a few users have to tell.' },
   { title: 'A good release', tells: 'v4 passes every gate. The pods that were analysed become the pods that serve.' },
 ] as const
 
@@ -67,7 +67,7 @@ export class Story {
     await this.#apply([canaryCrd() as NewObject, ...happyIstio('namespace', ...BASE, 'gateway')], 'service-a, service-b and service-c-v1')
     await this.#reachable(NAMESPACE, HOST, 3)
     this.users = stage.startLoad(HOST, RPS, this.#signal)
-    stage.startOperator()
+    stage.startOperator(chronicle.follow)
     await this.#apply(happyIstio('canary'), 'the Canary of service-c')
     await stage.until('the Canary to adopt v1', () => chronicle.status?.phase === 'Idle')
   }

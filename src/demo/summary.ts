@@ -48,7 +48,7 @@ const applied = ({ revision }: Fate, at: When, why: string): Chapter => ({ atMs:
 
 const failure = (fate: Fate, at: When, users: Counts | undefined): readonly Chapter[] => [
   applied(fate, at, 'dark at first: it runs, and nobody reaches it'),
-  { atMs: at('RolledBack', fate.revision), tone: 'bad', what: `${fate.revision} rolled back at ${fate.weight > 0 ? `${fate.weight} %` : fate.step}`, why: fate.message, users },
+  { atMs: at('RolledBack', fate.revision), tone: 'bad', what: `${fate.revision} rolled back at ${fate.weight > 0 ? `${fate.weight}%` : fate.step}`, why: fate.message, users },
 ]
 
 const success = (fate: Fate, at: When, users: Counts | undefined): readonly Chapter[] => [

@@ -52,6 +52,6 @@ export function plainLines(write: (text: string) => unknown, { columns, color }:
 function progress({ elapsedMs, users, canary, gates }: Model): Line {
   const failed = users === undefined ? '' : `${users.rps}/s, ${percent(failedShare(users))} of ${count(users.answered)} failed`
   const said = gates.flatMap(({ name, check }) => (check?.value === undefined ? [] : [`${name} ${check.value}`]))
-  const parts = [failed, canary === undefined ? '' : `${canary.phase} at ${canary.weight.replace('%', ' %')}`, ...said]
+  const parts = [failed, canary === undefined ? '' : `${canary.phase} at ${canary.weight}`, ...said]
   return [['dim', `${end(seconds(elapsedMs), 6)}  ${parts.filter((part) => part !== '').join(' · ')}`]]
 }

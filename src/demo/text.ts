@@ -86,8 +86,8 @@ export function bar(share: number, columns: number): string {
 /** 6521 → "6,521". */
 export const count = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',')
 
-/** 0.00046 → "0.05 %"; three digits at most. */
-export const percent = (share: number): string => `${(share * 100).toFixed(share >= 0.995 ? 0 : share >= 0.0995 ? 1 : 2)} %`
+/** 0.00046 → "0.05%"; three digits at most. */
+export const percent = (share: number): string => `${(share * 100).toFixed(share >= 0.995 ? 0 : share >= 0.0995 ? 1 : 2)}%`
 
 /** 61_234 → "61.2s". */
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)}s`
