@@ -6,8 +6,7 @@ const FARTHEST_DAYS = 366 * 8
 
 /** Why a schedule cannot be used; undefined when it can. node-cron's rules: 5 or 6 fields, day of month AND day of week. */
 export function scheduleProblem(expression: string): string | undefined {
-  if (validate(expression)) return nextRun(expression, 0) === undefined ? `"${expression}" never comes` : undefined
-  return `"${expression}" is no cron expression: write 5 or 6 fields, such as "*/30 * * * * *" for every 30 seconds`
+  return validate(expression) ? undefined : `"${expression}" is no cron expression, or never comes: write 5 or 6 fields, such as "*/30 * * * * *" for every 30 seconds`
 }
 
 /**

@@ -24,7 +24,7 @@ export class Chronicle {
   readonly #startedMs: number
   readonly #moments: Moment[] = []
   readonly #reached = new Map<string, number>()
-  #checks: readonly CheckStatus[] = []
+  readonly #verdicts = new Map<string, CheckStatus>()
   #live: CanaryStatus | undefined
 
   constructor(reader: ClusterReader, now: () => number) {
@@ -74,9 +74,9 @@ export class Chronicle {
     return this.#moments.findLast((moment) => moment.reason === reason && moment.note.startsWith(start))
   }
 
-  /** The last checks of the steps; what is said of a release that is over says less. */
+  /** What the checks of the present step say; between steps and afterwards, what each gate decided last. */
   get checks(): readonly CheckStatus[] {
-    return this.#checks
+    return this.live?.phase === 'Progressing' ? this.live.checks : [...this.#verdicts.values()]
   }
 
   /** Writes down what the story itself does. */
@@ -96,7 +96,7 @@ export class Chronicle {
   /** Once it is rolled back, status says step 0 again. */
   #note(status: CanaryStatus | undefined): void {
     if (status?.rollout === undefined || status.phase === 'RollingBack') return
-    if (status.checks.length > 0 && status.phase === 'Progressing') this.#checks = status.checks
+    for (const check of status.checks) if (check.verdict === 'Pass' || check.verdict === 'Fail') this.#verdicts.set(check.name, check)
     this.#reached.set(status.rollout.revision, Number.parseInt(status.step ?? '0', 10) - 1)
   }
 

@@ -20,7 +20,7 @@ export function summary(outcome: Outcome, moments: readonly Moment[], columns: n
     heading('What was claimed', columns),
     ...claims.flatMap((claim) => claimLines(claim, columns)),
     [],
-    [...ending(claims), ['dim', `  ${count(outcome.operatorRequests)} requests to the API server for three releases, ${seconds(outcome.elapsedMs)} in all`]],
+    [...ending(claims), ['dim', `  ${count(outcome.operatorRequests)} requests to the API server by the operator, ${seconds(outcome.elapsedMs)} in all`]],
   ]
   return lines.map((line) => fit(line, columns))
 }

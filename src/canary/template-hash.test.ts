@@ -1,0 +1,42 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { templateHash } from './template-hash.ts'
+
+const template = {
+  metadata: { labels: { app: 'web', version: 'v1' } },
+  spec: { containers: [{ name: 'web', image: 'web:1', env: [{ name: 'A', value: '1' }, { name: 'B', value: '2' }], ports: [{ containerPort: 8080 }] }] },
+}
+const container = template.spec.containers[0]
+
+describe('the name of a pod template', () => {
+  it('is the same for ever: a later Serin must not make releases of templates that nobody changed', () => {
+    expect(templateHash(template)).toBe('h1:33cf884781648b2915da')
+  })
+
+  it('does not see the order of keys, defaults, empty fields, restarts or our own annotations', () => {
+    const defaulted = {
+      spec: { restartPolicy: 'Always', dnsPolicy: 'ClusterFirst', schedulerName: 'default-scheduler', securityContext: {}, terminationGracePeriodSeconds: 30,
+        containers: [{ ...container, terminationMessagePath: '/dev/termination-log', terminationMessagePolicy: 'File', resources: {}, ports: [{ protocol: 'TCP', containerPort: 8080 }] }] },
+      metadata: { creationTimestamp: null, annotations: { 'kubectl.kubernetes.io/restartedAt': '2026-01-01', 'serin.dev/x': 'y' }, labels: { version: 'v1', app: 'web' } },
+    }
+    expect(templateHash(defaulted)).toBe(templateHash(template))
+  })
+
+  it('sees every other change, and the order of lists', () => {
+    const changes = [
+      { ...template, metadata: { labels: { app: 'web', version: 'v2' } } },
+      { ...template, metadata: { ...template.metadata, annotations: { team: 'a' } } },
+      { ...template, spec: { containers: [{ ...container, image: 'web:2' }] } },
+      { ...template, spec: { containers: [{ ...container, env: [...(container?.env ?? [])].reverse() }] } },
+      { ...template, spec: { ...template.spec, terminationGracePeriodSeconds: 31 } },
+    ]
+    expect(new Set([template, ...changes].map(templateHash)).size).toBe(changes.length + 1)
+  })
+
+  it('is sensitive to any string value', () => {
+    fc.assert(fc.property(fc.string(), fc.string(), (a, b) => {
+      const hash = (value: string) => templateHash({ spec: { containers: [{ name: 'web', env: [{ name: 'A', value }] }] } })
+      expect(hash(a) === hash(b)).toBe(a === b)
+    }))
+  })
+})
