@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { growths, marksOf, tallied, total, type Sample } from './tally.ts'
+import { growths, marksOf, tallied, total, type Marks, type Sample } from './tally.ts'
 
 const sample = (pod: string, value: number, code = '200'): Sample => ({ labels: { pod, response_code: code }, value })
-const sum = (samples: readonly Sample[], marks = new Map<string, number>()) => total(tallied(new Map(), growths(samples, marks)), () => true)
+const sum = (samples: readonly Sample[], marks: Marks = new Map()) => total(tallied(new Map(), growths(samples, marks)), () => true)
 
 describe('what counters grew by', () => {
   it('is differenced per reporting pod: a caller that goes away is no burst, and one that restarts counts from 0', () => {
