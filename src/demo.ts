@@ -33,7 +33,7 @@ process.exit()
 
 /** Plays the story, and says in the end what came of it. */
 async function demonstrate(): Promise<number> {
-  const presenter = isLive ? liveScreen(stdout as WriteStream, color) : plainLines(write, { columns, color })
+  const presenter = isLive ? liveScreen(stdout as WriteStream, color) : plainLines(write, { columns, color, everyMs: 5_000 })
   const shown = new AbortController()
   const frames = present(presenter, shown.signal)
   try {
@@ -59,7 +59,7 @@ async function stay(): Promise<number> {
     write('Bringing up a cluster, a mesh, users and Serin ...\n')
     await story.adopt()
     write(usage(path))
-    await present(plainLines(write, { columns, color }), stop.signal)
+    await present(plainLines(write, { columns, color, everyMs: 60_000 }), stop.signal)
     return INTERRUPTED
   } catch (thrown) {
     return brokenOff(thrown)

@@ -179,6 +179,12 @@ export class Harness {
     return this.sandbox.cluster.reader.get(resource, NAMESPACE, name)
   }
 
+  /** The pods of one version that are not on their way out. */
+  pods(label: string, app = 'service-c'): readonly KubeObject[] {
+    return this.sandbox.cluster.reader.list('pods', NAMESPACE)
+      .filter(({ metadata }) => metadata.labels?.['app'] === app && metadata.labels['version'] === label && metadata.deletionTimestamp === undefined)
+  }
+
   /** Desired pods of a Deployment. */
   replicas(name: string): number {
     return Number((this.object('deployments.apps', name)['spec'] as { replicas?: number }).replicas)

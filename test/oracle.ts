@@ -26,12 +26,19 @@ export class Oracle {
     reader.subscribe((event) => this.#seen(event))
   }
 
+  /** What a VirtualService gives to the canary now, by its ledger. */
+  exposed(name: string): Ledger['exposure'] {
+    return [...this.#standing.entries()].find(([key]) => key.startsWith(`${name} `))?.[1]?.exposure
+  }
+
   #seen({ type, resource, object }: StoreEvent): void {
     if (resource !== VIRTUAL_SERVICES) return
     const { name, uid = '' } = object.metadata
-    const before = this.#standing.get(uid)
+    const key = `${name} ${uid}`
+    const before = this.#standing.get(key)
     const after = type === 'DELETED' ? undefined : ledgerOf(object)
-    this.#standing.set(uid, after)
+    this.#standing.delete(key)
+    if (type !== 'DELETED') this.#standing.set(key, after)
     if (after === undefined) return
     this.#check(name, object, after, before)
   }

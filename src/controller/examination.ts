@@ -54,7 +54,8 @@ export class Examination {
       this.#lastSeenMs = undefined
     }
     this.#plan = plan
-    this.#countsFromMs = monotonicMs + plan.countsInMs
+    // Once an exposure has spread, a later look must not move the moment at which it had.
+    this.#countsFromMs = plan.countsInMs > 0 ? monotonicMs + plan.countsInMs : Math.min(this.#countsFromMs, monotonicMs)
   }
 
   /** A write of ours was answered: what the mesh answers itself soon after is our doing. */

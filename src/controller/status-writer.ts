@@ -11,7 +11,7 @@ export type StatusWriterDeps = { readonly client: KubernetesClient; readonly clo
 /** Writes status through its subresource, guarded by what was read, and only where it says something new. */
 export class StatusWriter {
   readonly #deps: StatusWriterDeps
-  readonly #lastMs = new Map<string, number>()
+  readonly #last = new Map<string, { readonly status: CanaryStatus; readonly atMs: number }>()
 
   constructor(deps: StatusWriterDeps) {
     this.#deps = deps
@@ -24,18 +24,21 @@ export class StatusWriter {
     const key = `${metadata.namespace}/${metadata.name}`
     const next = stampedWith(status, metadata.generation)
     const change = statusChange(canary.status, next)
-    const restMs = (this.#lastMs.get(key) ?? -Infinity) + MINOR_MS - clock.monotonic()
     if (change === 'none') return undefined
-    if (change === 'minor' && restMs > 0) return restMs
+    const last = this.#last.get(key)
+    const restMs = (last?.atMs ?? -Infinity) + MINOR_MS - clock.monotonic()
+    // Another leader has seen other evidence: without this, each would correct the other without end.
+    const isSaidAgain = last !== undefined && statusChange(last.status, next) !== 'major'
+    if ((change === 'minor' || isSaidAgain) && restMs > 0) return restMs
     const body = { metadata: { uid: metadata.uid, resourceVersion: metadata.resourceVersion }, status: mergeable(canary.status, next) }
     const written = await client.mergePatch(resources.canaries, key, body, { subresource: 'status', signal })
     writes.wrote(idOf(resources.canaries, key), written, clock.monotonic())
-    this.#lastMs.set(key, clock.monotonic())
+    this.#last.set(key, { status: next, atMs: clock.monotonic() })
     return undefined
   }
 
   forget(key: string): void {
-    this.#lastMs.delete(key)
+    this.#last.delete(key)
   }
 }
 

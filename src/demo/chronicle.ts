@@ -69,11 +69,6 @@ export class Chronicle {
     return this.#reached.get(revision) ?? -1
   }
 
-  /** The last moment of this kind whose note begins with `start`. */
-  last(reason: string, start = ''): Moment | undefined {
-    return this.#moments.findLast((moment) => moment.reason === reason && moment.note.startsWith(start))
-  }
-
   /** What the checks of the present step say; between steps and afterwards, what each gate decided last. */
   get checks(): readonly CheckStatus[] {
     return this.live?.phase === 'Progressing' ? this.live.checks : [...this.#verdicts.values()]

@@ -9,7 +9,7 @@ import { type Counts, countsOf, failedShare } from './outcome.ts'
 
 /** All that a frame shows. */
 export type Model = {
-  /** The present act, from 1. */
+  /** The present act, from 1; 0 before the first. */
   readonly act: number
   readonly acts: readonly Act[]
   readonly elapsedMs: number

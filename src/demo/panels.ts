@@ -59,11 +59,15 @@ const PHASES: Readonly<Record<CanaryView['phase'], Tone>> = {
 /** The Canary: its phase, its steps and what it says. */
 export function canaryCard(canary: CanaryView | undefined, columns: number): readonly Line[] {
   if (canary === undefined) return [heading('Canary service-c', columns), fit([['dim', 'not applied yet']], columns), [], []]
-  const { phase, revision, message, failed, steps, at } = canary
-  const place = phase === 'Progressing' ? ` ${at < 0 ? 'dark' : `at ${steps[at] ?? ''}`}` : ''
-  const rolled: Line = revision === undefined ? [] : [['bold', revision], ['plain', `${place} `]]
-  const tail: Line = [...rolled, [PHASES[phase], ` ${phase} `]]
+  const { phase, message, failed } = canary
+  const tail: Line = [['plain', `${placeOf(canary)} `], [PHASES[phase], ` ${phase} `]]
   return [heading('Canary service-c', columns, tail), ...stepBar(canary, columns), fit([[failed ? 'bad' : 'plain', message]], columns)]
+}
+
+/** "v3 at 5%", "v3 dark", or the version alone where it is past all that. */
+export function placeOf({ phase, revision = '', at, steps }: CanaryView): string {
+  if (phase !== 'Progressing') return revision
+  return at < 0 ? `${revision} dark` : `${revision} at ${steps[at] ?? ''}`
 }
 
 /** A segment for each step with its name below: done, under way, failed, or still to come. */

@@ -27,8 +27,8 @@ const CURTAIN_MS = 1_000
 /** A story under way, as far as it has come. */
 export class Story {
   readonly chronicle: Chronicle
-  /** The present act, from 1, and what users got in those that have ended. */
-  act = 1
+  /** The present act, from 1, or 0 where none is played; and what users got in those that have ended. */
+  act = 0
   readonly ended: Counts[] = []
   users: Load | undefined
   bare: Load | undefined
@@ -43,6 +43,7 @@ export class Story {
 
   /** Plays all four acts; rejects where one does not come to its end. */
   async play(): Promise<Outcome> {
+    this.act = 1
     const [bare] = await Promise.all([this.#failWithoutSerin(), this.adopt()])
     await this.#end()
     await this.#release('v2')
@@ -105,10 +106,10 @@ export class Story {
 
   /** Every pod is ready, and a request through the gateway gets an answer: routes spread a moment later than pods. */
   async #reachable(namespace: string, host: string, pods: number): Promise<void> {
-    const { sandbox, until } = this.#stage
-    await until(`${pods} pods in ${namespace}`, () => sandbox.cluster.reader.list('pods', namespace).filter(isReady).length >= pods)
+    const { sandbox } = this.#stage
+    await this.#stage.until(`${pods} pods in ${namespace}`, () => sandbox.cluster.reader.list('pods', namespace).filter(isReady).length >= pods)
     const answers = () => sandbox.mesh.decide(sandbox.mesh.gateway(), { method: 'GET', host, path: '/', headers: {} }).destination !== undefined
-    await until(`a route to ${host}`, answers)
+    await this.#stage.until(`a route to ${host}`, answers)
   }
 
   async #apply(objects: readonly NewObject[], what: string): Promise<void> {
@@ -139,7 +140,7 @@ export class Story {
       analysed,
       serving: serving.map(({ metadata }) => metadata.uid ?? ''),
       podName: serving[0]?.metadata.name ?? '',
-      operatorRequests: operatorRequests(),
+      operatorRequests,
       elapsedMs: this.chronicle.elapsedMs,
     }
   }

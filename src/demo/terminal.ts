@@ -1,6 +1,6 @@
 import type { WriteStream } from 'node:tty'
 import type { Model } from './model.ts'
-import { momentLines } from './panels.ts'
+import { momentLines, placeOf } from './panels.ts'
 import { failedShare } from './outcome.ts'
 import { render } from './screen.ts'
 import { count, end, type Line, paint, percent, seconds } from './text.ts'
@@ -28,10 +28,10 @@ export function liveScreen(out: WriteStream, color: boolean): Presenter {
   }
 }
 
-const PROGRESS_MS = 5_000
+type PlainOptions = { readonly columns: number; readonly color: boolean; readonly everyMs: number }
 
-/** Plain lines without cursor movement: a line for each moment, and how things stand every five seconds. */
-export function plainLines(write: (text: string) => unknown, { columns, color }: { readonly columns: number; readonly color: boolean }): Presenter {
+/** Plain lines without cursor movement: a line for each moment, and how things stand now and then. */
+export function plainLines(write: (text: string) => unknown, { columns, color, everyMs }: PlainOptions): Presenter {
   const told = { act: 0, moments: 0, progressMs: 0 }
   const say = (...lines: readonly Line[]) => lines.forEach((line) => write(`${paint(line, color)}\n`))
   return {
@@ -40,18 +40,18 @@ export function plainLines(write: (text: string) => unknown, { columns, color }:
       const { title = '', tells = '' } = acts[act - 1] ?? {}
       if (act > told.act) say([], [['bold', `Act ${act} of ${acts.length}: ${title}`]], [['plain', tells]])
       say(...moments.slice(told.moments).flatMap((moment) => momentLines(moment, columns)))
-      if (elapsedMs - told.progressMs >= PROGRESS_MS) say(progress(model))
-      told.progressMs = elapsedMs - told.progressMs >= PROGRESS_MS ? elapsedMs : told.progressMs
-      told.act = act
-      told.moments = moments.length
+      Object.assign(told, { act, moments: moments.length })
+      if (elapsedMs - told.progressMs < everyMs) return
+      say(progress(model))
+      told.progressMs = elapsedMs
     },
     close: () => undefined,
   }
 }
 
 function progress({ elapsedMs, users, canary, gates }: Model): Line {
-  const failed = users === undefined ? '' : `${users.rps}/s, ${percent(failedShare(users))} of ${count(users.answered)} failed`
+  const served = users === undefined ? [] : [`${users.rps}/s`, `${percent(failedShare(users))} of ${count(users.answered)} failed`]
   const said = gates.flatMap(({ name, check }) => (check?.value === undefined ? [] : [`${name} ${check.value}`]))
-  const parts = [failed, canary === undefined ? '' : `${canary.phase} at ${canary.weight}`, ...said]
-  return [['dim', `${end(seconds(elapsedMs), 6)}  ${parts.filter((part) => part !== '').join(' · ')}`]]
+  const parts = [...served, ...(canary === undefined ? [] : [canary.phase]), ...(canary?.phase === 'Progressing' ? [placeOf(canary), ...said] : [])]
+  return [['dim', `${end(seconds(elapsedMs), 6)}  ${parts.join(' · ')}`]]
 }

@@ -70,9 +70,11 @@ export function wrap(text: string, columns: number): readonly string[] {
 }
 
 /** The line as a terminal shows it. Without colour a badge stands in brackets, and there is no escape byte. */
-export const paint = (line: Line, color: boolean): string => line.map(([tone, text]) => (color ? colored(tone, text) : text)).join('').trimEnd()
+export const paint = (line: Line, color: boolean): string => line.map(color ? colored : plain).join('').trimEnd()
 
-const colored = (tone: Tone, text: string): string => (SGR[tone] === '' || text.trim() === '' ? text : `\u001B[${SGR[tone]}m${text}\u001B[0m`)
+const plain = ([tone, text]: Span): string => (tone.endsWith('Badge') ? `[${text.slice(1, -1)}]` : text)
+
+const colored = ([tone, text]: Span): string => (SGR[tone] === '' || text.trim() === '' ? text : `\u001B[${SGR[tone]}m${text}\u001B[0m`)
 
 const EIGHTHS = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
 

@@ -1,31 +1,37 @@
-import { openWorld } from './world.ts'
-import { startOperator } from './operator-handle.ts'
-import { versionOf } from './fleet.ts'
+import { readFile, writeFile } from 'node:fs/promises'
+import { loadavg } from 'node:os'
+import { parseArgs } from 'node:util'
+import { rowsOf } from './bars.ts'
+import type { Findings } from './findings.ts'
+import { markdown, textTable, withTable } from './report.ts'
+import { run, type Plan } from './run.ts'
 
-const size = Number(process.argv[2] ?? 100)
-const step = Number(process.argv[3] ?? 2)
-const t = () => performance.now()
-const w = await openWorld(size, { step, propagation: 1, drain: 1 })
-const op = startOperator(w, process.argv[4])
-const say = (s: string) => process.stdout.write(`${s}\n`)
-say(`synced ${await op.syncedMs}`)
-const all = (phase: string) => () => w.fleet.every(({ name }) => w.journal.phaseOf(name) === phase)
-await w.until('adoption', all('Idle'), 60_000)
-say(`adopted ${t()}`)
-const before = w.journal.requests.length
-const kinds = (from: number) => { const n: Record<string, number> = {}; for (const r of w.journal.requests.slice(from)) n[r.kind] = (n[r.kind] ?? 0) + 1; return n }
-say(JSON.stringify(kinds(0)))
-const s0 = await op.sample()
-const t0 = t()
-for (const m of w.fleet) await w.create(versionOf(m, 'v2'))
-say(`created in ${t() - t0}`)
-await w.until('start', all('Progressing'), 60_000)
-await w.until('promotion', all('Idle'), 300_000)
-const s1 = await op.sample()
-say(`released in ${t() - t0} cores ${(s1.cpuMs - s0.cpuMs) / (t() - t0)} ${JSON.stringify(s1)}`)
-say(JSON.stringify(kinds(before)))
-const f = w.journal.factsOf('web-0')
-say(f.map((x) => `${Math.round(x.atMs - t0)} ${JSON.stringify(x)}`).join('\n'))
-say(w.journal.requests.slice(before).filter((r) => r.canary === 'web-0').map((x) => `${Math.round(x.atMs - t0)} ${x.kind}`).join('\n'))
-await op.stop()
-await w.close()
+const { values } = parseArgs({
+  options: { write: { type: 'boolean' }, runs: { type: 'string', default: '1' }, size: { type: 'string', multiple: true }, profile: { type: 'string' } },
+})
+
+const PLANS: readonly Omit<Plan, 'say'>[] = [
+  { size: 1, intervalMs: 2_000, release: true },
+  { size: 100, intervalMs: 2_000, release: true },
+  { size: 1_000, intervalMs: 10_000, release: false },
+]
+
+const DOCUMENT = 'docs/performance.md'
+const say = (line: string) => process.stderr.write(`${line}\n`)
+
+const findings: Findings[] = []
+const load = [loadavg()[0] ?? 0]
+for (let turn = 0; turn < Number(values.runs); turn++) {
+  for (const plan of PLANS) {
+    if (values.size !== undefined && !values.size.includes(String(plan.size))) continue
+    findings.push(await run({ ...plan, say, ...(values.profile === undefined ? {} : { profile: values.profile }) }))
+    load.push(loadavg()[0] ?? 0)
+  }
+}
+const rows = rowsOf(findings)
+process.stdout.write(`${textTable(rows)}\n`)
+if (values.write === true) {
+  const table = markdown(rows, { runs: Number(values.runs), load: [Math.min(...load), Math.max(...load)] })
+  await writeFile(DOCUMENT, withTable(await readFile(DOCUMENT, 'utf8'), table))
+}
+process.exit()

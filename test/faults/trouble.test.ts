@@ -30,7 +30,7 @@ describe('the story ends as if nothing had been', () => {
     name: `every ${ms} ms`, trouble: every(ms, ({ sandbox }) => sandbox.cluster.faults.dropWatches()),
   }))), MOST_MS)
 
-  it('while the API server forgets what it has told', () => endAsUndisturbed([1300, 2900].map((ms) => ({
+  it('while the API server forgets what it has told', () => endAsUndisturbed([7000, 11_000].map((ms) => ({
     name: `every ${ms} ms`,
     trouble: every(ms, ({ sandbox: { cluster: { faults } } }) => {
       faults.forgetHistory()

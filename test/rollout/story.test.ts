@@ -1,13 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { caller, canary, namespace, service, version } from '../fixtures.ts'
-import { crd, happyIstio, Harness, NAMESPACE, uncheckedCrd } from '../harness.ts'
+import { crd, happyIstio, Harness, uncheckedCrd } from '../harness.ts'
 
 const SERVICE = 'service-c.istioinaction.svc.cluster.local'
 
-const podsOf = (harness: Harness, label: string): readonly string[] =>
-  harness.sandbox.cluster.reader.list('pods', NAMESPACE)
-    .filter(({ metadata }) => metadata.labels?.['app'] === 'service-c' && metadata.labels['version'] === label && metadata.deletionTimestamp === undefined)
-    .map(({ metadata }) => metadata.uid ?? '').sort()
+const uidsOf = (harness: Harness, label: string): readonly string[] => harness.pods(label).map(({ metadata }) => metadata.uid ?? '').sort()
 
 describe('the story of examples/happy-istio', () => {
   const harness = new Harness()
@@ -34,9 +31,9 @@ describe('the story of examples/happy-istio', () => {
     Object.assign(told, { failuresBeforeV4: failures(), usersOfV3: usersOf('v3').requests, errorsOfV3: usersOf('v3').errors })
     await harness.apply(...happyIstio('service-c-v4'))
     await harness.until(() => harness.status().weight === '50%', 60_000)
-    told.analysed = podsOf(harness, 'v4')
+    told.analysed = uidsOf(harness, 'v4')
     await harness.until(() => has('v4', 'Idle'), 60_000)
-    told.whileDraining = podsOf(harness, 'v1')
+    told.whileDraining = uidsOf(harness, 'v1')
     await harness.until(() => harness.replicas('service-c-v1') === 0, 60_000)
     await harness.clock.advance(2000)
   })
@@ -70,13 +67,13 @@ describe('the story of examples/happy-istio', () => {
   it('promotes v4 step by step and in order, with the very pods that were analysed', () => {
     expect(harness.oracle.exposures.filter((exposure) => exposure.startsWith('v4'))).toEqual([0, 1, 2, 3, 4, 5].map((step) => `v4 ${step}`))
     expect(told.analysed).toHaveLength(1)
-    expect(podsOf(harness, 'v4')).toEqual(told.analysed)
+    expect(uidsOf(harness, 'v4')).toEqual(told.analysed)
     expect(harness.oracle.violations).toEqual([])
   })
 
   it('drains v1 at full size before it goes, without an error', () => {
     expect(told.whileDraining).toHaveLength(1)
-    expect(podsOf(harness, 'v1')).toEqual([])
+    expect(uidsOf(harness, 'v1')).toEqual([])
     expect(failures()).toBe(told.failuresBeforeV4)
     expect(harness.status()).toMatchObject({ phase: 'Idle', stableRevision: 'v4', weight: '0%' })
   })

@@ -1,0 +1,194 @@
+import { systemClock } from '../../src/runtime/system-clock.ts'
+import { average, type Findings, type Starts } from './findings.ts'
+import { versionOf, type Member } from './fleet.ts'
+import type { Fact, Request } from './journal.ts'
+import { startOperator, type OperatorHandle } from './operator-handle.ts'
+import { openWorld, type World } from './world.ts'
+
+/** How one run goes. */
+export type Plan = {
+  readonly size: number
+  /** Of a check and of a step. */
+  readonly intervalMs: number
+  /** Also a healthy release from end to end. */
+  readonly release: boolean
+  /** Folder for a CPU profile of the operator that is measured. */
+  readonly profile?: string
+  readonly say: (line: string) => void
+}
+
+const clock = systemClock
+const PROPAGATION_MS = 1_000
+const DRAIN_MS = 1_000
+/** Nothing was asked for so long: the operator rests. */
+const QUIET_MS = 3_000
+const IDLE_MS = 10_000
+/** How far apart versions come that come one by one. */
+const APART_MS = 50
+/** Each canary's first bad answer comes at its own time before the next check; the last this long before. */
+const MARGIN_MS = 300
+
+/** Runs one fleet through adoption, a restart, releases and rollbacks; ends by itself. */
+export async function run(plan: Plan): Promise<Findings> {
+  const { size, intervalMs, release, profile, say } = plan
+  const world = await openWorld(size, { step: intervalMs / 1000, propagation: PROPAGATION_MS / 1000, drain: DRAIN_MS / 1000 })
+  const stage = { ...plan, world }
+  say(`${size}: adopting`)
+  const first = startOperator(world)
+  await world.until('adoption', () => allAre(world, 'Idle'), 120_000)
+  await quiet(world)
+  await first.stop()
+  say(`${size}: starting again`)
+  const operator = startOperator(world, profile)
+  try {
+    const startedMs = clock.monotonic()
+    const syncedMs = await operator.syncedMs
+    await quiet(world)
+    const idle = { syncedMs, quietMs: lastRequestMs(world) - startedMs, ...await restFor(world) }
+    const released = release ? await releaseAll(stage, 'v2') : undefined
+    const failing = await failAll({ ...stage, operator }, release ? 'v3' : 'v2')
+    const { mostRssMib } = await operator.sample()
+    return { size, intervalMs, ...idle, releaseRequests: released, ...failing, mostRssMib }
+  } finally {
+    await operator.stop()
+    await world.close()
+  }
+}
+
+type Stage = Plan & { readonly world: World }
+
+const isOfCanary = ({ kind }: Request): boolean => kind !== 'watch' && kind !== 'list' && kind !== 'CRD'
+
+const allAre = ({ fleet, journal }: World, phase: string): boolean => fleet.every(({ name }) => journal.phaseOf(name) === phase)
+
+const lastRequestMs = ({ journal }: World): number => journal.requests.findLast(({ kind }) => kind !== 'watch')?.atMs ?? 0
+
+async function quiet(world: World): Promise<void> {
+  const fromMs = clock.monotonic()
+  await world.until('quiet', () => clock.monotonic() - Math.max(fromMs, world.journal.requests.findLast(isOfCanary)?.atMs ?? 0) > QUIET_MS, 120_000)
+}
+
+async function restFor({ journal, fleet }: World): Promise<Pick<Findings, 'idleRequestsPerMinute'>> {
+  const before = journal.requests.filter(isOfCanary).length
+  await clock.sleep(IDLE_MS)
+  return { idleRequestsPerMinute: ((journal.requests.filter(isOfCanary).length - before) / fleet.length) * (60_000 / IDLE_MS) }
+}
+
+/** A healthy release from end to end. */
+async function releaseAll({ world, size, intervalMs, say }: Stage, version: string): Promise<Findings['releaseRequests']> {
+  say(`${size}: a healthy release`)
+  const from = world.journal.requests.length
+  for (const member of world.fleet) await world.create(versionOf(member, version))
+  await world.until('the release to begin', () => allAre(world, 'Progressing'), 60_000)
+  await world.until('promotion', () => allAre(world, 'Idle'), 40 * intervalMs + 60_000)
+  await clock.sleep(intervalMs)
+  await quiet(world)
+  return average(world.journal.requests.slice(from).filter(isOfCanary).map(({ kind }) => kind), size)
+}
+
+/** A release whose canaries all fail in the end: first a few of them, then the rest within one interval. */
+async function failAll(stage: Stage & { readonly operator: OperatorHandle }, version: string) {
+  const { world, size, say } = stage
+  say(`${size}: new versions`)
+  const starts = await startAll(stage, version)
+  await world.until('the first step', () => world.fleet.every(({ name }) => routes(world, name, version).length > 0), 60_000)
+  say(`${size}: steps`)
+  const stepping = await steps(stage, version)
+  const few = world.fleet.filter((_, index) => size > 1 && index % 100 === 50)
+  say(`${size}: a few fail, then all`)
+  const failing = [await fail(stage, few, version), await fail(stage, world.fleet.filter((member) => !few.includes(member)), version)] as const
+  const [fewFell, allFell] = failing.map((fates) => fates.map(({ verdictMs }) => verdictMs))
+  return {
+    ...starts,
+    ...stepping,
+    fewFail: fewFell ?? [],
+    allFail: allFell ?? [],
+    badMs: failing.flat().map(({ badMs }) => badMs),
+    readsBeforeRollback: failing.flat().reduce((sum, { reads }) => sum + reads, 0),
+  }
+}
+
+async function startAll({ world }: Stage, version: string): Promise<Pick<Findings, 'apart' | 'together'>> {
+  const { fleet } = world
+  const apart = fleet.slice(0, Math.max(1, fleet.length / 5))
+  const together = fleet.slice(apart.length)
+  for (const member of apart) {
+    await world.create(versionOf(member, version))
+    await clock.sleep(APART_MS)
+  }
+  await Promise.all(together.map((member) => world.create(versionOf(member, version))))
+  await world.until('subsets', () => fleet.every(({ name }) => world.journal.factsOf(name).some((fact) => fact.kind === 'subset' && fact.version === version)), 60_000)
+  return { apart: startsOf(world, apart, version), together: startsOf(world, together, version) }
+}
+
+function startsOf({ journal }: World, members: readonly Member[], version: string): Starts {
+  const of = (name: string, kind: Fact['kind']) => journal.factsOf(name).find((fact) => fact.kind === kind && 'version' in fact && fact.version === version)?.atMs ?? NaN
+  const firstWrites = new Map<string, number>()
+  for (const { canary, atMs, kind } of journal.requests) if (kind !== 'event' && !firstWrites.has(canary) && atMs > of(canary, 'deployed')) firstWrites.set(canary, atMs)
+  return {
+    firstWrite: members.map(({ name }) => (firstWrites.get(name) ?? NaN) - of(name, 'deployed')),
+    subset: members.map(({ name }) => of(name, 'subset') - of(name, 'deployed')),
+  }
+}
+
+const routes = ({ journal }: World, name: string, version: string) =>
+  journal.factsOf(name).flatMap((fact) => (fact.kind === 'route' && fact.version === version && fact.weight > 0 ? [fact] : []))
+
+/** What it costs to step, over four ticks in which all canaries are under way. */
+async function steps({ world, operator, intervalMs, size }: Stage & { readonly operator: OperatorHandle }, version: string) {
+  const { journal, prometheus, fleet } = world
+  const [before, fromMs, queriesBefore] = [await operator.sample(), clock.monotonic(), prometheus.queries.length]
+  await clock.sleep(4 * intervalMs)
+  await world.until('a step', () => fleet.every(({ name }) => routes(world, name, version).length > 1), 10 * intervalMs + 20_000)
+  const [after, toMs] = [await operator.sample(), clock.monotonic()]
+  const stepped = fleet.map(({ name }) => ({ name, raises: routes(world, name, version) }))
+  const between = journal.requests.filter(({ canary, atMs }) => {
+    const [from, to] = stepped[Number(canary.slice('web-'.length))]?.raises ?? []
+    return from !== undefined && to !== undefined && atMs > from.atMs && atMs <= to.atMs
+  })
+  const queries = prometheus.queries.slice(queriesBefore)
+  const ticks = (after.ticks['+Inf'] ?? 0) - (before.ticks['+Inf'] ?? 0)
+  const inTime = (after.ticks['0.1'] ?? 0) - (before.ticks['0.1'] ?? 0)
+  return {
+    stepRequests: average(between.filter(isOfCanary).map(({ kind }) => kind), size),
+    stepMs: stepped.flatMap(({ raises }) => raises.slice(1).map(({ atMs }, index) => atMs - (raises[index]?.atMs ?? NaN))),
+    queriesPerTick: queries.length / ticks,
+    seriesPerTick: queries.reduce((sum, { series }) => sum + series, 0) / ticks,
+    cores: (after.cpuMs - before.cpuMs) / (toMs - fromMs),
+    ticks,
+    lateTicks: ticks - inTime,
+  }
+}
+
+type Fate = { readonly verdictMs: number; readonly badMs: number; readonly reads: number }
+
+/** Bad answers begin right after a check, for each canary at a time of its own until the next one. */
+async function fail({ world, intervalMs }: Stage, members: readonly Member[], version: string): Promise<readonly Fate[]> {
+  const { prometheus, journal } = world
+  const asked = prometheus.queries.length
+  await world.until('a check', () => prometheus.queries.length > asked, 2 * intervalMs)
+  const firstMs = prometheus.queries[asked]?.atMs ?? 0
+  await clock.sleep(MARGIN_MS)
+  const [fromMs, offsetMs] = [clock.monotonic(), clock.now() - clock.monotonic()]
+  const begins = members.map((_, index) => fromMs + ((firstMs + intervalMs - MARGIN_MS - fromMs) * index) / Math.max(1, members.length - 1))
+  members.forEach(({ host }, index) => prometheus.fails(host, version, (begins[index] ?? 0) + offsetMs))
+  const backMs = (name: string) => journal.factsOf(name).find((fact) => fact.kind === 'route' && fact.weight === 0 && fact.atMs > fromMs)?.atMs
+  await world.until('rollbacks', () => members.every(({ name }) => backMs(name) !== undefined), 8 * intervalMs + 30_000)
+  return members.map(({ name }, index) => {
+    const atMs = backMs(name) ?? NaN
+    const verdictAtMs = verdict(world, intervalMs, begins[index] ?? NaN, routes(world, name, version).findLast((fact) => fact.atMs < (begins[index] ?? NaN))?.atMs ?? NaN)
+    const reads = journal.requests.filter((request) => request.canary === name && request.kind === 'live read' && request.atMs > verdictAtMs && request.atMs < atMs).length
+    return { verdictMs: atMs - verdictAtMs, badMs: atMs - (begins[index] ?? NaN), reads }
+  })
+}
+
+/** When the last answer of the second check was out that shows more than 1 % errors since the step began. */
+function verdict({ prometheus }: World, intervalMs: number, badFromMs: number, stepFromMs: number): number {
+  const ticks: { atMs: number; answeredMs: number }[] = []
+  for (const { atMs, answeredMs } of prometheus.queries.filter((query) => query.atMs > badFromMs)) {
+    const last = ticks.at(-1)
+    if (last === undefined || atMs - last.atMs > intervalMs / 2) ticks.push({ atMs, answeredMs })
+    else last.answeredMs = Math.max(last.answeredMs, answeredMs)
+  }
+  return ticks.filter(({ atMs }) => (atMs - badFromMs) / (atMs - stepFromMs) > 0.01)[1]?.answeredMs ?? NaN
+}

@@ -1,0 +1,40 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { parseAllDocuments } from 'yaml'
+import { parseCanary } from '../src/api/parse.ts'
+import { TABLE } from '../src/canary/table.ts'
+
+const root = new URL('../', import.meta.url)
+const read = (path: string) => readFileSync(new URL(path, root), 'utf8')
+const pages = ['README.md', ...readdirSync(new URL('docs/', root), { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.md')).map((path) => `docs/${path}`)]
+
+describe('the documentation', () => {
+  it('shows only Canaries that are valid', () => {
+    const shown = pages.flatMap((page) => [...read(page).matchAll(/```yaml\n([\s\S]*?)```/g)].flatMap(([, text = '']) => parseAllDocuments(text).map((document): unknown => document.toJSON())))
+    expect(shown.length).toBeGreaterThan(1)
+    expect(shown.map(parseCanary).filter(({ ok }) => !ok)).toEqual([])
+  })
+
+  it('names only npm scripts that exist', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+    const named = pages.flatMap((page) => [...read(page).matchAll(/npm (?:run )?([a-z]+)/g)].map(([, name = '']) => name))
+    expect([...new Set(named)].filter((name) => scripts[name] === undefined)).toEqual([])
+  })
+
+  it('links only to what is there', () => {
+    const broken = pages.flatMap((page) => [...read(page).matchAll(/\]\(([^)#:]+)\)/g)].map(([, target = '']) => ({ page, target })).filter(({ page: from, target }) => {
+      try {
+        readdirSync(new URL(target, new URL(from, root)))
+        return false
+      } catch (error) {
+        return (error as { code?: string }).code !== 'ENOTDIR'
+      }
+    }))
+    expect(broken).toEqual([])
+  })
+
+  it('has every row of the machine in the protocol, and no other', () => {
+    const rows = [...read('docs/protocol.md').matchAll(/^\| (\d+\w?) \|/gm)].map(([, row]) => row)
+    expect(rows).toEqual(TABLE.map(({ row }) => row).filter((row) => row !== '12w'))
+  })
+})
