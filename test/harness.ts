@@ -97,8 +97,13 @@ export class Harness {
     return this.#stop.signal
   }
 
-  stop(): void {
+  /** Every operator dies. */
+  kill(): void {
     for (const process of this.#processes) process.kill()
+  }
+
+  stop(): void {
+    this.kill()
     this.#stop.abort(new Error('the test is over'))
   }
 

@@ -94,11 +94,11 @@ export class Analyst {
     try {
       await this.#examine(group.map(([, { examination }]) => examination), signal)
     } finally {
-      for (const [key, followed] of group) {
+      for (const [, followed] of group) {
         followed.busy = false
         followed.dueMs = this.#nextTick(followed.examination.plan)
-        if (!signal.aborted) onChecked(key)
       }
+      if (!signal.aborted) for (const key of failingFirst(group)) onChecked(key)
       this.#wake()
     }
   }
@@ -171,6 +171,12 @@ const NOTHING = { counts: [], durations: [], meshAnswers: [] }
 
 /** A schedule's ticks may lie far apart: what a gap counts as is then bounded by a minute. */
 const intervalOf = (clock: CheckPlan['clock'] | undefined): number => (clock?.kind === 'interval' ? clock.everyMs : 60_000)
+
+/** A rollback does not queue behind the canaries that pass. */
+function failingFirst(group: readonly (readonly [string, Followed])[]): readonly string[] {
+  const fails = ({ examination }: Followed) => examination.evidenceOf(examination.plan.step)?.checks.some(({ verdict }) => verdict === 'Fail') === true
+  return [...group.filter(([, followed]) => fails(followed)), ...group.filter(([, followed]) => !fails(followed))].map(([key]) => key)
+}
 
 function groupedByClock(due: readonly (readonly [string, Followed])[]): readonly (readonly (readonly [string, Followed])[])[] {
   const groups = new Map<string, (readonly [string, Followed])[]>()

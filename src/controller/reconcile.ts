@@ -1,5 +1,5 @@
 import type { Canary, CanaryStatus } from '../api/canary.ts'
-import { parseCanary, type Problem } from '../api/parse.ts'
+import { parseCanary, type ParsedCanary, type Problem } from '../api/parse.ts'
 import { settingsOf, type Settings } from '../api/settings.ts'
 import { canonicalJson } from '../canary/template-hash.ts'
 import { condition } from '../canary/conditions.ts'
@@ -15,6 +15,7 @@ import { resources } from '../kubernetes/resource.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Outcome } from '../runtime/controller.ts'
 import type { Log } from '../runtime/log.ts'
+import type { KubeObject } from '../runtime/object.ts'
 import { splitKey } from '../runtime/object.ts'
 import { Ages } from './ages.ts'
 import type { Analyst } from './analyst.ts'
@@ -52,6 +53,7 @@ const SOON: Outcome = { kind: 'requeue', afterMs: 250 }
 export class Reconciler {
   readonly #deps: ReconcileDeps
   readonly #ages = new Map<string, Ages>()
+  readonly #parsed = new WeakMap<KubeObject, ParsedCanary>()
 
   constructor(deps: ReconcileDeps) {
     this.#deps = deps
@@ -62,12 +64,19 @@ export class Reconciler {
     if (object === undefined || object.metadata.deletionTimestamp !== undefined) return this.#forget(key)
     const stale = this.#deps.writes.behind(idOf(resources.canaries, key), object, this.#deps.clock.monotonic())
     if (stale !== undefined) return SOON
-    const parsed = parseCanary(object)
+    const parsed = this.#parse(object)
     if (!parsed.ok) return this.#refuse(object as unknown as Canary, parsed.problems, signal)
     const settings = this.#settings(parsed.canary)
     const problem = settings.clock.kind === 'schedule' ? scheduleProblem(settings.clock.expression) : undefined
     if (problem !== undefined) return this.#refuse(parsed.canary, [{ path: 'spec.analysis.schedule', message: problem }], signal)
     return this.#pass(key, parsed.canary, settings, signal)
+  }
+
+  /** Once for each version of the object: what a store hands out never changes. */
+  #parse(object: KubeObject): ParsedCanary {
+    const parsed = this.#parsed.get(object) ?? parseCanary(object)
+    this.#parsed.set(object, parsed)
+    return parsed
   }
 
   async #pass(key: string, canary: Canary, settings: Settings, signal: AbortSignal): Promise<Outcome> {

@@ -42,7 +42,6 @@ export type CanaryView = {
   readonly phase: CanaryStatus['phase']
   readonly message: string
   readonly revision: string | undefined
-  readonly weight: string
   /** "mirror", "5%" and so on; promotion is the last. */
   readonly steps: readonly string[]
   /** The present step, or the last one begun; -1 before the first. */
@@ -80,14 +79,13 @@ export function streamOf(load: Load, nowMs: number): Stream {
 export function canaryOf(chronicle: Chronicle): CanaryView | undefined {
   const { live: status, settings } = chronicle
   if (status === undefined || settings === undefined) return undefined
-  const { phase, message = '', weight = '0%', rollout } = status
+  const { phase, message = '', rollout } = status
   const failed = phase === 'Failed' || phase === 'RollingBack'
   const revision = revisionOf(status)
   return {
     phase,
     message,
     revision,
-    weight,
     steps: [...settings.steps.map(stepLabel), 'promoted'],
     at: revision === undefined ? -1 : placeOf(status, settings.steps.length) ?? chronicle.reached(revision),
     done: failed ? 1 : doneOf(status, settings.steps[rollout?.stepIndex ?? 0]),

@@ -74,7 +74,8 @@ export function placeOf({ phase, revision = '', at, steps }: CanaryView): string
 function stepBar(canary: CanaryView, columns: number): readonly Line[] {
   const { steps } = canary
   const room = Math.floor((columns + 1) / steps.length) - 1
-  const bars = steps.flatMap((_, index): Span[] => [...segment(canary, index, room), ['plain', ' ']])
+  const last = columns - (steps.length - 1) * (room + 1)
+  const bars = steps.flatMap((_, index): Span[] => [...segment(canary, index, index === steps.length - 1 ? last : room), ['plain', ' ']])
   const names = steps.map((name, index): Span => [toneAt(canary, index), start(`${canary.failed && index === canary.at ? '✗ ' : ''}${name}`, room + 1)])
   return [fit(bars, columns), fit(names, columns)]
 }

@@ -116,9 +116,7 @@ export class Stage {
     this.#down.abort(new Error('the stage was closed'))
     await this.#standing
     const { api, prometheus, gateway } = this.#parts
-    prometheus.close()
-    gateway.close()
-    await api.close()
+    await Promise.all([api.close(), prometheus.close(), gateway.close()])
   }
 }
 

@@ -96,7 +96,7 @@ export class Story {
     await this.#reachable(BARE, BARE_HOST, 4)
     const stop = new AbortController()
     const load = (this.bare = this.#stage.startLoad(BARE_HOST, RPS / 4, stop.signal))
-    await this.#stage.until('traffic without Serin', () => countsOf(load.total()).answered >= 80)
+    await this.#stage.until('traffic without Serin', () => countsOf(load.total()).answered >= 100)
     stop.abort()
     await this.#stage.until('the last answers without Serin', () => countsOf(load.total()).answered === load.total().sent)
     await this.#stage.client.delete(resources.namespaces, BARE, {}, this.#signal)

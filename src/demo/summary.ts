@@ -10,7 +10,7 @@ type Chapter = { readonly atMs: number; readonly tone: Tone; readonly what: stri
 export function summary(outcome: Outcome, moments: readonly Moment[], columns: number): readonly Line[] {
   const claims = claimsOf(outcome)
   const lines: readonly Line[] = [
-    heading('What happened', columns, [['dim', 'users failed'.padStart(16)]]),
+    heading('What happened', columns, [['dim', 'users failed']]),
     ...chapters(outcome, moments).flatMap((chapter) => chapterLines(chapter, columns)),
     [],
     heading('Requests that failed for users', columns),
@@ -58,11 +58,11 @@ const success = (fate: Fate, at: When, users: Counts | undefined): readonly Chap
 ]
 
 function chapterLines({ atMs, tone, what, why, users }: Chapter, columns: number): readonly Line[] {
-  const room = columns - 8 - 26 - 16
+  const room = columns - 8 - 26 - 13
   const [first = '', ...rest] = wrap(why, room)
   const told = users === undefined ? '' : `${users.failed} of ${count(users.answered)}`
   return [
-    [['dim', `${end(seconds(atMs), 6)}  `], [tone, start(what, 26)], ['plain', start(first, room)], [(users?.failed ?? 0) > 0 ? 'bad' : 'good', end(told, 16)]],
+    [['dim', `${end(seconds(atMs), 6)}  `], [tone, start(what, 26)], ['plain', start(first, room)], [(users?.failed ?? 0) > 0 ? 'bad' : 'good', end(told, 13)]],
     ...rest.map((text): Line => [['plain', ' '.repeat(34)], ['plain', text]]),
   ]
 }

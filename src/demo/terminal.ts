@@ -18,13 +18,20 @@ const LEAVE = '\u001B[?25h\u001B[?1049l'
 
 /** A live screen in the terminal's second buffer, each frame in one write that the terminal shows at once. */
 export function liveScreen(out: WriteStream, color: boolean): Presenter {
+  let open = true
+  const close = () => {
+    if (open) out.write(LEAVE)
+    open = false
+  }
+  // Whatever ends the process, the terminal is given back.
+  process.once('exit', close)
   out.write(ENTER)
   return {
     show: (model) => {
       const lines = render(model, { columns: out.columns, rows: out.rows, color }).map((line) => `${line}\u001B[K`)
       out.write(`\u001B[?2026h\u001B[H${lines.join('\r\n')}\u001B[J\u001B[?2026l`)
     },
-    close: () => out.write(LEAVE),
+    close,
   }
 }
 

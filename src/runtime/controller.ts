@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Clock } from './clock.ts'
 import { asError } from './failure.ts'
 import type { Log } from './log.ts'
@@ -37,6 +38,8 @@ export type ControllerOptions = {
 export const runController = async (options: ControllerOptions): Promise<void> => {
   const { name, queue, clock, log, signal, graceMs = 30_000 } = options
   const scope = openScope()
+  // Every request of every worker listens to it: Node takes more than ten for a leak, and says so on stderr.
+  setMaxListeners(0, scope.signal)
   const stop = () => {
     queue.shutDown()
     scope.deadline(graceMs, clock, () => new Error(`stopped, and the grace of ${graceMs} ms is over`))

@@ -10,6 +10,9 @@ export type Scope = {
   readonly close: () => void
 }
 
+/** Nobody looks at it; a plain abort() would make a DOMException with its stack for every request. */
+const ENDED = new Error('the scope has ended')
+
 /** Opens a scope that `outer` ends too. AbortSignal.any would leak an entry per call into a long-lived signal on Node 20. */
 export const openScope = (outer?: AbortSignal): Scope => {
   const inner = new AbortController()
@@ -25,10 +28,10 @@ export const openScope = (outer?: AbortSignal): Scope => {
         () => undefined,
       )
     },
-    endDeadlines: () => waits.abort(),
+    endDeadlines: () => waits.abort(ENDED),
     close: () => {
       outer?.removeEventListener('abort', follow)
-      waits.abort()
+      waits.abort(ENDED)
     },
   }
 }

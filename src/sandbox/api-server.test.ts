@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { deployment, testCluster } from './cluster-fixtures.ts'
+import { deployment, testCluster } from './cluster.fixture.ts'
 
 const configMaps = '/api/v1/namespaces/default/configmaps'
 const services = '/apis/networking.istio.io/v1/namespaces/default/virtualservices'

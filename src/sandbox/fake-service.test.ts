@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { VirtualClock } from '../runtime/virtual-clock.ts'
 import { createFakeService } from './fake-service.ts'
 import type { Call } from './fake-service.ts'
-import { pod } from './mesh-fixtures.ts'
+import { pod } from './mesh.fixture.ts'
 
 const request = { method: 'GET', host: 'app', path: '/shop', headers: { 'x-tester': 'yes' } }
 const nobody: Call = () => Promise.reject(new Error('no upstream expected'))

@@ -1,8 +1,7 @@
 import type { Clock } from '../runtime/clock.ts'
+import { at, isFields, listAt, textAt } from './json.ts'
 import type { MeshRequest, MeshResponse } from './mesh.ts'
 import type { KubeObject } from './objects.ts'
-import { durationMs } from './route-decision.ts'
-import { namespaceOf, specOf } from './route-objects.ts'
 import type { StringMap } from './route-objects.ts'
 
 /** Calls a URI through the pod's own proxy. */
@@ -19,23 +18,26 @@ type Surroundings = {
   readonly signal: AbortSignal
 }
 
-type Outcome = { readonly code: number; readonly error?: string; readonly calls?: Readonly<Record<string, unknown>> }
+type Outcome = { readonly code: number; readonly error?: string; readonly upstream_calls?: Readonly<Record<string, unknown>> }
 
-type EnvVar = {
-  readonly name: string
-  readonly value?: string
-  readonly valueFrom?: { readonly fieldRef?: { readonly fieldPath?: string } }
-}
-type PodSpec = { readonly containers?: readonly { readonly env?: readonly EnvVar[] }[] }
-
-/** The environment of a pod's first container; of references only the pod's own name and namespace are known. */
+/** The environment of a pod's first container, without references. */
 export function environmentOf(pod: KubeObject): StringMap {
-  const fields: StringMap = { 'metadata.namespace': namespaceOf(pod), 'metadata.name': pod.metadata.name }
-  const env = specOf<PodSpec>(pod).containers?.[0]?.env ?? []
-  return Object.fromEntries(
-    env.map(({ name, value, valueFrom }) => [name, value ?? fields[valueFrom?.fieldRef?.fieldPath ?? ''] ?? '']),
-  )
+  const variables = listAt(listAt(pod, 'spec', 'containers')[0], 'env')
+  return Object.fromEntries(variables.map((each) => [textAt(each, 'name'), textAt(each, 'value')]))
 }
+
+/** A Go duration such as "1.5s", "200ms" or "1h30m" in milliseconds; 0 for what is none. */
+export function durationMs(text = ''): number {
+  const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+  const parts = [...text.matchAll(/([\d.]+)(ms|s|m|h)/g)]
+  return parts.reduce((sum, [, amount, unit = '']) => sum + Number(amount) * (units[unit] ?? 0), 0)
+}
+
+const listOf = (text = ''): readonly string[] =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
 
 /**
  * A stand-in for nicholasjackson/fake-service, told by the pod's environment. Two differences: upstreams are called with
@@ -43,45 +45,29 @@ export function environmentOf(pod: KubeObject): StringMap {
  */
 export function createFakeService(pod: KubeObject, { clock, random, signal }: Surroundings): App {
   const env = environmentOf(pod)
-  const version = pod.metadata.labels?.['version'] ?? ''
+  const headers = { 'content-type': 'text/plain; charset=utf-8', 'x-version': pod.metadata.labels?.['version'] ?? '' }
   const inject = createErrorInjector(env)
-  const upstreams = (env['UPSTREAM_URIS'] ?? '')
-    .split(',')
-    .map((uri) => uri.trim())
-    .filter((uri) => uri !== '')
+  const upstreams = listOf(env['UPSTREAM_URIS'])
 
   const outcomeOf = async (request: MeshRequest, call: Call, startedMs: number): Promise<Outcome> => {
     const injected = inject(request.method)
     if (injected !== undefined) {
       if (injected.delayMs > 0) await clock.sleep(injected.delayMs, signal)
-      return injected
+      return { code: injected.code, error: injected.error }
     }
     const calls: Record<string, unknown> = {}
     for (const uri of upstreams) calls[uri] = upstreamEntry(uri, await call(uri, request))
-    if (Object.values(calls).some((entry) => entry !== undefined && failed(entry))) return { code: 500, calls }
-    const restMs = latencyMs(env, random) - (clock.monotonic() - startedMs)
+    const failed = Object.values(calls).some((entry) => at(entry, 'code') !== 200)
+    const restMs = failed ? 0 : latencyMs(env, random) - (clock.monotonic() - startedMs)
     if (restMs > 0) await clock.sleep(restMs, signal)
-    return upstreams.length > 0 ? { code: 200, calls } : { code: 200 }
+    return { code: failed ? 500 : 200, ...(upstreams.length > 0 && { upstream_calls: calls }) }
   }
   return async (request, call) => {
-    if (request.path === '/health' || request.path === '/ready')
-      return { status: 200, headers: { 'x-version': version }, body: 'OK' }
-    const [startedMs, startedAt] = [clock.monotonic(), clock.now()]
+    const startedMs = clock.monotonic()
     const outcome = await outcomeOf(request, call, startedMs)
-    const body = {
-      name: env['NAME'] ?? 'Service',
-      owner: env['SERVICE_OWNER'],
-      uri: request.path,
-      type: 'HTTP',
-      start_time: timestamp(startedAt),
-      end_time: timestamp(clock.now()),
-      duration: `${(clock.monotonic() - startedMs).toFixed(3)}ms`,
-      body: outcome.code === 200 ? (env['MESSAGE'] ?? 'Hello World') : undefined,
-      upstream_calls: outcome.calls,
-      code: outcome.code,
-      error: outcome.error,
-    }
-    const headers = { 'content-type': 'text/plain; charset=utf-8', 'x-version': version }
+    const duration = `${(clock.monotonic() - startedMs).toFixed(3)}ms`
+    const said = outcome.code === 200 ? { body: env['MESSAGE'] ?? 'Hello World' } : {}
+    const body = { name: env['NAME'] ?? 'Service', uri: request.path, type: 'HTTP', duration, ...said, ...outcome }
     return { status: outcome.code, headers, body: `${JSON.stringify(body, undefined, 2)}\n` }
   }
 }
@@ -92,44 +78,26 @@ type Injected = { readonly code: number; readonly error: string; readonly delayM
 function createErrorInjector(env: StringMap): (method: string) => Injected | undefined {
   const rate = Math.min(1, Number(env['ERROR_RATE'] ?? 0))
   const every = rate > 0 ? Math.floor(1 / rate) : Infinity
-  const methods = (env['ERROR_METHODS'] ?? '')
-    .split(',')
-    .map((method) => method.trim().toUpperCase())
-    .filter((method) => method !== '')
+  const methods = listOf(env['ERROR_METHODS']?.toUpperCase())
   const delays = (env['ERROR_TYPE'] ?? 'http_error') !== 'http_error'
-  const injected = {
-    code: Number(env['ERROR_CODE'] ?? 500),
-    error: `Service ${delays ? 'delay' : 'error'} automatically injected`,
-    delayMs: delays ? durationMs(env['ERROR_DELAY'] ?? '0s') : 0,
-  }
+  const error = `Service ${delays ? 'delay' : 'error'} automatically injected`
+  const injected = { code: Number(env['ERROR_CODE'] ?? 500), error, delayMs: delays ? durationMs(env['ERROR_DELAY']) : 0 }
   let count = 0
-  return (method) => {
-    if (methods.length > 0 && !methods.includes(method)) return undefined
-    count += 1
-    return count % every === 0 ? injected : undefined
-  }
+  return (method) => (methods.length > 0 && !methods.includes(method)) || ++count % every !== 0 ? undefined : injected
 }
 
 /** Nine in ten requests take the 50th percentile's time, as in the original; the variance only ever lengthens. */
 function latencyMs(env: StringMap, random: () => number): number {
-  const p50 = env['TIMING_50_PERCENTILE'] ?? '0s'
+  const p50 = env['TIMING_50_PERCENTILE']
   const p90 = env['TIMING_90_PERCENTILE'] ?? p50
-  const p99 = env['TIMING_99_PERCENTILE'] ?? p90
   const draw = random()
-  const base = durationMs(draw < 0.9 ? p50 : draw < 0.99 ? p90 : p99)
+  const base = durationMs(draw < 0.9 ? p50 : draw < 0.99 ? p90 : (env['TIMING_99_PERCENTILE'] ?? p90))
   return base * (1 + (random() * Number(env['TIMING_VARIANCE'] ?? 0)) / 100)
 }
 
 function upstreamEntry(uri: string, { status, headers, body }: MeshResponse): Record<string, unknown> {
   const error = status === 200 ? undefined : `Error processing upstream request: ${uri}/, expected code 200, got ${status}`
-  return { ...parsed(body), uri, headers, code: status, error }
+  // A proxy's own answer is no JSON.
+  const said: unknown = body.startsWith('{') ? JSON.parse(body) : {}
+  return { ...(isFields(said) ? said : {}), uri, headers, code: status, error }
 }
-
-/** A proxy's own answer is no JSON. */
-function parsed(body: string): object {
-  return body.startsWith('{') ? (JSON.parse(body) as object) : {}
-}
-
-const failed = (entry: unknown): boolean => (entry as { readonly code: number }).code !== 200
-
-const timestamp = (ms: number): string => `${new Date(ms).toISOString().slice(0, -1)}000`

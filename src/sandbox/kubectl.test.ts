@@ -8,9 +8,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { KubeConfig, AppsV1Api, CustomObjectsApi } from '@kubernetes/client-node'
 
 import { systemClock } from '../runtime/system-clock.ts'
-import { deployment, shirt, shirtCrd } from './cluster-fixtures.ts'
+import { deployment, shirt, shirtCrd } from './cluster.fixture.ts'
 import { createCluster } from './cluster.ts'
-import { listen, type Listener } from './http-listener.ts'
+import { listen } from './http-listener.ts'
 import { withoutNulls } from './json.ts'
 import { kubeconfig } from './kubeconfig.ts'
 import { parsePatch } from './patches.ts'
@@ -33,7 +33,7 @@ describe.skipIf(!hasKubectl)('kubectl (skipped where it is not installed)', () =
     clock: systemClock,
     runtime: { start: () => systemClock.sleep(50).then(() => ({ ip: '10.0.0.1' })), stop: () => systemClock.sleep(50) },
   })
-  let listener: Listener
+  let listener: Awaited<ReturnType<typeof listen>>
   const config = join(folder, 'kubeconfig')
 
   /** What kubectl prints, warnings and errors included, after its exit code where that is not 0. */

@@ -1,6 +1,5 @@
 import type { Clock } from '../runtime/clock.ts'
-import { ConnectionError } from './mesh.ts'
-import type { MeshRequest, MeshResponse } from './mesh.ts'
+import { ConnectionError, type MeshRequest, type MeshResponse } from './mesh.ts'
 import { createForwarder } from './proxy.ts'
 
 /** What became of the requests; a second's worth, or all of them. */
@@ -24,8 +23,6 @@ export type Load = {
   readonly history: () => readonly LoadSecond[]
   /** Changes the rate, requests per second; 0 pauses. */
   readonly setRate: (rps: number) => void
-  /** From now on this share of requests, 0 to 1, carries `x-tester: yes`. */
-  readonly setTesterShare: (share: number) => void
 }
 
 type Options = {
@@ -35,15 +32,11 @@ type Options = {
   /** Share of each method; they should add up to 1. Default: all GET. */
   readonly methods?: Readonly<Record<string, number>>
   readonly host?: string
-  readonly path?: string
-  /** Requests that are due while so many wait for their answers are not sent. Default 256. */
-  readonly maxInFlight?: number
 }
 
 type Counts = { atMs: number; sent: number; ok: number; errors: Record<number, number> }
 
-const BURST = 4
-const HISTORY_S = 300
+const [BURST, MAX_IN_FLIGHT, HISTORY_S] = [4, 256, 300] as const
 
 /** Sends through a gateway on a loopback port; throws for any other address. */
 export function loopbackSend(url: string): (request: MeshRequest) => Promise<MeshResponse> {
@@ -53,32 +46,24 @@ export function loopbackSend(url: string): (request: MeshRequest) => Promise<Mes
   return (request) => forwarder.send(Number(port), { ...request, host: request.host === '' ? host : request.host })
 }
 
-/** An open-loop load: it sends on time whether or not answers come, but never more than a few requests at once. */
-export function createLoad(options: Options): Load {
-  const { clock, send, host = '', path = '/', methods = { GET: 1 }, maxInFlight = 256 } = options
+/** An open-loop load: it sends on time whether or not answers come, but never more than 256 requests at once. */
+export function createLoad({ clock, send, rps, methods = { GET: 1 }, host = '' }: Options): Load {
   const history: Counts[] = []
-  const total: Counts = { atMs: clock.now(), sent: 0, ok: 0, errors: {} }
-  const pace = { rps: options.rps, testerShare: 0, inFlight: 0 }
-
+  const begun = (atMs: number): Counts => ({ atMs, sent: 0, ok: 0, errors: {} })
+  const total = begun(clock.now())
+  let [rate, inFlight] = [rps, 0]
   const second = (): Counts => {
     const atMs = Math.floor(clock.now() / 1000) * 1000
-    const last = history.at(-1)
-    if (last?.atMs === atMs) return last
-    const counts = { atMs, sent: 0, ok: 0, errors: {} }
-    history.push(counts)
+    if (history.at(-1)?.atMs !== atMs) history.push(begun(atMs))
     if (history.length > HISTORY_S) history.shift()
-    return counts
+    return history.at(-1) ?? total
   }
   const sendOne = async (counts: readonly Counts[]): Promise<void> => {
-    const order = total.sent
-    const headers: Record<string, string> = spread(order, Math.SQRT2) < pace.testerShare ? { 'x-tester': 'yes' } : {}
+    const method = methodAt(methods, (total.sent * GOLDEN) % 1)
     for (const each of counts) each.sent += 1
-    pace.inFlight += 1
-    const status = await send({ method: methodAt(methods, spread(order, GOLDEN)), host, path, headers }).then(
-      (response) => response.status,
-      unanswered,
-    )
-    pace.inFlight -= 1
+    inFlight += 1
+    const status = await send({ method, host, path: '/', headers: {} }).then((response) => response.status, unanswered)
+    inFlight -= 1
     for (const each of counts) {
       if (status === 200) each.ok += 1
       else each.errors[status] = (each.errors[status] ?? 0) + 1
@@ -87,21 +72,16 @@ export function createLoad(options: Options): Load {
   return {
     total: () => total,
     history: () => history,
-    setRate(rps) {
-      pace.rps = rps
-    },
-    setTesterShare(share) {
-      pace.testerShare = share
-    },
+    setRate: (wanted) => void (rate = wanted),
     async run(signal) {
       for (let nextMs = clock.monotonic(); !signal.aborted;) {
-        for (let burst = 0; burst < BURST && pace.rps > 0 && nextMs <= clock.monotonic(); burst += 1) {
-          if (pace.inFlight < maxInFlight) void sendOne([total, second()])
-          nextMs += 1000 / pace.rps
+        for (let burst = 0; burst < BURST && rate > 0 && nextMs <= clock.monotonic(); burst += 1) {
+          if (inFlight < MAX_IN_FLIGHT) void sendOne([total, second()])
+          nextMs += 1000 / rate
         }
         // Time lost for more than a second (a laptop asleep) is not made up for.
-        if (pace.rps <= 0 || clock.monotonic() - nextMs > 1000) nextMs = clock.monotonic() + 10
-        await clock.sleep(Math.max(1, nextMs - clock.monotonic()), signal).catch(aborted(signal))
+        if (rate <= 0 || clock.monotonic() - nextMs > 1000) nextMs = clock.monotonic() + 10
+        await clock.sleep(Math.max(1, nextMs - clock.monotonic()), signal).catch(() => signal.aborted)
       }
     },
   }
@@ -109,8 +89,6 @@ export function createLoad(options: Options): Load {
 
 /** Golden-ratio steps fall into every share of [0, 1) evenly, without chance. */
 const GOLDEN = (1 + Math.sqrt(5)) / 2
-
-const spread = (order: number, step: number): number => ((order + 1) * step) % 1
 
 function methodAt(methods: Readonly<Record<string, number>>, at: number): string {
   let left = at
@@ -121,9 +99,3 @@ function unanswered(error: unknown): number {
   if (error instanceof ConnectionError) return 0
   throw error
 }
-
-const aborted =
-  (signal: AbortSignal) =>
-  (error: unknown): void => {
-    if (!signal.aborted) throw error
-  }

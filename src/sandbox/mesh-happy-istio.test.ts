@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
-import { testMesh } from './mesh-fixtures.ts'
-import type { TestMesh } from './mesh-fixtures.ts'
+import { testMesh } from './mesh.fixture.ts'
+import type { TestMesh } from './mesh.fixture.ts'
 import type { KubeObject } from './objects.ts'
 
 const FOLDER = new URL('../../../shared/happy-istio/', import.meta.url)
@@ -24,7 +24,6 @@ describe.skipIf(!present)(`happy-istio${present ? '' : ' (skipped: its manifests
     expect(before.map(({ version }) => version)).toEqual(['v1'])
     expect(share(await send(world))).toBe(0)
     await world.clock.advance(5000)
-    world.tsdb.scrape()
 
     const [v1, v2] = world.mesh.tally('service-c.istioinaction.svc.cluster.local')
     expect(v1).toMatchObject({ version: 'v1', requests: 1000, errors: 0, mirrored: 0 })

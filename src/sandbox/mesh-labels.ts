@@ -1,4 +1,4 @@
-import type { Labels } from './metrics/tsdb.ts'
+import type { Labels } from './metrics/request-metrics.ts'
 import type { RouteFlags } from './route-decision.ts'
 import type { Workload } from './route-pods.ts'
 
@@ -18,7 +18,8 @@ export type RequestReport = {
   readonly flags: ResponseFlags
 }
 
-const UNKNOWN: Identity = { workload: 'unknown', namespace: 'unknown', app: 'unknown', version: 'unknown' }
+/** What a request that no pod answered is said to have reached. */
+export const UNKNOWN: Identity = { workload: 'unknown', namespace: 'unknown', app: 'unknown', version: 'unknown' }
 
 /** Istio's labels of one request. Mutual TLS and the caller's identity are known to the receiver only. */
 export function requestLabels({ reporter, peer, server = UNKNOWN, service, status, flags }: RequestReport): Labels {

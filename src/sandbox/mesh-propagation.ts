@@ -1,10 +1,8 @@
 import type { Clock } from '../runtime/clock.ts'
 import type { ClusterReader, KubeObject, StoreEvent } from './objects.ts'
-import { ROUTE_RESOURCES, keyOf } from './route-objects.ts'
-import type { RouteObjects } from './route-objects.ts'
+import { keyOf, ROUTE_RESOURCES, type RouteObjects } from './route-objects.ts'
 import { isReady } from './route-pods.ts'
-import { createRouteView } from './route-view.ts'
-import type { RouteView } from './route-view.ts'
+import { createRouteView, type RouteView } from './route-view.ts'
 
 /** How long a change takes to reach the proxies, milliseconds. */
 export type PropagationOptions = {
@@ -37,13 +35,8 @@ export function createPropagatedView(options: Options): PropagatedView {
   let [pushes, applied] = [0, 0]
 
   const push = async () => {
-    for (
-      let wait = debounceMs;
-      wait > 0;
-      wait = Math.min(lastChange + debounceMs, (firstChange ?? 0) + debounceMaxMs) - clock.monotonic()
-    ) {
-      await clock.sleep(wait, signal)
-    }
+    const due = () => Math.min(lastChange + debounceMs, (firstChange ?? 0) + debounceMaxMs)
+    while (clock.monotonic() < due()) await clock.sleep(due() - clock.monotonic(), signal)
     firstChange = undefined
     const [next, order] = [createRouteView(snapshot(cluster)), ++pushes]
     await clock.sleep(Math.max(0, propagationMs() - debounceMs), signal)
@@ -62,6 +55,7 @@ export function createPropagatedView(options: Options): PropagatedView {
       if (!signal.aborted) throw error
     })
   }
+
   for (const resource of ROUTE_RESOURCES) {
     for (const object of cluster.list(resource)) {
       isChange(digests, { type: 'ADDED', resource, object })
@@ -72,29 +66,18 @@ export function createPropagatedView(options: Options): PropagatedView {
   return { current: () => view }
 }
 
-function snapshot(cluster: ClusterReader): RouteObjects {
-  const [virtualServices, destinationRules, gateways, policies, services, pods] = ROUTE_RESOURCES.map((resource) =>
-    cluster.list(resource),
-  )
-  return {
-    'virtualservices.networking.istio.io': virtualServices ?? [],
-    'destinationrules.networking.istio.io': destinationRules ?? [],
-    'gateways.networking.istio.io': gateways ?? [],
-    'authorizationpolicies.security.istio.io': policies ?? [],
-    services: services ?? [],
-    pods: pods ?? [],
-  }
-}
+const snapshot = (cluster: ClusterReader): RouteObjects =>
+  Object.fromEntries(ROUTE_RESOURCES.map((resource) => [resource, cluster.list(resource)])) as RouteObjects
 
 /** istiod pushes for a changed spec, not for an annotation of somebody's or a pod's heartbeat. */
 function isChange(digests: Map<string, string>, { type, resource, object }: StoreEvent): boolean {
   if (!ROUTE_RESOURCES.some((known) => known === resource)) return false
   const key = `${resource} ${keyOf(object)}`
-  const before = digests.get(key)
   if (type === 'DELETED') return digests.delete(key)
   const { labels = {}, annotations = {}, uid } = object.metadata
   const istioOwn = Object.entries({ ...labels, ...annotations }).filter(([name]) => name.includes('istio.io'))
   const digest = JSON.stringify(resource === 'pods' ? [uid, isReady(object), labels] : [uid, object['spec'], istioOwn])
+  const known = digests.get(key) === digest
   digests.set(key, digest)
-  return digest !== before
+  return !known
 }

@@ -11,33 +11,22 @@ export type VersionTally = {
 }
 
 /** Running counts per Service and version, for screens. */
-export type MeshTally = {
-  readonly count: (
-    service: string,
-    to: { readonly version: string; readonly workload: string },
-    outcome: { readonly status: number; readonly mirrored: boolean },
-  ) => void
-  /** By the Service's full name, in order of appearance; "unknown" is what no pod answered. */
-  readonly of: (service: string) => readonly VersionTally[]
-}
+export class MeshTally {
+  readonly #services = new Map<string, Map<string, VersionTally>>()
 
-/** Empty counts. */
-export function createMeshTally(): MeshTally {
-  const services = new Map<string, Map<string, VersionTally>>()
-  return {
-    count(service, { version, workload }, { status, mirrored }) {
-      const versions = services.get(service) ?? new Map<string, VersionTally>()
-      services.set(service, versions)
-      const key = `${workload} ${version}`
-      const old = versions.get(key) ?? { version, workload, requests: 0, errors: 0, mirrored: 0, mirroredErrors: 0 }
-      const error = status >= 500 ? 1 : 0
-      versions.set(
-        key,
-        mirrored
-          ? { ...old, mirrored: old.mirrored + 1, mirroredErrors: old.mirroredErrors + error }
-          : { ...old, requests: old.requests + 1, errors: old.errors + error },
-      )
-    },
-    of: (service) => [...(services.get(service)?.values() ?? [])],
+  /** Counts an answer, or (`mirrored`) the answer to a copy. */
+  count(service: string, to: Pick<VersionTally, 'version' | 'workload'>, status: number, mirrored = false): void {
+    const { version, workload } = to
+    const versions = this.#services.get(service) ?? new Map<string, VersionTally>()
+    this.#services.set(service, versions)
+    const key = `${workload} ${version}`
+    const known = versions.get(key) ?? { version, workload, requests: 0, errors: 0, mirrored: 0, mirroredErrors: 0 }
+    const [total, errors] = mirrored ? (['mirrored', 'mirroredErrors'] as const) : (['requests', 'errors'] as const)
+    versions.set(key, { ...known, [total]: known[total] + 1, [errors]: known[errors] + (status >= 500 ? 1 : 0) })
+  }
+
+  /** By the Service's full name, in order of appearance; "unknown" is what no pod answered. */
+  of(service: string): readonly VersionTally[] {
+    return [...(this.#services.get(service)?.values() ?? [])]
   }
 }

@@ -1,20 +1,13 @@
 import type { Clock } from '../runtime/clock.ts'
+import { seededRandom } from '../runtime/random.ts'
+import { requestLabels, UNKNOWN, type RequestReport, type ResponseFlags } from './mesh-labels.ts'
+import { createPropagatedView, type PropagatedView, type PropagationOptions } from './mesh-propagation.ts'
+import { MeshTally, type VersionTally } from './mesh-tally.ts'
+import { createRequestMetrics, type RequestMetrics, type Sample } from './metrics/request-metrics.ts'
 import type { ClusterReader, KubeObject } from './objects.ts'
-import { createMeshTally } from './mesh-tally.ts'
-import type { VersionTally } from './mesh-tally.ts'
-import { requestLabels } from './mesh-labels.ts'
-import type { RequestReport, ResponseFlags } from './mesh-labels.ts'
-import { createPropagatedView } from './mesh-propagation.ts'
-import type { PropagatedView, PropagationOptions } from './mesh-propagation.ts'
-import { createRequestMetrics } from './metrics/request-metrics.ts'
-import type { RequestMetrics } from './metrics/request-metrics.ts'
-import type { ScrapeTarget } from './metrics/tsdb.ts'
-import { decideRoute } from './route-decision.ts'
-import type { MirrorTarget, RouteDecision, RouteRequest } from './route-decision.ts'
-import { applyHeaders } from './route-headers.ts'
+import { decideRoute, type MirrorTarget, type RouteDecision, type RouteRequest } from './route-decision.ts'
 import { ROOT_NAMESPACE } from './route-hosts.ts'
 import type { Workload } from './route-pods.ts'
-import { createRandom } from './route-random.ts'
 import { unsupported } from './route-support.ts'
 
 /** An HTTP request in the mesh. */
@@ -36,135 +29,108 @@ export class ConnectionError extends Error {
   }
 }
 
-/** The data plane: a proxy in every pod and one ingress gateway, all of one propagated view. */
-export type Mesh = {
-  /** Sends a request through the caller's own proxy. Never rejects: a proxy always answers. */
-  readonly request: (caller: Workload, request: MeshRequest) => Promise<MeshResponse>
-  /** The server's side: enforces policies, counts, and lets `answer` answer. */
-  readonly accept: (
-    peer: Workload,
-    server: Workload,
-    request: MeshRequest,
-    answer: () => Promise<MeshResponse>,
-  ) => Promise<MeshResponse>
-  /** The ingress gateway, as a caller. */
-  readonly gateway: () => Workload
-  /** Puts a pod's proxy and app in place; returns the way to end them abruptly, which ends its metrics too. */
-  readonly attach: (pod: Workload, receive: Receive) => () => void
-  /** Decides as the caller's proxy would now, and sends nothing. */
-  readonly decide: (caller: Workload, request: RouteRequest) => RouteDecision
-  /** Per version of a Service's full name, what users saw and what was mirrored. */
-  readonly tally: (service: string) => readonly VersionTally[]
-  /** Every proxy that runs. */
-  readonly targets: () => readonly ScrapeTarget[]
-  /** Stops following the cluster. */
-  readonly stop: () => void
-}
-
 /** What the mesh is made of. */
 export type MeshOptions = PropagationOptions & {
   readonly clock: Clock
   readonly cluster: ClusterReader
   /** The same seed gives the same choices. */
   readonly seed: number
+  /** Between two scrapes of Prometheus, milliseconds; default 1 s. */
+  readonly scrapeMs?: number
   /** Envoy's stats flush, which histograms wait for; default 5 s. */
   readonly flushMs?: number
   /** Told, in a sentence, of every object that asks for what the mesh does not do. */
   readonly onUnsupported?: (sentence: string, object: KubeObject) => void
 }
 
-type Proxy = { readonly metrics: RequestMetrics; readonly receive: Receive; readonly target: ScrapeTarget }
+type Delivery = { readonly response: MeshResponse; readonly flags: ResponseFlags }
+type Proxy = { readonly metrics: RequestMetrics; readonly receive: Receive; endedMs: number }
 
-/** A mesh over a cluster's objects. */
-export const createMesh = (options: MeshOptions): Mesh => new ProxyMesh(options)
-
-class ProxyMesh implements Mesh {
-  readonly #clock: Clock
-  readonly #flushMs: number
+/** The data plane over a cluster's objects: a proxy in every pod and one ingress gateway, all of one propagated view. */
+export class Mesh {
+  readonly #options: MeshOptions
   readonly #random: () => number
   readonly #view: PropagatedView
   readonly #stopped = new AbortController()
-  readonly #tally = createMeshTally()
+  readonly #tally = new MeshTally()
   readonly #proxies = new Map<string, Proxy>()
+  /** With those that have ended: Prometheus remembers them. */
+  #scraped: readonly Proxy[] = []
 
   constructor(options: MeshOptions) {
-    this.#clock = options.clock
-    this.#flushMs = options.flushMs ?? 5000
-    this.#random = createRandom(options.seed)
-    this.#view = createPropagatedView({
-      ...options,
-      signal: this.#stopped.signal,
-      onChange: (object) => {
-        const sentence = unsupported(object)
-        if (sentence !== undefined) options.onUnsupported?.(sentence, object)
-      },
-    })
+    this.#options = options
+    this.#random = seededRandom(`mesh ${options.seed}`)
+    const onChange = (object: KubeObject): void => {
+      const sentence = unsupported(object)
+      if (sentence !== undefined) options.onUnsupported?.(sentence, object)
+    }
+    this.#view = createPropagatedView({ ...options, signal: this.#stopped.signal, onChange })
     this.attach(GATEWAY, () => Promise.reject(new ConnectionError('UF')))
   }
 
-  readonly tally = (service: string) => this.#tally.of(service)
-  readonly targets = () => [...this.#proxies.values()].map(({ target }) => target)
-  readonly stop = () => this.#stopped.abort(new Error('the mesh was stopped'))
-  readonly decide = (caller: Workload, request: RouteRequest) => decideRoute(this.#view.current(), caller, request, this.#random)
+  /** Per version of a Service's full name, what users saw and what was mirrored. */
+  tally(service: string): readonly VersionTally[] {
+    return this.#tally.of(service)
+  }
 
+  /** The series of every proxy that ran at a time of the wall clock (now, unless given), as of the last scrape before. */
+  samples(atMs = this.#options.clock.now()): readonly Sample[] {
+    const { clock } = this.#options
+    const monotonicMs = clock.monotonic() + atMs - clock.now()
+    return this.#scraped.flatMap(({ metrics, endedMs }) => (endedMs > monotonicMs ? metrics.samples(monotonicMs) : []))
+  }
+
+  /** Stops following the cluster. */
+  stop(): void {
+    this.#stopped.abort(new Error('the mesh was stopped'))
+  }
+
+  /** Decides as the caller's proxy would now, and sends nothing. */
+  decide(caller: Workload, request: RouteRequest): RouteDecision {
+    return decideRoute(this.#view.current(), caller, request, this.#random)
+  }
+
+  /** The ingress gateway, as a caller. */
   gateway(): Workload {
     return { ...GATEWAY, gateways: this.#view.current().gateways(GATEWAY.labels) }
   }
 
-  attach(workload: Workload, receive: Receive): () => void {
-    const metrics = createRequestMetrics(this.#clock, this.#flushMs)
-    const { namespace, pod, key } = workload
-    const proxy = {
-      metrics,
-      receive,
-      target: { labels: { namespace, pod, instance: `${pod}.${namespace}:15090` }, collect: metrics.collect },
-    }
+  /** Puts a pod's proxy and app in place; returns the way to end them abruptly, which ends its metrics too. */
+  attach({ namespace, pod, key }: Workload, receive: Receive): () => void {
+    const { clock, scrapeMs = 1000, flushMs = 5000 } = this.#options
+    const metrics = createRequestMetrics({ clock, scrapeMs, flushMs }, { namespace, pod, instance: `${pod}.${namespace}:15090` })
+    const proxy = { metrics, receive, endedMs: Infinity }
     this.#proxies.set(key, proxy)
+    this.#scraped = [...this.#scraped.filter(({ endedMs }) => endedMs > clock.monotonic() - MEMORY_MS), proxy]
     return () => {
+      proxy.endedMs = Math.min(proxy.endedMs, clock.monotonic())
       if (this.#proxies.get(key) === proxy) this.#proxies.delete(key)
     }
   }
 
-  async request(caller: Workload, incoming: MeshRequest): Promise<MeshResponse> {
-    const startedMs = this.#clock.monotonic()
-    const decision = this.decide(caller, incoming)
-    const { destination, service, headerChanges } = decision
-    if (decision.delayMs > 0) await this.#clock.sleep(decision.delayMs)
-    const headers = applyHeaders(
-      incoming.headers,
-      headerChanges.map(({ request }) => request),
-    )
-    const forward = { ...incoming, ...decision.forward, headers }
-    for (const target of decision.mirrors) void this.#mirror(caller, target, forward)
+  /** Sends a request through the caller's own proxy. Never rejects: a proxy always answers. */
+  async request(caller: Workload, request: MeshRequest): Promise<MeshResponse> {
+    const startedMs = this.#options.clock.monotonic()
+    const { destination, service, mirrors, ...own } = this.decide(caller, request)
+    for (const target of mirrors) void this.#mirror(caller, target, request)
     const { response, flags } =
       destination === undefined
-        ? { response: plainResponse(decision.status, ANSWERS[decision.flags]), flags: decision.flags }
-        : await this.#deliver(caller, destination, forward)
-    this.#record(
-      caller,
-      { reporter: 'source', peer: caller, server: destination, service, status: response.status, flags },
-      startedMs,
-    )
-    this.#tally.count(this.#view.current().resolve(service, caller.namespace), destination ?? UNKNOWN, {
-      status: response.status,
-      mirrored: false,
-    })
-    return {
-      ...response,
-      headers: applyHeaders(
-        response.headers,
-        headerChanges.map((changes) => changes.response),
-      ),
-    }
+        ? { response: plainResponse(own.status, ANSWERS[own.flags]), flags: own.flags }
+        : await this.#deliver(caller, destination, request)
+    const { status } = response
+    this.#record(caller, { reporter: 'source', peer: caller, server: destination, service, status, flags }, startedMs)
+    this.#tally.count(this.#view.current().resolve(service, caller.namespace), destination ?? UNKNOWN, status)
+    return response
   }
 
+  /** The server's side: enforces policies, counts, and lets `answer` answer. */
   async accept(
     peer: Workload,
     server: Workload,
     request: MeshRequest,
     answer: () => Promise<MeshResponse>,
   ): Promise<MeshResponse> {
-    const startedMs = this.#clock.monotonic()
+    const startedMs = this.#options.clock.monotonic()
     const view = this.#view.current()
     const response = view.policies(peer, server, request) ? await answer() : plainResponse(403, 'RBAC: access denied')
     const service = view.serviceOf(server)?.host ?? request.host
@@ -172,11 +138,7 @@ class ProxyMesh implements Mesh {
     return response
   }
 
-  async #deliver(
-    caller: Workload,
-    pod: Workload,
-    request: MeshRequest,
-  ): Promise<{ response: MeshResponse; flags: ResponseFlags }> {
+  async #deliver(caller: Workload, pod: Workload, request: MeshRequest): Promise<Delivery> {
     try {
       const proxy = this.#proxies.get(pod.key)
       if (proxy === undefined) throw new ConnectionError('UF')
@@ -190,24 +152,24 @@ class ProxyMesh implements Mesh {
   /** Fire and forget: nothing that happens to a copy may cost the caller anything. */
   async #mirror(caller: Workload, { pod, service }: MirrorTarget, request: MeshRequest): Promise<void> {
     const { response } = await this.#deliver(caller, pod, request)
-    this.#tally.count(service, pod, { status: response.status, mirrored: true })
+    this.#tally.count(service, pod, response.status, true)
   }
 
   #record(reporter: Workload, report: RequestReport, startedMs: number): void {
-    this.#proxies.get(reporter.key)?.metrics.record(requestLabels(report), this.#clock.monotonic() - startedMs)
+    this.#proxies.get(reporter.key)?.metrics.record(requestLabels(report), this.#options.clock.monotonic() - startedMs)
   }
 }
 
-/** An answer of a proxy's own. */
-export const plainResponse = (status: number, body: string): MeshResponse => ({
+const plainResponse = (status: number, body: string): MeshResponse => ({
   status,
   headers: { 'content-type': 'text/plain' },
   body,
 })
 
-const ANSWERS = { '-': '', NC: '', NR: '', UH: 'no healthy upstream', FI: 'fault filter abort' } as const
+/** How long a proxy that has ended is remembered. */
+const MEMORY_MS = 3_600_000
 
-const UNKNOWN = { version: 'unknown', workload: 'unknown' } as const
+const ANSWERS = { '-': '', NC: '', NR: '', UH: 'no healthy upstream', FI: 'fault filter abort' } as const
 
 const GATEWAY: Workload = {
   key: `${ROOT_NAMESPACE}/istio-ingressgateway`,

@@ -1,11 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../runtime/system-clock.ts'
 import { createLoad, loopbackSend } from './load.ts'
-import { gateway, pod, service, testCluster, testMesh, virtualService } from './mesh-fixtures.ts'
-import { createMesh } from './mesh.ts'
+import { gateway, pod, service, testCluster, testMesh, virtualService } from './mesh.fixture.ts'
+import { Mesh } from './mesh.ts'
 import { createPrometheusApi } from './metrics/prometheus-api.ts'
 import { listenPrometheus } from './metrics/prometheus-server.ts'
-import { createTsdb } from './metrics/tsdb.ts'
 import { createPodRuntime } from './pod-runtime.ts'
 import { listenGateway } from './proxy.ts'
 
@@ -87,14 +86,12 @@ describe('pods as functions', () => {
     const from = { ...world.mesh.gateway(), key: 'shop/client-v1', namespace: 'shop', gateways: ['mesh'] }
     const answer = world.mesh.request(from, { method: 'GET', host: 'app', path: '/', headers: {} })
     await world.clock.advance(100)
-    world.tsdb.scrape()
     await world.pods.stop(slow)
     expect(await answer).toMatchObject({ status: 503 })
     expect(await world.sendMany(1, from)).toEqual([503])
     await world.clock.advance(1000)
-    world.tsdb.scrape()
     expect(world.query('sum by (response_flags) (istio_requests_total)')).toEqual({ UC: 1, UF: 1 })
-    expect(world.query('sum by (pod) (up)')).toEqual({ 'istio-ingressgateway': 1, 'client-v1': 1 })
+    expect(world.query('sum by (pod) (istio_requests_total)')).toEqual({ 'client-v1': 2 })
   })
 })
 
@@ -107,12 +104,11 @@ async function served() {
     pod('copy', 'v1', { ERROR_RATE: '1' }),
   ]
   cluster.put(...started)
-  const mesh = createMesh({ clock, cluster, seed: 1 })
+  const mesh = new Mesh({ clock, cluster, seed: 1, scrapeMs: 1 })
   const pods = createPodRuntime({ clock, mesh, mode: 'http', startMs: 0 })
   const listener = await listenGateway(mesh)
-  const tsdb = createTsdb({ clock, targets: mesh.targets })
-  const prometheus = await listenPrometheus(createPrometheusApi({ clock, tsdb }))
-  ends.push(mesh.stop, pods.stopAll, listener.close, prometheus.close)
+  const prometheus = await listenPrometheus(createPrometheusApi(clock, (atMs) => mesh.samples(atMs)))
+  ends.push(() => mesh.stop(), pods.stopAll, () => void listener.close(), () => void prometheus.close())
   await Promise.all(started.map((object) => pods.start(object)))
   const toGateway = loopbackSend(`http://127.0.0.1:${listener.port}`)
   const toPrometheus = loopbackSend(`http://127.0.0.1:${prometheus.port}`)
@@ -123,7 +119,7 @@ async function served() {
     port: listener.port,
     send: (method: string) => toGateway({ method, host: '', path: '/', headers: {} }),
     query: async (query: string) => {
-      tsdb.scrape()
+      await clock.sleep(2)
       const { body } = await toPrometheus({
         method: 'POST',
         host: '',

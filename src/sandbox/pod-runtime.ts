@@ -1,16 +1,11 @@
 import type { Clock } from '../runtime/clock.ts'
-import { createFakeService, environmentOf } from './fake-service.ts'
-import type { App, Call } from './fake-service.ts'
-import { ConnectionError } from './mesh.ts'
-import type { Mesh, MeshRequest, MeshResponse } from './mesh.ts'
-import type { KubeObject, PodRuntime } from './objects.ts'
-import { createForwarder, listen } from './proxy.ts'
-import type { Forwarder } from './proxy.ts'
-import { durationMs } from './route-decision.ts'
+import { seededRandom } from '../runtime/random.ts'
+import { createFakeService, durationMs, environmentOf, type App, type Call } from './fake-service.ts'
+import { ConnectionError, type Mesh, type MeshRequest, type MeshResponse } from './mesh.ts'
+import type { PodRuntime } from './objects.ts'
+import { createForwarder, listen, type Forwarder } from './proxy.ts'
 import { keyOf } from './route-objects.ts'
-import { workloadOf } from './route-pods.ts'
-import type { Workload } from './route-pods.ts'
-import { createRandom } from './route-random.ts'
+import { workloadOf, type Workload } from './route-pods.ts'
 
 /** How pods run: as functions, or as servers on loopback ports with a proxy in front of each. */
 export type PodMode = 'function' | 'http'
@@ -20,7 +15,7 @@ type Options = {
   readonly mesh: Mesh
   readonly mode: PodMode
   /** From the pod's creation to its first answer; default 300 ms. READY_CHECK_RESPONSE_DELAY of the pod comes on top. */
-  readonly startMs?: number
+  readonly startMs?: number | undefined
 }
 
 /** A pod runtime that can be cleared away. */
@@ -30,17 +25,13 @@ export type MeshPodRuntime = PodRuntime & {
 }
 
 type Program = { readonly workload: Workload; readonly app: App; readonly signal: AbortSignal }
-type Ended = () => void
 
 /** Runs pods behind the mesh. A pod whose READY_CHECK_RESPONSE_SUCCESS_CODE is not 200 never becomes ready. */
 export function createPodRuntime({ clock, mesh, mode, startMs = 300 }: Options): MeshPodRuntime {
   const running = new Map<string, AbortController>()
-  const workloads = new Map<string, Workload>()
+  const workloads = new Map([[mesh.gateway().key, mesh.gateway()]])
   const forwarder = createForwarder()
-  const gateway = mesh.gateway()
-  const peer = (key: string): Workload => workloads.get(key) ?? (key === gateway.key ? gateway : STRANGER)
   let started = 0
-
   const stop = (key: string) => {
     running.get(key)?.abort(new Error(`pod ${key} was stopped`))
     running.delete(key)
@@ -48,23 +39,23 @@ export function createPodRuntime({ clock, mesh, mode, startMs = 300 }: Options):
   }
   return {
     async start(pod) {
-      const key = keyOf(pod)
+      const [workload, env] = [workloadOf(pod), environmentOf(pod)]
+      const { key } = workload
       stop(key)
       const { signal } = running.set(key, new AbortController()).get(key) ?? new AbortController()
-      await clock.sleep(startMs + durationMs(environmentOf(pod)['READY_CHECK_RESPONSE_DELAY'] ?? '0s'), signal)
-      refuseUnready(pod)
+      await clock.sleep(startMs + durationMs(env['READY_CHECK_RESPONSE_DELAY']), signal)
+      const code = env['READY_CHECK_RESPONSE_SUCCESS_CODE'] ?? '200'
+      if (code !== '200') throw new Error(`pod ${key} fails its readiness check with ${code}`)
       started += 1
-      const program = {
-        workload: workloadOf(pod),
-        app: createFakeService(pod, { clock, random: createRandom(started), signal }),
-        signal,
-      }
-      workloads.set(key, program.workload)
-      const ended = mode === 'http' ? await runAsServer(mesh, program, { forwarder, peer }) : runAsFunction(mesh, program)
+      const ip = `10.244.${(started >> 8) & 255}.${started & 255}`
+      const app = createFakeService(pod, { clock, random: seededRandom(`pod ${started}`), signal })
+      workloads.set(key, workload)
+      const program = { workload, app, signal }
+      const ended = mode === 'http' ? await runAsServer(mesh, program, forwarder, workloads) : runAsFunction(mesh, program)
       if (signal.aborted) ended()
       signal.addEventListener('abort', ended, { once: true })
       signal.throwIfAborted()
-      return { ip: `10.244.${(started >> 8) & 255}.${started & 255}` }
+      return { ip }
     },
     stop: (pod) => Promise.resolve(stop(keyOf(pod))),
     stopAll() {
@@ -74,25 +65,7 @@ export function createPodRuntime({ clock, mesh, mode, startMs = 300 }: Options):
   }
 }
 
-function refuseUnready(pod: KubeObject): void {
-  const code = environmentOf(pod)['READY_CHECK_RESPONSE_SUCCESS_CODE'] ?? '200'
-  if (code !== '200') throw new Error(`pod ${keyOf(pod)} fails its readiness check with ${code}`)
-}
-
-/** A caller that is gone while its call is under way. */
-const STRANGER: Workload = {
-  key: '',
-  pod: '',
-  namespace: 'unknown',
-  labels: {},
-  workload: 'unknown',
-  app: 'unknown',
-  version: 'unknown',
-  principal: 'unknown',
-  gateways: [],
-}
-
-function runAsFunction(mesh: Mesh, { workload, app, signal }: Program): Ended {
+function runAsFunction(mesh: Mesh, { workload, app, signal }: Program): () => void {
   const call: Call = (uri, request) => mesh.request(workload, outbound(uri, request))
   return mesh.attach(workload, (from, request) =>
     unlessEnded(
@@ -118,21 +91,23 @@ const PEER = 'x-mesh-peer'
 async function runAsServer(
   mesh: Mesh,
   { workload, app }: Program,
-  { forwarder, peer }: { readonly forwarder: Forwarder; readonly peer: (key: string) => Workload },
-): Promise<Ended> {
+  forwarder: Forwarder,
+  peers: ReadonlyMap<string, Workload>,
+): Promise<() => void> {
   const sidecar = await listen((request) => mesh.request(workload, request))
   const call: Call = (uri, request) => forwarder.send(sidecar.port, outbound(uri, request))
   const server = await listen(({ headers: { [PEER]: from = '', ...headers }, ...rest }) => {
-    const request = { ...rest, headers }
-    return mesh.accept(peer(from), workload, request, () => app(request, call))
+    const [peer, request] = [peers.get(from), { ...rest, headers }]
+    if (peer === undefined) throw new Error(`the caller ${from} is gone`)
+    return mesh.accept(peer, workload, request, () => app(request, call))
   })
   const detach = mesh.attach(workload, (from, request) =>
     forwarder.send(server.port, { ...request, headers: { ...request.headers, [PEER]: from.key } }),
   )
   return () => {
     detach()
-    server.close()
-    sidecar.close()
+    void server.close()
+    void sidecar.close()
   }
 }
 

@@ -1,39 +1,18 @@
-import { Agent, createServer, request as httpRequest } from 'node:http'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { ConnectionError } from './mesh.ts'
-import type { Mesh, MeshRequest, MeshResponse } from './mesh.ts'
+import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { listenOnLoopback, readBody, type Listener } from './loopback.ts'
+import { ConnectionError, type Mesh, type MeshRequest, type MeshResponse } from './mesh.ts'
 
-/** Something that listens on 127.0.0.1. */
-export type Listener = {
-  readonly port: number
-  /** Ends abruptly: open connections are cut. */
-  readonly close: () => void
-}
+export type { Listener } from './loopback.ts'
 
 /** Serves requests on a loopback port (any free one by default); an answer that rejects cuts the connection. */
-export async function listen(answer: (request: MeshRequest) => Promise<MeshResponse>, port = 0): Promise<Listener> {
-  const server = createServer((incoming, outgoing) => {
-    readRequest(incoming)
-      .then(answer)
-      .then((response) => writeResponse(outgoing, response))
-      .catch(() => outgoing.destroy())
-  })
-  // A server that closes an idle connection while the peer sends on it looks like a pod that died.
-  server.keepAliveTimeout = 0
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, '127.0.0.1', () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-  const close = () => {
-    server.close()
-    server.closeAllConnections()
-  }
-  return { port: (server.address() as AddressInfo).port, close }
-}
+export const listen = (answer: (request: MeshRequest) => Promise<MeshResponse>, port = 0): Promise<Listener> =>
+  listenOnLoopback(async (incoming, outgoing) => {
+    const { method = 'GET', url: path = '/', headers } = incoming
+    const text = await readBody(incoming)
+    const request = { method, host: headers.host ?? '', path, headers: endToEnd(headers), ...(text !== '' && { body: text }) }
+    const { status, headers: answered, body } = await answer(request)
+    outgoing.writeHead(status === 0 ? 502 : status, { ...answered, 'content-length': Buffer.byteLength(body) }).end(body)
+  }, port)
 
 /** Sends requests to loopback ports over kept connections. */
 export type Forwarder = {
@@ -48,20 +27,13 @@ export function createForwarder(): Forwarder {
   return { send: (port, request) => forward(agent, port, request), close: () => agent.destroy() }
 }
 
-function forward(agent: Agent, port: number, { method, host, path, headers, body }: MeshRequest): Promise<MeshResponse> {
-  return new Promise((resolve, reject) => {
+const forward = (agent: Agent, port: number, { method, host, path, headers, body }: MeshRequest): Promise<MeshResponse> =>
+  new Promise((resolve, reject) => {
     const fail = (error: Error) =>
       reject(new ConnectionError('code' in error && error.code === 'ECONNREFUSED' ? 'UF' : 'UC', { cause: error }))
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
-    const outgoing = httpRequest({
-      agent,
-      host: '127.0.0.1',
-      port,
-      method,
-      path,
-      headers: { ...headers, ...length, host },
-      timeout: 30_000,
-    })
+    const to = { agent, host: '127.0.0.1', port, method, path, timeout: 30_000 }
+    const outgoing = httpRequest({ ...to, headers: { ...headers, ...length, host } })
     outgoing.once('error', fail)
     outgoing.once('timeout', () => outgoing.destroy(new Error('no answer within 30 s')))
     outgoing.once('response', (incoming) => {
@@ -71,43 +43,11 @@ function forward(agent: Agent, port: number, { method, host, path, headers, body
     })
     outgoing.end(body)
   })
-}
-
-async function readRequest(incoming: IncomingMessage): Promise<MeshRequest> {
-  const {
-    method = 'GET',
-    url: path = '/',
-    headers: { host = '', ...headers },
-  } = incoming
-  const body = await readBody(incoming)
-  return { method, host, path, headers: endToEnd(headers), ...(body !== '' && { body }) }
-}
-
-function writeResponse(outgoing: ServerResponse, { status, headers, body }: MeshResponse): void {
-  outgoing.writeHead(status === 0 ? 502 : status, { ...headers, 'content-length': Buffer.byteLength(body) })
-  outgoing.end(body)
-}
-
-/** By events: an async iterator costs a third of the proxy's time. */
-const readBody = (incoming: IncomingMessage): Promise<string> =>
-  new Promise((resolve, reject) => {
-    let body = ''
-    incoming.setEncoding('utf8')
-    incoming.on('data', (chunk: string) => (body += chunk))
-    incoming.once('end', () => (incoming.complete ? resolve(body) : reject(new Error('the message was cut short'))))
-    incoming.once('error', reject)
-  })
 
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding', 'content-length', 'host', 'upgrade', 'date'])
 
-function endToEnd(headers: IncomingMessage['headers'] | MeshRequest['headers']): Record<string, string> {
-  const kept: Record<string, string> = {}
-  for (const name of Object.keys(headers)) {
-    const value = headers[name]
-    if (value !== undefined && !HOP_BY_HOP.has(name)) kept[name] = Array.isArray(value) ? value.join(', ') : value
-  }
-  return kept
-}
+const endToEnd = (headers: IncomingHttpHeaders): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).flatMap(([name, value]) => (HOP_BY_HOP.has(name) ? [] : [[name, String(value)]])))
 
 /** The ingress gateway's port: every request on it enters the mesh there. */
 export const listenGateway = (mesh: Pick<Mesh, 'request' | 'gateway'>, port = 0): Promise<Listener> =>

@@ -1,6 +1,5 @@
 import { fullHost } from './route-hosts.ts'
-import type { MatchInput } from './route-match.ts'
-import type { HeaderChanges, HttpRoute, RouteDestination, RouteTarget, StringMap } from './route-objects.ts'
+import type { RouteDestination, RouteTarget, StringMap } from './route-objects.ts'
 import type { Workload } from './route-pods.ts'
 import type { CompiledRoute } from './route-table.ts'
 import type { RouteView } from './route-view.ts'
@@ -26,7 +25,6 @@ export type MirrorTarget = { readonly pod: Workload; readonly service: string }
 export type RouteDecision = {
   /** The pod that is to answer; undefined where the proxy answers itself, with `status`. */
   readonly destination: Workload | undefined
-  readonly subset: string | undefined
   /** Pods that get a copy. */
   readonly mirrors: readonly MirrorTarget[]
   readonly flags: RouteFlags
@@ -35,14 +33,7 @@ export type RouteDecision = {
   /** As Istio's metrics have it: the Service's full name, or the Host header as sent where no cluster was found. */
   readonly service: string
   readonly routeName: string | undefined
-  /** What goes on to the destination. */
-  readonly forward: RouteRequest
-  readonly headerChanges: readonly HeaderChanges[]
-  /** An injected delay, milliseconds. */
-  readonly delayMs: number
 }
-
-type Cluster = Pick<RouteDecision, 'destination' | 'flags' | 'status' | 'service' | 'subset'>
 
 type Context = {
   readonly view: RouteView
@@ -55,79 +46,49 @@ type Context = {
 export function decideRoute(view: RouteView, caller: Workload, request: RouteRequest, random: () => number): RouteDecision {
   const context = { view, caller, request, random }
   const host = view.resolve(request.host, caller.namespace)
-  const { routes } = view.virtualHost(caller, host)
-  if (routes === undefined) return decision(context, view.service(host) ? cluster(context, { host }) : noRoute(request))
-  const input: MatchInput = { ...request, labels: caller.labels, namespace: caller.namespace, gateways: caller.gateways }
-  const route = routes.find(({ matches }) => matches(input))
-  return route === undefined ? decision(context, noRoute(request)) : routed(context, route)
+  const routes = view.routes(caller, host)
+  if (routes === undefined && view.service(host) !== undefined) return cluster(context, { host })
+  const { labels, namespace, gateways } = caller
+  const route = routes?.find(({ matches }) => matches({ ...request, labels, namespace, gateways }))
+  return route === undefined ? own(404, 'NR', request.host) : routed(context, route)
 }
 
+const own = (status: number, flags: RouteFlags, service: string): RouteDecision => ({
+  destination: undefined,
+  mirrors: [],
+  flags,
+  status,
+  service,
+  routeName: undefined,
+})
+
 function routed(context: Context, { spec, namespace, mirrors }: CompiledRoute): RouteDecision {
-  const chosen = weighted(spec.route ?? [], context.random)
-  const target = complete(chosen?.destination ?? { host: '' }, namespace)
-  const { abort, delay } = spec.fault ?? {}
-  const aborted = faulted(abort, context.random)
-  const delayed = faulted(delay, context.random)
+  const target = complete(weighted(spec.route ?? [], context.random)?.destination ?? { host: '' }, namespace)
+  const { httpStatus = 503, percentage } = spec.fault?.abort ?? {}
+  // Unlike a mirror's, a fault's missing percentage means never.
+  const aborted = drawn(percentage?.value ?? 0, context.random)
+  if (aborted) return { ...own(httpStatus, 'FI', target.host), routeName: spec.name }
+  const copies = mirrors.filter(({ percent }) => drawn(percent, context.random))
   return {
-    ...decision(context, aborted ? injected(target, abort?.httpStatus) : cluster(context, target)),
-    mirrors: aborted ? [] : mirrors.flatMap((mirror) => mirrorTarget(context, mirror, namespace)),
+    ...cluster(context, target),
+    mirrors: copies.flatMap(({ destination }) => mirrorTarget(context, complete(destination, namespace))),
     routeName: spec.name,
-    forward: rewritten(context.request, spec),
-    headerChanges: [spec.headers, chosen?.headers].filter((changes) => changes !== undefined),
-    delayMs: delayed ? durationMs(delay?.fixedDelay ?? '0s') : 0,
   }
 }
 
-/** Unlike a mirror's, a fault's missing percentage means never. */
-const faulted = (fault: { readonly percentage?: { readonly value?: number } } | undefined, random: () => number): boolean =>
-  drawn(fault?.percentage?.value ?? 0, random)
-
 /** A copy for which there is no pod is dropped in silence. */
-function mirrorTarget(
-  context: Context,
-  { destination, percent }: CompiledRoute['mirrors'][number],
-  namespace: string,
-): readonly MirrorTarget[] {
-  if (!drawn(percent, context.random)) return []
-  const { destination: pod, service } = cluster(context, complete(destination, namespace))
+function mirrorTarget(context: Context, target: RouteTarget): readonly MirrorTarget[] {
+  const { destination: pod, service } = cluster(context, target)
   return pod === undefined ? [] : [{ pod, service }]
 }
 
-const decision = ({ request }: Context, found: Cluster): RouteDecision => ({
-  ...found,
-  mirrors: [],
-  routeName: undefined,
-  forward: request,
-  headerChanges: [],
-  delayMs: 0,
-})
-
-const noRoute = ({ host }: RouteRequest): Cluster => ({
-  destination: undefined,
-  subset: undefined,
-  flags: 'NR',
-  status: 404,
-  service: host,
-})
-
-const injected = ({ host, subset }: RouteTarget, status = 503): Cluster => ({
-  destination: undefined,
-  subset,
-  flags: 'FI',
-  status,
-  service: host,
-})
-
-function cluster({ view, caller, request, random }: Context, { host, subset }: RouteTarget): Cluster {
+function cluster({ view, caller, request, random }: Context, { host, subset }: RouteTarget): RouteDecision {
   const service = view.service(host)
   const labels = service === undefined || subset === undefined ? {} : view.rule(caller, service).subsets.get(subset)?.labels
-  if (service === undefined || labels === undefined)
-    return { destination: undefined, subset, flags: 'NC', status: 503, service: request.host }
+  if (service === undefined || labels === undefined) return own(503, 'NC', request.host)
   const pods = view.endpoints(service, labels)
   const destination = pods[Math.floor(random() * pods.length)]
-  return destination === undefined
-    ? { destination, subset, flags: 'UH', status: 503, service: host }
-    : { destination, subset, flags: '-', status: 0, service: host }
+  return destination === undefined ? own(503, 'UH', host) : { ...own(0, '-', host), destination }
 }
 
 /** Envoy's traps: a lone entry takes all even at 0, all at 0 means the first, none given beside given ones means nothing. */
@@ -138,28 +99,6 @@ function weighted(entries: readonly RouteDestination[], random: () => number): R
   return entries.find(({ weight = 0 }) => (left -= weight) < 0)
 }
 
-const complete = ({ host, subset }: RouteTarget, namespace: string): RouteTarget => ({
-  host: fullHost(host, namespace),
-  ...(subset !== undefined && { subset }),
-})
+const complete = (target: RouteTarget, namespace: string): RouteTarget => ({ ...target, host: fullHost(target.host, namespace) })
 
 const drawn = (percent: number, random: () => number): boolean => percent >= 100 || (percent > 0 && random() * 100 < percent)
-
-/** Where a prefix matched, only that prefix is replaced. */
-function rewritten(request: RouteRequest, { rewrite, match = [] }: HttpRoute): RouteRequest {
-  if (rewrite === undefined) return request
-  const { uri, authority: host = request.host } = rewrite
-  if (uri === undefined) return { ...request, host }
-  const prefix = match.map((part) => part.uri?.prefix).find((part) => part !== undefined && request.path.startsWith(part))
-  const rest = prefix === undefined ? (/\?.*$/.exec(request.path)?.[0] ?? '') : request.path.slice(prefix.length)
-  return { ...request, host, path: uri + rest }
-}
-
-/** A protobuf or Go duration such as "1.5s", "200ms" or "1h30m" in milliseconds; 0 for what is none. */
-export function durationMs(text: string): number {
-  const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
-  return [...text.matchAll(/([\d.]+)(ms|s|m|h)/g)].reduce(
-    (sum, [, amount, unit]) => sum + Number(amount) * (units[unit ?? ''] ?? 0),
-    0,
-  )
-}

@@ -1,4 +1,3 @@
-import { anchoredRegex } from './route-regex.ts'
 import type { HttpMatch, StringMap, StringMatch } from './route-objects.ts'
 
 /** What a match may look at: the request, and who sends it. */
@@ -17,58 +16,43 @@ export type MatchInput = {
 /** A compiled condition. */
 export type Predicate = (input: MatchInput) => boolean
 
-type Test = (value: string | undefined) => boolean
-
 /** Compiles a list of matches, any of which is enough; an absent or empty list matches everything. */
-export function compileMatches(matches: readonly HttpMatch[] | undefined, gatewayName: (written: string) => string): Predicate {
-  if (matches === undefined || matches.length === 0) return () => true
+export function compileMatches(matches: readonly HttpMatch[] = [], gatewayName: (written: string) => string): Predicate {
+  if (matches.length === 0) return () => true
   const predicates = matches.map((match) => compileMatch(match, gatewayName))
   return (input) => predicates.some((predicate) => predicate(input))
 }
 
+type Read = (input: MatchInput, name: string) => string | undefined
+
+const header: Read = ({ headers }, name) => headers[name.toLowerCase()]
+const parameter: Read = ({ path }, name) => new URLSearchParams(path.split('?')[1]).get(name) ?? undefined
+
 function compileMatch(match: HttpMatch, gatewayName: (written: string) => string): Predicate {
-  const parts: Predicate[] = [
-    ...one(match.uri, (input) => pathOf(input)),
-    ...one(match.method, (input) => input.method),
-    ...one(match.authority, (input) => input.host),
-    ...each(match.headers, (input, name) => input.headers[name.toLowerCase()]),
-    ...each(match.withoutHeaders, (input, name) => input.headers[name.toLowerCase()]).map(not),
-    ...each(match.queryParams, (input, name) => new URLSearchParams(input.path.split('?')[1]).get(name) ?? undefined),
-    ...Object.entries(match.sourceLabels ?? {}).map(
-      ([key, value]): Predicate =>
-        (input) =>
-          input.labels[key] === value,
-    ),
+  const { uri, method, authority, sourceNamespace, gateways = [] } = match
+  const names = gateways.map(gatewayName)
+  const labels = Object.entries(match.sourceLabels ?? {})
+  const tests: readonly Predicate[] = [
+    ...each({ ...(uri && { uri }) }, ({ path }) => path.split('?', 1)[0]),
+    ...each({ ...(method && { method }) }, (input) => input.method),
+    ...each({ ...(authority && { authority }) }, ({ host }) => host),
+    ...each(match.headers, header),
+    ...each(match.withoutHeaders, header).map((test): Predicate => (input) => !test(input)),
+    ...each(match.queryParams, parameter),
+    (input) => labels.every(([key, value]) => input.labels[key] === value),
+    ({ namespace }) => sourceNamespace === undefined || namespace === sourceNamespace,
+    (input) => names.length === 0 || input.gateways.some((gateway) => names.includes(gateway)),
   ]
-  const { gateways, sourceNamespace, port } = match
-  if (sourceNamespace !== undefined) parts.push((input) => input.namespace === sourceNamespace)
-  if (port !== undefined) parts.push((input) => Number(/:(\d+)$/.exec(input.host)?.[1] ?? 80) === port)
-  if (gateways !== undefined && gateways.length > 0) {
-    const names = gateways.map(gatewayName)
-    parts.push((input) => input.gateways.some((gateway) => names.includes(gateway)))
-  }
-  return (input) => parts.every((part) => part(input))
+  return (input) => tests.every((test) => test(input))
 }
 
-const not =
-  (predicate: Predicate): Predicate =>
-  (input) =>
-    !predicate(input)
+const each = (matches: Readonly<Record<string, StringMatch>> = {}, read: Read): readonly Predicate[] =>
+  Object.entries(matches).map(([name, match]) => {
+    const fits = compileString(match)
+    return (input) => fits(read(input, name))
+  })
 
-const pathOf = (input: MatchInput): string => input.path.split('?', 1)[0] ?? ''
-
-function one(match: StringMatch | undefined, read: (input: MatchInput) => string | undefined): readonly Predicate[] {
-  if (match === undefined) return []
-  const test = compileString(match)
-  return [(input) => test(read(input))]
-}
-
-const each = (
-  matches: Readonly<Record<string, StringMatch>> | undefined,
-  read: (input: MatchInput, name: string) => string | undefined,
-): readonly Predicate[] => Object.entries(matches ?? {}).flatMap(([name, match]) => one(match, (input) => read(input, name)))
-
-function compileString({ exact, prefix, regex }: StringMatch): Test {
+function compileString({ exact, prefix, regex }: StringMatch): (value: string | undefined) => boolean {
   if (exact !== undefined) return (value) => value === exact
   if (prefix !== undefined) return (value) => value?.startsWith(prefix) === true
   if (regex === undefined) return (value) => value !== undefined
@@ -84,4 +68,14 @@ function readable(pattern: string): RegExp | undefined {
     if (error instanceof SyntaxError) return undefined
     throw error
   }
+}
+
+/**
+ * An RE2 pattern that must match the whole value, as Envoy and Prometheus read theirs. Leading flags such as `(?i)` are
+ * understood; throws a SyntaxError where JavaScript cannot read the rest.
+ */
+export function anchoredRegex(pattern: string): RegExp {
+  const [, flags = '', rest = pattern] = /^\(\?([ims]+)\)(.*)$/s.exec(pattern) ?? []
+  const unicode = /\\p/i.test(rest) ? 'u' : ''
+  return new RegExp(`^(?:${rest.replaceAll('(?P<', '(?<')})$`, flags + unicode)
 }

@@ -32,25 +32,15 @@ export type HttpMatch = {
   readonly sourceLabels?: StringMap
   readonly sourceNamespace?: string
   readonly gateways?: readonly string[]
-  readonly port?: number
 }
-
-type HeaderChange = { readonly set?: StringMap; readonly add?: StringMap; readonly remove?: readonly string[] }
-
-/** Changes to the headers of a request and of its response. */
-export type HeaderChanges = { readonly request?: HeaderChange; readonly response?: HeaderChange }
 
 /** Where a route or a mirror sends requests. */
 export type RouteTarget = { readonly host: string; readonly subset?: string }
 
-type Percentage = { readonly value?: number }
-
 /** One weighted entry of a route. */
-export type RouteDestination = {
-  readonly destination: RouteTarget
-  readonly weight?: number
-  readonly headers?: HeaderChanges
-}
+export type RouteDestination = { readonly destination: RouteTarget; readonly weight?: number }
+
+type Percentage = { readonly value?: number }
 
 /** Istio's HTTPRoute, as far as the mesh knows it. */
 export type HttpRoute = {
@@ -58,36 +48,28 @@ export type HttpRoute = {
   readonly match?: readonly HttpMatch[]
   readonly route?: readonly RouteDestination[]
   readonly delegate?: { readonly name: string; readonly namespace?: string }
-  readonly headers?: HeaderChanges
-  readonly rewrite?: { readonly uri?: string; readonly authority?: string }
-  readonly fault?: {
-    readonly abort?: { readonly httpStatus?: number; readonly percentage?: Percentage }
-    readonly delay?: { readonly fixedDelay?: string; readonly percentage?: Percentage }
-  }
+  readonly fault?: { readonly abort?: { readonly httpStatus?: number; readonly percentage?: Percentage } }
   readonly mirror?: RouteTarget
   readonly mirrorPercentage?: Percentage
   readonly mirrors?: readonly { readonly destination: RouteTarget; readonly percentage?: Percentage }[]
 }
 
+type Exported = { readonly exportTo?: readonly string[] }
+
 /** spec of a VirtualService. */
-export type VirtualServiceSpec = {
+export type VirtualServiceSpec = Exported & {
   readonly hosts?: readonly string[]
   readonly gateways?: readonly string[]
-  readonly exportTo?: readonly string[]
   readonly http?: readonly HttpRoute[]
 }
 
+type Policy = Readonly<Record<string, unknown>>
+
 /** spec of a DestinationRule. */
-export type DestinationRuleSpec = {
+export type DestinationRuleSpec = Exported & {
   readonly host?: string
-  readonly exportTo?: readonly string[]
-  readonly trafficPolicy?: Readonly<Record<string, unknown>>
-  readonly workloadSelector?: { readonly matchLabels?: StringMap }
-  readonly subsets?: readonly {
-    readonly name: string
-    readonly labels?: StringMap
-    readonly trafficPolicy?: Readonly<Record<string, unknown>>
-  }[]
+  readonly trafficPolicy?: Policy
+  readonly subsets?: readonly { readonly name: string; readonly labels?: StringMap; readonly trafficPolicy?: Policy }[]
 }
 
 /** spec of a Gateway. */
@@ -102,13 +84,10 @@ export const namespaceOf = (object: KubeObject): string => object.metadata.names
 /** "namespace/name". */
 export const keyOf = (object: KubeObject): string => `${namespaceOf(object)}/${object.metadata.name}`
 
+const rank = ({ metadata }: KubeObject): string => [metadata.creationTimestamp, metadata.name, metadata.namespace].join('\n')
+
 /** Oldest first; of the same second, by name, then namespace: the order in which Istio lets one of two objects win. */
-export function byAge(a: KubeObject, b: KubeObject): number {
-  const rank = (object: KubeObject) => [object.metadata.creationTimestamp ?? '', object.metadata.name, namespaceOf(object)]
-  const [left, right] = [rank(a), rank(b)]
-  const differs = left.findIndex((part, index) => part !== right[index])
-  return differs < 0 ? 0 : (left[differs] ?? '') < (right[differs] ?? '') ? -1 : 1
-}
+export const byAge = (a: KubeObject, b: KubeObject): number => (rank(a) < rank(b) ? -1 : 1)
 
 /** Whether `labels` carry all of `selector`; an empty selector selects everything. */
 export const selects = (selector: StringMap, labels: StringMap): boolean =>

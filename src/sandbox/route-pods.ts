@@ -1,6 +1,6 @@
+import { at, listAt, textAt } from './json.ts'
 import type { KubeObject } from './objects.ts'
-import { keyOf, namespaceOf, specOf } from './route-objects.ts'
-import type { StringMap } from './route-objects.ts'
+import { keyOf, namespaceOf, type StringMap } from './route-objects.ts'
 
 /** A pod or a gateway as its proxy presents it to others. */
 export type Workload = {
@@ -19,41 +19,29 @@ export type Workload = {
   readonly gateways: readonly string[]
 }
 
-type PodSpec = { readonly serviceAccountName?: string }
-type PodStatus = { readonly podIP?: string; readonly conditions?: readonly { readonly type: string; readonly status: string }[] }
-
 /** What Istio makes of a Pod object. */
 export function workloadOf(pod: KubeObject): Workload {
-  const labels = pod.metadata.labels ?? {}
+  const { labels = {}, name } = pod.metadata
   const namespace = namespaceOf(pod)
   const workload = ownerOf(pod)
-  return {
-    key: keyOf(pod),
-    pod: pod.metadata.name,
-    namespace,
-    labels,
-    workload,
-    app: labels['service.istio.io/canonical-name'] ?? labels['app.kubernetes.io/name'] ?? labels['app'] ?? workload,
-    version:
-      labels['service.istio.io/canonical-revision'] ?? labels['app.kubernetes.io/version'] ?? labels['version'] ?? 'latest',
-    principal: `cluster.local/ns/${namespace}/sa/${specOf<PodSpec>(pod).serviceAccountName ?? 'default'}`,
-    gateways: ['mesh'],
-  }
+  const app = labels['service.istio.io/canonical-name'] ?? labels['app.kubernetes.io/name'] ?? labels['app'] ?? workload
+  const revision = labels['service.istio.io/canonical-revision'] ?? labels['app.kubernetes.io/version']
+  const version = revision ?? labels['version'] ?? 'latest'
+  const principal = `cluster.local/ns/${namespace}/sa/${textAt(pod, 'spec', 'serviceAccountName') || 'default'}`
+  return { key: keyOf(pod), pod: name, namespace, labels, workload, app, version, principal, gateways: ['mesh'] }
 }
 
 /** Whether the pod is an endpoint of its Services: Ready, and not being deleted. */
-export function isReady(pod: KubeObject): boolean {
-  const { conditions } = (pod['status'] ?? {}) as PodStatus
-  return (
-    pod.metadata.deletionTimestamp === undefined &&
-    conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
-  )
-}
+export const isReady = (pod: KubeObject): boolean => pod.metadata.deletionTimestamp === undefined && isServing(pod)
+
+/** Whether the pod's Ready condition is True, on its way out or not. */
+export const isServing = (pod: KubeObject): boolean =>
+  listAt(pod, 'status', 'conditions').some((known) => at(known, 'type') === 'Ready' && at(known, 'status') === 'True')
 
 /** The Deployment behind a ReplicaSet, else the controlling owner, else the pod itself. */
-function ownerOf(pod: KubeObject): string {
-  const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller === true) ?? pod.metadata.ownerReferences?.[0]
-  if (owner === undefined) return pod.metadata.name
-  const suffix = `-${pod.metadata.labels?.['pod-template-hash'] ?? ''}`
+function ownerOf({ metadata: { name, labels, ownerReferences = [] } }: KubeObject): string {
+  const owner = ownerReferences.find(({ controller }) => controller === true) ?? ownerReferences[0]
+  if (owner === undefined) return name
+  const suffix = `-${labels?.['pod-template-hash'] ?? ''}`
   return owner.kind === 'ReplicaSet' && owner.name.endsWith(suffix) ? owner.name.slice(0, -suffix.length) : owner.name
 }

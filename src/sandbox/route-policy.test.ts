@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { caller, pod, policy } from './mesh-fixtures.ts'
+import { caller, pod, policy } from './mesh.fixture.ts'
 import { compilePolicies } from './route-policy.ts'
 import { workloadOf } from './route-pods.ts'
 

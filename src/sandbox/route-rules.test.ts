@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { destinationRule } from './mesh-fixtures.ts'
+import { destinationRule } from './mesh.fixture.ts'
 import type { KubeObject } from './objects.ts'
 import type { DestinationRuleSpec } from './route-objects.ts'
 import { governingRule } from './route-rules.ts'
@@ -21,7 +21,7 @@ const ours = (spec: Partial<DestinationRuleSpec> = {}, creationTimestamp = NEW) 
   )
 
 const governing = (rules: readonly KubeObject[], callerNamespace = 'callers') =>
-  governingRule(rules, { host: HOST, serviceNamespace: 'shop', callerNamespace, callerLabels: { app: 'client' } })
+  governingRule(rules, { host: HOST, serviceNamespace: 'shop', callerNamespace })
 const subsets = (...rules: readonly KubeObject[]) => [...governing(rules).subsets.keys()].toSorted()
 
 describe('two DestinationRules for one host', () => {
@@ -104,11 +104,5 @@ describe('rules elsewhere', () => {
       expect(governing([wild]).policy).not.toEqual({})
       expect(governing([wild, ours()]).policy).toEqual({})
     }
-  })
-
-  it('for one workload are not merged, and hold for that workload', () => {
-    const chosen = ours({ workloadSelector: { matchLabels: { app: 'client' } } })
-    expect([...governing([user(), chosen], 'shop').subsets.keys()]).toEqual(['rev-x'])
-    expect(subsets(user(), ours({ workloadSelector: { matchLabels: { app: 'other' } } }))).toEqual(['version-v1'])
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { destinationRule, gateway, policy, virtualService } from './mesh-fixtures.ts'
+import { destinationRule, gateway, policy, virtualService } from './mesh.fixture.ts'
 import { unsupported } from './route-support.ts'
 
 describe('unsupported', () => {

@@ -1,64 +1,44 @@
+import { at, listAt } from './json.ts'
 import type { KubeObject } from './objects.ts'
+import { anchoredRegex } from './route-match.ts'
 import { keyOf } from './route-objects.ts'
-import { anchoredRegex } from './route-regex.ts'
 
 /** A shape of accepted fields: what is not named is refused; `true` accepts whatever is below. */
 type Shape = true | { readonly [field: string]: Shape }
 
-const STRING_MATCH: Shape = { exact: true, prefix: true, regex: true }
-const STRING_MATCHES: Shape = { '*': STRING_MATCH }
-const HTTP_MATCH: Shape = {
-  name: true,
-  uri: STRING_MATCH,
-  method: STRING_MATCH,
-  authority: STRING_MATCH,
-  headers: STRING_MATCHES,
-  withoutHeaders: STRING_MATCHES,
-  queryParams: STRING_MATCHES,
-  sourceLabels: true,
-  sourceNamespace: true,
-  gateways: true,
-  port: true,
-  statPrefix: true,
-}
+const accepts = (fields: string): Readonly<Record<string, Shape>> =>
+  Object.fromEntries(fields.split(' ').map((field) => [field, true as const]))
 
-/** Fields that are accepted and change nothing here, by kind. */
-export const IGNORED_FIELDS = {
-  VirtualService: ['http[].timeout', 'http[].retries', 'http[].route[].destination.port', 'http[].mirror.port'],
-  DestinationRule: ['trafficPolicy', 'subsets[].trafficPolicy'],
-  Gateway: ['servers[].port'],
-  PeerAuthentication: ['spec'],
-} as const
+const stringMatch = accepts('exact prefix regex')
+const stringMatches: Shape = { '*': stringMatch }
 
+// Of these, timeouts, retries, ports, traffic policies and PeerAuthentications change nothing here.
 const SHAPES: Readonly<Record<string, Shape>> = {
   VirtualService: {
-    hosts: true,
-    gateways: true,
-    exportTo: true,
+    ...accepts('hosts gateways exportTo'),
     http: {
-      name: true,
-      match: HTTP_MATCH,
-      route: { destination: true, weight: true, headers: true },
-      delegate: true,
-      headers: true,
-      rewrite: { uri: true, authority: true },
-      timeout: true,
-      retries: true,
-      mirror: true,
-      mirrorPercentage: true,
-      mirrors: true,
-      fault: { abort: { httpStatus: true, percentage: true }, delay: { fixedDelay: true, percentage: true } },
+      ...accepts('name delegate timeout retries mirror mirrorPercentage mirrors'),
+      match: {
+        ...accepts('name sourceLabels sourceNamespace gateways statPrefix'),
+        uri: stringMatch,
+        method: stringMatch,
+        authority: stringMatch,
+        headers: stringMatches,
+        withoutHeaders: stringMatches,
+        queryParams: stringMatches,
+      },
+      route: accepts('destination weight'),
+      fault: { abort: accepts('httpStatus percentage') },
     },
   },
-  DestinationRule: { host: true, exportTo: true, trafficPolicy: true, subsets: true, workloadSelector: true },
-  Gateway: { selector: true, servers: { name: true, hosts: true, port: true } },
+  DestinationRule: accepts('host exportTo trafficPolicy subsets'),
+  Gateway: { selector: true, servers: accepts('name hosts port') },
   PeerAuthentication: true,
   AuthorizationPolicy: {
-    selector: true,
-    action: true,
+    ...accepts('selector action'),
     rules: {
-      from: { source: { principals: true, notPrincipals: true, namespaces: true, notNamespaces: true } },
-      to: { operation: { methods: true, notMethods: true, paths: true, notPaths: true } },
+      from: { source: accepts('principals notPrincipals namespaces notNamespaces') },
+      to: { operation: accepts('methods notMethods paths notPaths') },
     },
   },
 }
@@ -72,53 +52,39 @@ export function unsupported(object: KubeObject): string | undefined {
   return reason === undefined ? undefined : `${object.kind} ${keyOf(object)}: ${reason}`
 }
 
-function reasonFor({ apiVersion, kind, ...object }: KubeObject): string | undefined {
-  const spec: unknown = object['spec'] ?? {}
-  if (kind === 'Service' && readField(spec, 'type') === 'ExternalName') return 'the mesh has no ExternalName'
+function reasonFor({ apiVersion, kind, spec }: KubeObject): string | undefined {
+  if (kind === 'Service' && at(spec, 'type') === 'ExternalName') return 'the mesh has no ExternalName'
   if (!/\.istio\.io\/|^gateway\./.test(apiVersion)) return undefined
   const shape = SHAPES[kind]
   if (shape === undefined) return 'the mesh does not implement this kind'
   const path = refusedPath(spec, shape, 'spec')
-  return path === undefined ? CHECKS[kind]?.(spec) : `the mesh does not implement ${path}`
+  if (path !== undefined) return `the mesh does not implement ${path}`
+  if (kind === 'AuthorizationPolicy' && !['ALLOW', 'DENY', undefined].includes(at(spec, 'action') as string | undefined))
+    return 'the mesh knows the actions ALLOW and DENY only'
+  return kind === 'VirtualService' ? routeReason(listAt(spec, 'http')) : undefined
 }
 
-const CHECKS: Readonly<Record<string, (spec: unknown) => string | undefined>> = {
-  VirtualService: routeReason,
-  AuthorizationPolicy: (spec) =>
-    ['ALLOW', 'DENY', undefined].some((known) => known === readField(spec, 'action'))
-      ? undefined
-      : 'the mesh knows the actions ALLOW and DENY only',
+function routeReason(routes: readonly unknown[]): string | undefined {
+  const both = routes.some((route) => at(route, 'mirror') !== undefined && at(route, 'mirrors') !== undefined)
+  if (both) return 'mirror and mirrors exclude each other'
+  const unreadable = regexes(routes).find((pattern) => {
+    try {
+      return anchoredRegex(pattern) === undefined
+    } catch {
+      return true
+    }
+  })
+  return unreadable === undefined ? undefined : `the mesh cannot read the regular expression ${unreadable}`
 }
 
-function routeReason(spec: unknown): string | undefined {
-  const routes = asList(readField(spec, 'http'))
-  if (routes.some((route) => readField(route, 'mirror') !== undefined && readField(route, 'mirrors') !== undefined))
-    return 'mirror and mirrors exclude each other'
-  return regexes(routes.map((route) => readField(route, 'match')))
-    .map(regexReason)
-    .find((reason) => reason !== undefined)
-}
-
-function regexReason(pattern: string): string | undefined {
-  try {
-    anchoredRegex(pattern)
-    return undefined
-  } catch (error) {
-    return `the mesh cannot read the regular expression ${pattern}: ${String(error)}`
-  }
-}
-
-function regexes(value: unknown): readonly string[] {
-  if (typeof value !== 'object' || value === null) return []
-  return Object.entries(value).flatMap(([key, inner]) =>
-    key === 'regex' && typeof inner === 'string' ? [inner] : regexes(inner),
-  )
-}
+const regexes = (value: unknown): readonly string[] =>
+  typeof value !== 'object' || value === null
+    ? []
+    : Object.entries(value).flatMap(([key, inner]: [string, unknown]) => (key === 'regex' ? [String(inner)] : regexes(inner)))
 
 function refusedPath(value: unknown, shape: Shape, path: string): string | undefined {
   if (shape === true || typeof value !== 'object' || value === null) return undefined
-  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined)
-  for (const [key, inner] of entries) {
+  for (const [key, inner] of Object.entries(value) as readonly [string, unknown][]) {
     const below = Array.isArray(value) ? shape : (shape[key] ?? shape['*'])
     const name = Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`
     const refused = below === undefined ? name : refusedPath(inner, below, name)
@@ -126,8 +92,3 @@ function refusedPath(value: unknown, shape: Shape, path: string): string | undef
   }
   return undefined
 }
-
-const readField = (value: unknown, field: string): unknown =>
-  typeof value === 'object' && value !== null && field in value ? (value as Record<string, unknown>)[field] : undefined
-
-const asList = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])

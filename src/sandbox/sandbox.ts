@@ -1,22 +1,14 @@
-import type { Clock } from '../runtime/clock.ts'
 import { createCluster, type Cluster } from './cluster.ts'
-import { createMesh, type Mesh } from './mesh.ts'
+import { Mesh, type MeshOptions } from './mesh.ts'
 import { createPrometheusApi, type PrometheusApi } from './metrics/prometheus-api.ts'
-import { createTsdb } from './metrics/tsdb.ts'
-import type { ClusterReader, KubeObject } from './objects.ts'
+import type { PodRuntime } from './objects.ts'
 import { createPodRuntime, type PodMode } from './pod-runtime.ts'
 
-export type SandboxOptions = {
-  readonly clock: Clock
-  readonly seed: number
+export type SandboxOptions = Pick<MeshOptions, 'clock' | 'seed' | 'scrapeMs' | 'onUnsupported'> & {
   /** Pods as servers on loopback ports, or as functions for tests in virtual time. */
   readonly mode: PodMode
   /** From a pod's creation to its first answer, milliseconds; default 300. */
   readonly podStartMs?: number
-  /** Between two scrapes of Prometheus, milliseconds; default 1 s. */
-  readonly scrapeMs?: number
-  /** Told, in a sentence, of every object that asks for what the mesh does not do. */
-  readonly onUnsupported?: (sentence: string, object: KubeObject) => void
 }
 
 /** A cluster, its mesh and a Prometheus that scrapes it, in this process. */
@@ -24,29 +16,24 @@ export type Sandbox = {
   readonly cluster: Cluster
   readonly mesh: Mesh
   readonly prometheus: PrometheusApi
-  /** Scrapes until the signal aborts; then every pod and watch ends. */
+  /** Resolves once the signal has aborted and every pod and watch has ended. */
   readonly run: (signal: AbortSignal) => Promise<void>
 }
 
 /** Puts the stand-ins together: the mesh follows the cluster, the cluster's pods run behind the mesh. */
-export function createSandbox({ clock, seed, mode, podStartMs, scrapeMs, onUnsupported }: SandboxOptions): Sandbox {
-  const parts: { mesh?: Mesh; pods?: ReturnType<typeof createPodRuntime> } = {}
-  const pods = () => {
-    if (parts.pods === undefined) throw new Error('a pod was started before the mesh was there')
-    return parts.pods
-  }
-  const cluster = createCluster({ clock, seed, runtime: { start: (pod) => pods().start(pod), stop: (pod) => pods().stop(pod) } })
-  const reader: ClusterReader = cluster.reader
-  const mesh = createMesh({ clock, seed, cluster: reader, ...(onUnsupported === undefined ? {} : { onUnsupported }) })
-  parts.pods = createPodRuntime({ clock, mesh, mode, ...(podStartMs === undefined ? {} : { startMs: podStartMs }) })
-  const tsdb = createTsdb({ clock, targets: mesh.targets, ...(scrapeMs === undefined ? {} : { intervalMs: scrapeMs }) })
+export function createSandbox({ mode, podStartMs, ...options }: SandboxOptions): Sandbox {
+  const { clock, seed } = options
+  const runtime: PodRuntime = { start: (pod) => pods.start(pod), stop: (pod) => pods.stop(pod) }
+  const cluster = createCluster({ clock, seed, runtime })
+  const mesh = new Mesh({ ...options, cluster: cluster.reader })
+  const pods = createPodRuntime({ clock, mesh, mode, startMs: podStartMs })
   return {
     cluster,
     mesh,
-    prometheus: createPrometheusApi({ clock, tsdb }),
+    prometheus: createPrometheusApi(clock, (atMs) => mesh.samples(atMs)),
     run: async (signal) => {
-      await tsdb.run(signal)
-      pods().stopAll()
+      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+      pods.stopAll()
       mesh.stop()
       cluster.close()
     },

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
-import { shirt, shirtCrd, testCluster } from './cluster-fixtures.ts'
+import { shirt, shirtCrd, testCluster } from './cluster.fixture.ts'
 import type { KubeObject } from './objects.ts'
 
 const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'

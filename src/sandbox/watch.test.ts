@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { testCluster } from './cluster-fixtures.ts'
+import { testCluster } from './cluster.fixture.ts'
 
 const configMaps = '/api/v1/namespaces/default/configmaps'
 const configMap = (name: string, labels: object = {}) => ({ metadata: { name, labels } })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { VirtualClock } from '../runtime/virtual-clock.ts'
 import { createCluster } from './cluster.ts'
-import { deployment, shirt, shirtCrd, testCluster } from './cluster-fixtures.ts'
+import { deployment, shirt, shirtCrd, testCluster } from './cluster.fixture.ts'
 import { at, listAt } from './json.ts'
 import type { KubeObject } from './objects.ts'
 

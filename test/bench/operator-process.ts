@@ -33,7 +33,8 @@ async function sample(): Promise<Sample> {
   const metrics = await operator.metrics.registry.getMetricsAsJSON()
   const late = metrics.find(({ name }) => name === 'serin_check_tick_late_seconds')?.values ?? []
   const ticks = late.flatMap(({ labels, value }) => ('le' in labels ? [[String(labels.le), value] as const] : []))
-  return { cpuMs: (user + system) / 1000, mostRssMib: mostRssBytes / MIB, ticks: Object.fromEntries(ticks) }
+  const reconciles = metrics.find(({ name }) => name === 'serin_reconciles_total')?.values ?? []
+  return { reconciles: reconciles.reduce((sum, { value }) => sum + value, 0), cpuMs: (user + system) / 1000, mostRssMib: mostRssBytes / MIB, ticks: Object.fromEntries(ticks) }
 }
 
 process.on('message', () => void sample().then((taken) => process.send?.(taken)))

@@ -28,6 +28,8 @@ export type Versioned<T> = { readonly rv: number; readonly value: T | undefined 
 export type Objects = {
   readonly user: Versioned<Route>
   readonly own: Versioned<Route>
+  /** The user's for a gateway: another object, another proxy. */
+  readonly gate: Versioned<Route>
   readonly rule: Versioned<Rule>
   readonly canary: Versioned<{ readonly status: CanaryStatus | undefined; readonly desired: string | undefined; readonly suspend: boolean }>
   readonly deployments: Readonly<Record<string, Versioned<Deployment>>>
@@ -63,6 +65,9 @@ export const reachOf = (lists: Lists): readonly string[] => {
   }
 }
 
+/** The names that the routes go by, and the object that each is. */
+const ROUTES = { web: 'user', 'serin-web': 'own', edge: 'gate' } as const
+
 const contentOf = ({ lists, original, ledger }: Route): RouteFacts['content'] => {
   if (ledger === undefined) return 'unpinned'
   if (lists.kind === 'rendered')
@@ -79,7 +84,7 @@ function routeFacts(name: string, route: Route, status: CanaryStatus | undefined
     uid: route.uid,
     resourceVersion: String(rv),
     own: route.own,
-    mesh: true,
+    mesh: name !== 'edge',
     ledger: believed,
     lost: believed === undefined && (recorded || route.ledger !== undefined),
     content: believed === undefined ? 'unpinned' : contentOf(route),
@@ -91,7 +96,7 @@ function routeFacts(name: string, route: Route, status: CanaryStatus | undefined
 export function worldFrom(objects: Objects, process: Process, now: number, verdict: Verdict): World {
   const { canary, rule, deployments } = objects
   const { status, desired, suspend } = canary.value ?? { status: undefined, desired: undefined, suspend: false }
-  const routes = [['web', objects.user], ['serin-web', objects.own]] as const
+  const routes = Object.entries(ROUTES).map(([name, object]) => [name, objects[object]] as const)
   const standing = routes.flatMap(([name, { value, rv }]) => (value === undefined ? [] : [routeFacts(name, value, status, rv)]))
   const workloads = Object.entries(deployments).flatMap(([revision, { value }]) => (value === undefined ? [] : [workloadFrom(revision, value)]))
   const mono = now + process.skewMs
@@ -106,9 +111,9 @@ export function worldFrom(objects: Objects, process: Process, now: number, verdi
       refusals: [],
       routes: standing,
       rule: { exists: rule.value !== undefined, uid: rule.value?.uid, resourceVersion: String(rule.rv), subsets: rule.value?.subsets ?? {}, conform: rule.value?.conform ?? false },
-      covered: standing.length > 0,
+      covered: standing.some(({ mesh }) => mesh),
       namedAtFirst: undefined,
-      reached: standing.length === 0 ? [EVERY_POD] : [...new Set(standing.flatMap(({ reaches }) => reaches))],
+      reached: [...new Set([...(standing.some(({ mesh }) => mesh) ? [] : [EVERY_POD]), ...standing.flatMap(({ reaches }) => reaches)])],
       namedByUser: [],
     },
     ages: {
@@ -170,7 +175,7 @@ export class Process {
 }
 
 export const rvOf = (objects: Objects, name: string): number => {
-  if (name === 'user' || name === 'own' || name === 'rule' || name === 'canary') return objects[name].rv
+  if (name === 'user' || name === 'own' || name === 'gate' || name === 'rule' || name === 'canary') return objects[name].rv
   return objects.deployments[name]?.rv ?? 0
 }
 
@@ -195,7 +200,7 @@ export function writesOf(action: Action, seen: Objects, now: number, uid: () => 
     case 'routes':
       return [
         ...action.writes.map(({ name, write }): Write => {
-          const object = name === 'web' ? 'user' : 'own'
+          const object = ROUTES[name as keyof typeof ROUTES]
           return { object, rv: seen[object].rv, decidedAt: now, route: write, apply: (objects) => withRoute(objects[object].value, write) }
         }),
         ...(action.own === undefined ? [] : [{ object: 'own', rv: -1, decidedAt: now, route: action.own, apply: () => madeRoute(uid(), action.own as RouteWrite) }]),

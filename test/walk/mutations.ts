@@ -9,7 +9,7 @@ const LONG = 1e9
 
 /** The machine with one rule of docs/protocol.md taken out each: what the walk must not survive. */
 export const MUTATIONS: Readonly<Record<string, Mutation>> = {
-  '1, stamps: an older decided write to a Deployment or the rule lands': { world: stamped, live: false, hangs: 0.3, weights: { desired: 3, template: 0.2, edit: 0, delete: 0, recreate: 0, rule: 0, pods: 0, suspend: 0, second: 2 } },
+  '1, stamps: an older decided write to a Deployment or the rule lands': { world: stamped, live: false, hangs: 0.3, weights: { desired: 3, template: 0.2, edit: 0, delete: 0, recreate: 0, gate: 0, rule: 0, pods: 0, suspend: 0, second: 2 } },
   '1, closing: capacity is taken away without a word in the VirtualService': { pass: withoutWrites(closes) , world: closed },
   '3, the tombstone is written with the route': { pass: withoutTombstones(['2', '3', '4', '6']) },
   '4, a wait belongs to content': { world: (world) => ({ ...world, ages: { ...world.ages, routes: LONG } }) },
@@ -20,7 +20,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   '8, Promoting rolls back like Progressing': { pass: silentWhilePromoting },
   '9, an older cache is not looked at': { stale: false, live: false },
   '13, what protects users is never suspended': { pass: (pass, world) => (world.settings.suspend ? nothing(pass) : pass) },
-  '16, tombstones are kept per version': { pass: onlyLastTombstone },
+  '16, tombstones are kept per version': { pass: onlyLastTombstone, weights: { desired: 2, verdict: 3, edit: 0, delete: 0, recreate: 0, gate: 0, rule: 0, pods: 0, suspend: 0 } },
 }
 
 function stamped(world: World): World {

@@ -1,80 +1,78 @@
 import type { Clock } from '../../runtime/clock.ts'
-import type { Labels, Sample } from './tsdb.ts'
 
-/** Upper bounds of Istio's duration histogram, milliseconds. */
-const BUCKETS_MS = [0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000] as const
+/** A metric's name (`__name__`) and labels. */
+export type Labels = Readonly<Record<string, string>>
 
-/** What one proxy counts about requests. */
+/** One series, with its value at one time. */
+export type Sample = { readonly labels: Labels; readonly value: number }
+
+/** What one proxy counts about requests, as Prometheus knows it. */
 export type RequestMetrics = {
   /** Counts a request that took `durationMs`. */
   readonly record: (labels: Labels, durationMs: number) => void
-  /** istio_requests_total, and istio_request_duration_milliseconds as of the last flush. */
-  readonly collect: () => readonly Sample[]
+  /** Every series as of the last scrape before `atMs`, of the monotonic clock; one that was born since is not there yet. */
+  readonly samples: (atMs: number) => readonly Sample[]
 }
 
-type Histogram = { readonly counts: number[]; sum: number; count: number }
-type Row = { readonly names: readonly Labels[]; total: number; readonly pending: Histogram; readonly flushed: Histogram }
+type Options = {
+  readonly clock: Clock
+  /** Between two scrapes, milliseconds. */
+  readonly scrapeMs: number
+  /** Between two flushes of histograms, which a scrape waits for. */
+  readonly flushMs: number
+}
 
-/** Metrics of one proxy. Histograms appear at multiples of `flushMs`, as Envoy's do; 0 shows them at once. */
-export function createRequestMetrics(clock: Clock, flushMs: number): RequestMetrics {
+/** Upper bounds of Istio's duration histogram, milliseconds. */
+const BOUNDS_MS = [0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, Infinity] as const
+
+/** What a group of series was from `fromMs` on, oldest first. */
+type History = { readonly fromMs: number; values: readonly number[] }[]
+
+/** More than an hour of scrapes every second. */
+const LONGEST_HISTORY = 5000
+
+type Names = readonly [counter: readonly Labels[], histogram: readonly Labels[]]
+type Row = { readonly counter: History; readonly histogram: History; readonly names: Names }
+
+/**
+ * Metrics of one proxy; `extra` are the labels that a scrape adds. Scrapes fall on multiples of `scrapeMs` and cost
+ * nothing: each request says from which scrape on it is known.
+ */
+export function createRequestMetrics({ clock, scrapeMs, flushMs }: Options, extra: Labels): RequestMetrics {
   const rows = new Map<string, Row>()
-  const flushNumber = () => (flushMs > 0 ? Math.floor(clock.monotonic() / flushMs) : Infinity)
-  let lastFlush = flushNumber()
-
-  const flush = () => {
-    const current = flushNumber()
-    if (flushMs > 0 && current === lastFlush) return
-    lastFlush = current
-    for (const { pending, flushed } of rows.values()) merge(pending, flushed)
-  }
+  const lagMs = Math.max(1, Math.ceil(flushMs / scrapeMs)) * scrapeMs
+  const knownFrom = (periodMs: number): number => (Math.floor(clock.monotonic() / periodMs) + 1) * periodMs
   return {
     record(labels, durationMs) {
-      flush()
       const key = Object.values(labels).join('\n')
-      const row = rows.get(key) ?? { names: seriesOf(labels), total: 0, pending: empty(), flushed: empty() }
+      const row = rows.get(key) ?? { counter: [], histogram: [], names: namesOf({ ...labels, ...extra }) }
       rows.set(key, row)
-      row.total += 1
-      observe(row.pending, durationMs)
+      grow(row.counter, knownFrom(scrapeMs), [1])
+      grow(row.histogram, knownFrom(lagMs), [...BOUNDS_MS.map((bound) => (durationMs <= bound ? 1 : 0)), durationMs, 1])
     },
-    collect() {
-      flush()
-      return [...rows.values()].flatMap(samples)
-    },
+    samples: (atMs) =>
+      [...rows.values()].flatMap(({ counter, histogram, names }) => [
+        ...samplesOf(counter, names[0], atMs),
+        ...samplesOf(histogram, names[1], atMs),
+      ]),
   }
 }
 
-const empty = (): Histogram => ({ counts: BUCKETS_MS.map(() => 0), sum: 0, count: 0 })
-
-function observe(histogram: Histogram, durationMs: number): void {
-  BUCKETS_MS.forEach((bound, index) => {
-    if (durationMs <= bound) histogram.counts[index] = (histogram.counts[index] ?? 0) + 1
-  })
-  histogram.sum += durationMs
-  histogram.count += 1
+function grow(history: History, fromMs: number, amounts: readonly number[]): void {
+  const last = history.at(-1)
+  const values = amounts.map((amount, index) => amount + (last?.values[index] ?? 0))
+  if (last?.fromMs === fromMs) last.values = values
+  else history.push({ fromMs, values })
+  if (history.length > LONGEST_HISTORY) history.splice(0, LONGEST_HISTORY / 2)
 }
 
-function merge(from: Histogram, into: Histogram): void {
-  from.counts.forEach((count, index) => {
-    into.counts[index] = (into.counts[index] ?? 0) + count
-    from.counts[index] = 0
-  })
-  into.sum += from.sum
-  into.count += from.count
-  Object.assign(from, { sum: 0, count: 0 })
-}
+const samplesOf = (history: History, names: readonly Labels[], atMs: number): readonly Sample[] =>
+  history.findLast(({ fromMs }) => fromMs <= atMs)?.values.map((value, index) => ({ labels: names[index] ?? {}, value })) ?? []
 
-/** The counter, then the histogram's buckets, sum and count. */
-function seriesOf(labels: Labels): readonly Labels[] {
+/** Of the counter; and of the histogram's buckets, sum and count. */
+function namesOf(labels: Labels): Names {
+  const named = (name: string, more: Labels = {}): Labels => ({ __name__: name, ...labels, ...more })
   const histogram = 'istio_request_duration_milliseconds'
-  return [
-    { __name__: 'istio_requests_total', ...labels },
-    ...[...BUCKETS_MS.map(String), '+Inf'].map((le) => ({ __name__: `${histogram}_bucket`, ...labels, le })),
-    { __name__: `${histogram}_sum`, ...labels },
-    { __name__: `${histogram}_count`, ...labels },
-  ]
-}
-
-function samples({ names, total, flushed: { counts, sum, count } }: Row): readonly Sample[] {
-  const values = count === 0 ? [total] : [total, ...counts, count, sum, count]
-  return values.map((value, index) => ({ labels: names[index] ?? {}, value }))
+  const buckets = BOUNDS_MS.map((bound) => named(`${histogram}_bucket`, { le: bound === Infinity ? '+Inf' : String(bound) }))
+  return [[named('istio_requests_total')], [...buckets, named(`${histogram}_sum`), named(`${histogram}_count`)]]
 }

@@ -1,8 +1,5 @@
 import { VirtualClock } from '../runtime/virtual-clock.ts'
-import { createMesh } from './mesh.ts'
-import type { Mesh, MeshOptions } from './mesh.ts'
-import { createTsdb } from './metrics/tsdb.ts'
-import type { Tsdb } from './metrics/tsdb.ts'
+import { Mesh, type MeshOptions } from './mesh.ts'
 import { compilePromql } from './metrics/promql.ts'
 import type { ClusterReader, KubeObject, ResourceName, StoreEvent } from './objects.ts'
 import { createPodRuntime } from './pod-runtime.ts'
@@ -117,10 +114,9 @@ export type TestMesh = {
   readonly cluster: TestCluster
   readonly mesh: Mesh
   readonly pods: MeshPodRuntime
-  readonly tsdb: Tsdb
   /** Starts pods and puts them into the cluster, then lets everything take effect. */
   readonly run: (...started: readonly KubeObject[]) => Promise<void>
-  /** The vector that a query gives now, by the values of its labels joined with a space. */
+  /** What a query of the last scrape gives, by the values of its labels joined with a space. */
   readonly query: (query: string) => Readonly<Record<string, number>>
   readonly sendMany: (
     count: number,
@@ -133,15 +129,13 @@ export type TestMesh = {
 export function testMesh(objects: readonly KubeObject[], options: Partial<MeshOptions> = {}): TestMesh {
   const clock = new VirtualClock()
   const cluster = testCluster(...objects)
-  const mesh = createMesh({ clock, cluster, seed: 7, ...options })
+  const mesh = new Mesh({ clock, cluster, seed: 7, ...options })
   const pods = createPodRuntime({ clock, mesh, mode: 'function' })
-  const tsdb = createTsdb({ clock, targets: mesh.targets })
   return {
     clock,
     cluster,
     mesh,
     pods,
-    tsdb,
     async run(...started) {
       const ready = Promise.all(started.map((object) => pods.start(object)))
       await clock.advance(300)
@@ -150,9 +144,8 @@ export function testMesh(objects: readonly KubeObject[], options: Partial<MeshOp
       await clock.advance(150)
     },
     query(query) {
-      const value = compilePromql(tsdb, query)(clock.now())
-      if (value.kind !== 'vector') throw new Error(`${query} gives a ${value.kind}`)
-      return Object.fromEntries(value.points.map((point) => [Object.values(point.labels).join(' '), point.value]))
+      const points = compilePromql(query)(mesh.samples())
+      return Object.fromEntries(points.map((point) => [Object.values(point.labels).join(' '), point.value]))
     },
     async sendMany(count, from, request = {}) {
       const statuses: number[] = []
