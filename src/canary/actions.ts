@@ -164,7 +164,7 @@ export function promoted(facts: Facts): Pick<Outcome, 'change' | 'events'> {
   const old = world.status?.stableRevision ?? ''
   const until = instant(world.now + world.settings.previousDelayMs)
   return {
-    change: { ...ended(facts, 'Promoted'), previous: { revision: old, until }, last: c?.revision ?? '' },
+    change: { ...ended(facts, 'Promoted'), previous: { revision: old, until }, promoted: { revision: c?.revision ?? '', since: world.status?.rollout?.startedAt ?? '' } },
     events: [normal('Promoted', `${c?.revision ?? ''} is stable; ${old} stays at full size until ${until}`)],
   }
 }

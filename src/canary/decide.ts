@@ -1,11 +1,12 @@
 import type { CanaryStatus } from '../api/canary.ts'
 import { outcome } from './actions.ts'
 import type { Change, Decision } from './decision.ts'
-import { factsOf, type Facts } from './facts.ts'
+import { factsOf, workload, type Facts } from './facts.ts'
 import { violationOf } from './invariants.ts'
 import { projected } from './status.ts'
 import { TABLE } from './table.ts'
 import { troubles } from './troubles.ts'
+import { asItStands, stableBehind } from './versions.ts'
 import { nextWake } from './wake.ts'
 import type { RouteFacts, World } from './world.ts'
 
@@ -42,15 +43,25 @@ function checked(facts: Facts, decision: Decision): Decision {
 }
 
 /** The world as it stands once the action is done: what was written is known, the rest is as it was seen. */
-function worldAfter({ world, seen }: Facts, { action, change }: Decision): World {
-  const status = world.status === undefined && change.rollout === undefined ? undefined : applied(world, change)
-  if (action.kind !== 'routes') return { ...world, status: status && { ...status, seen } }
+function worldAfter(facts: Facts, { action, change }: Decision): World {
+  const { world } = facts
+  const known = world.status === undefined && change.rollout === undefined ? undefined : applied(world, change)
+  const status = known && { ...known, seen: seenAfter(facts, change.promoted) }
+  if (action.kind !== 'routes') return { ...world, status }
   const routes = world.mesh.routes.map((route) => {
     const write = action.writes.find(({ namespace, name }) => namespace === route.record.namespace && name === route.record.name)?.write
     return write === undefined ? route : written(route, write)
   })
   const own = action.own === undefined ? [] : [written(OWN, action.own)]
-  return { ...world, status: status && { ...status, seen }, mesh: { ...world.mesh, routes: [...routes, ...own] } }
+  return { ...world, status, mesh: { ...world.mesh, routes: [...routes, ...own] } }
+}
+
+/** A promotion ends what was known of the old stable's template: what it is now is where it starts from. */
+function seenAfter({ world, seen }: Facts, promoted: Change['promoted']): CanaryStatus['seen'] {
+  if (promoted === undefined) return seen
+  const old = world.status?.stableRevision
+  const settled = seen.map((entry) => (entry.revision === old ? asItStands(entry, workload(world.workloads, old)) : entry))
+  return stableBehind(settled, promoted.revision, promoted.since)
 }
 
 const written = (route: RouteFacts, { ledger, lists }: { ledger: Omit<NonNullable<RouteFacts['ledger']>, 'uid'>; lists: boolean }): RouteFacts => ({

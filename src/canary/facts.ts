@@ -1,9 +1,9 @@
 import type { CanaryStatus, SeenVersion } from '../api/canary.ts'
+import { instant } from './instant.ts'
 import type { Exposure, Ledger, Tombstone } from './ledger.ts'
 import { isPromoting, podsNeeded } from './steps.ts'
 import { knownHash, seenVersions, stableLast } from './versions.ts'
 import { EVERY_POD, type RouteFacts, type Workload, type World } from './world.ts'
-import { instant } from './instant.ts'
 
 /** The letters of the protocol, derived anew in every pass from what stands in the objects. */
 export type Facts = {
@@ -168,10 +168,14 @@ function stableToBe({ mesh, workloads, settings }: Pick<World, 'mesh' | 'workloa
   return running.length === 1 ? running[0]?.revision : settings.desired
 }
 
-function seenNow({ status, workloads, now }: World, s: string | undefined, adopted: boolean): readonly SeenVersion[] {
+/** With status gone, what the routes expose is what is being rolled out: it stands behind stable. */
+function seenNow({ status, workloads, now, mesh }: World, s: string | undefined, adopted: boolean): readonly SeenVersion[] {
   const time = instant(now)
-  if (!adopted || status === undefined) return s === undefined ? [] : stableLast(seenVersions([], workloads, s, time), s)
-  return seenVersions(status.seen, workloads, s, time)
+  if (adopted && status !== undefined) return seenVersions(status.seen, workloads, s, time)
+  if (s === undefined) return []
+  const exposed = mesh.routes.find(({ ledger }) => ledger?.exposure !== undefined)?.ledger?.exposure?.revision
+  const seen = stableLast(seenVersions([], workloads, s, time), s)
+  return adopted && exposed !== undefined ? stableLast(seen, exposed) : seen
 }
 
 /** What `versions.desired` names, else the version seen last; stable where that one's Deployment is gone. */

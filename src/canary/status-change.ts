@@ -20,7 +20,7 @@ function major(status: CanaryStatus) {
   return {
     observedGeneration, phase, step, weight, stableRevision, canaryRevision, previous, seen, failed, routes, history, rollout,
     pods: status.rollout?.waitingFor === 'Pods' ? status.rollout.until : undefined,
-    checks: status.checks.map(({ name, verdict }) => [name, verdict]),
+    checks: status.checks.map(({ name, verdict, failures }) => [name, verdict, failures]),
     conditions: status.conditions.map(({ type, status: state, reason, observedGeneration: seenAt }) => [type, state, reason, seenAt]),
   }
 }

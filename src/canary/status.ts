@@ -7,7 +7,6 @@ import { defined } from './defined.ts'
 import { stepShown } from './due-checks.ts'
 import { floorOf, type Facts } from './facts.ts'
 import { instant } from './instant.ts'
-import { stableLast } from './versions.ts'
 import type { Check, Workload, World } from './world.ts'
 
 /** The status to show: everything that can be derived is derived anew, so that it can never drift from the objects. */
@@ -25,7 +24,7 @@ export function projected(before: Facts, after: Facts, decision: Decision): Cana
     ...canaryNow(after),
     waits: [],
     previous: carried?.previous,
-    seen: seenNow(after, decision.change.last),
+    seen: seenNow(after),
     rollout,
     failed: failedLast(after),
     routes: recorded(after),
@@ -112,10 +111,9 @@ function failedLast({ ledger, world }: Facts): CanaryStatus['failed'] {
   return { revision, hash, reason, message, at: shown ?? instant(at) }
 }
 
-function seenNow(facts: Facts, last: string | undefined): CanaryStatus['seen'] {
+function seenNow(facts: Facts): CanaryStatus['seen'] {
   if (!facts.adopted) return []
-  const ordered = last === undefined ? facts.seen : stableLast(facts.seen, last)
-  return ordered.map((entry) => {
+  return facts.seen.map((entry) => {
     const tombstone = facts.ledger.failed[entry.revision]
     return defined({ ...entry, failed: tombstone?.hash === entry.hash ? tombstone.reason : undefined })
   })

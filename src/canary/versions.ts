@@ -32,6 +32,17 @@ export const stableLast = (seen: readonly SeenVersion[], stable: string): readon
   ...seen.filter((entry) => entry.revision === stable),
 ]
 
+/** Stable behind everything first seen until `time`: what came later still wants to be rolled out. */
+export const stableBehind = (seen: readonly SeenVersion[], stable: string, time: string): readonly SeenVersion[] => [
+  ...seen.filter(({ revision, since }) => revision !== stable && since <= time),
+  ...seen.filter(({ revision }) => revision === stable),
+  ...seen.filter(({ revision, since }) => revision !== stable && since > time),
+]
+
+/** The entry with what its Deployment is now: what was changed in place while it served is no later version. */
+export const asItStands = (entry: SeenVersion, workload: Workload | undefined): SeenVersion =>
+  workload === undefined ? entry : { ...entry, ...identityOf(workload) }
+
 /** The hash a version is known by. */
 export const knownHash = (seen: readonly SeenVersion[], workload: Workload): string =>
   seen.find((entry) => entry.revision === workload.revision)?.hash ?? workload.hash
