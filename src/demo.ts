@@ -18,7 +18,8 @@ const INTERRUPTED = 130
 
 const { stdout, env } = process
 const isLive = stdout.isTTY && env['TERM'] !== 'dumb'
-const color = env['NO_COLOR'] === undefined || env['NO_COLOR'] === '' ? isLive || !['', '0', undefined].includes(env['FORCE_COLOR']) : false
+const { NO_COLOR: unwanted = '', FORCE_COLOR: wanted = '0' } = env
+const color = unwanted === '' && (isLive || !['', '0'].includes(wanted))
 const columns = Math.max(80, Math.min(stdout.isTTY ? stdout.columns : 100, 140))
 const write = (text: string) => stdout.write(text)
 
@@ -36,18 +37,13 @@ async function demonstrate(): Promise<number> {
   const presenter = isLive ? liveScreen(stdout as WriteStream, color) : plainLines(write, { columns, color, everyMs: 5_000 })
   const shown = new AbortController()
   const frames = present(presenter, shown.signal)
-  try {
-    const outcome = await story.play()
-    shown.abort()
-    await frames
-    presenter.close()
-    write(`\n${summary(outcome, story.chronicle.moments, columns).map((line) => paint(line, color)).join('\n')}\n`)
-    return claimsOf(outcome).every(({ holds }) => holds) ? 0 : 1
-  } catch (thrown) {
-    shown.abort()
-    presenter.close()
-    return brokenOff(thrown)
-  }
+  const [played] = await Promise.allSettled([story.play()])
+  shown.abort()
+  await frames
+  presenter.close()
+  if (played.status === 'rejected') return brokenOff(played.reason)
+  write(`\n${summary(played.value, story.chronicle.moments, columns).map((line) => paint(line, color)).join('\n')}\n`)
+  return claimsOf(played.value).every(({ holds }) => holds) ? 0 : 1
 }
 
 /** Brings the story's first act up and leaves it running for kubectl. */
@@ -79,7 +75,7 @@ async function present(presenter: Presenter, signal: AbortSignal): Promise<void>
 function brokenOff(thrown: unknown): number {
   if (stop.signal.aborted) return INTERRUPTED
   const { message } = story.chronicle.status ?? {}
-  process.stderr.write(`The story broke off ${asError(thrown).message}${message === undefined ? '' : `; the Canary says: ${message}`}\n`)
+  process.stderr.write(`The story broke off: ${asError(thrown).message}${message === undefined ? '' : `; the Canary says: ${message}`}\n`)
   return 1
 }
 

@@ -22,7 +22,8 @@ export function growths(samples: readonly Sample[], marks: Marks): readonly Grow
   return samples.flatMap(({ labels, value }) => {
     const mark = marks.get(seriesOf(labels)) ?? 0
     const by = value >= mark ? value - mark : value
-    return Number.isFinite(by) && by > 0 ? [{ labels, by }] : []
+    // A bucket that did not grow says where the others lie: it is kept.
+    return Number.isFinite(by) && by >= 0 ? [{ labels, by }] : []
   })
 }
 

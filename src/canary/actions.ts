@@ -1,4 +1,5 @@
 import type { HistoryEntry, RolloutStatus } from '../api/canary.ts'
+import { formatDuration } from '../api/duration.ts'
 import { formatPercent } from '../api/percent.ts'
 import type { Action, Change, Decision, EventNote, Hold, RouteWrite } from './decision.ts'
 import { undoneNow, type Facts, type Standing, type Target } from './facts.ts'
@@ -99,9 +100,19 @@ export function rollBack(facts: Facts, failure: Failure): Outcome {
 }
 
 /** The tombstone alone: the canary was never named, or somebody took the route already. */
-export function giveUp(facts: Facts, failure: Failure, exposureOf?: (route: RouteFacts) => Exposure | undefined): Outcome {
+export function giveUp(facts: Facts, failure: Failure): Outcome {
   return outcome(failure.message, {
-    action: writeLedgers(facts, { failed: buried(facts, failure) }, exposureOf),
+    action: writeLedgers(facts, { failed: buried(facts, failure) }),
+    events: [warning('RolledBack', `${facts.c?.revision ?? ''} given up: ${failure.message}`)],
+  })
+}
+
+/** The tombstone, and stable in every route but those that somebody took: they are left as they were written. */
+export function abandon(facts: Facts, failure: Failure, taken: readonly RouteFacts[]): Outcome {
+  const ledger = ledgerWith(facts, undefined, { failed: buried(facts, failure) })
+  const writes = facts.world.mesh.routes.map((route) => target(route, { ledger, lists: !taken.includes(route), adopt: isNew(route) }))
+  return outcome(failure.message, {
+    action: { kind: 'routes', writes, own: undefined, live: false },
     events: [warning('RolledBack', `${facts.c?.revision ?? ''} given up: ${failure.message}`)],
   })
 }
@@ -163,9 +174,10 @@ export function promoted(facts: Facts): Pick<Outcome, 'change' | 'events'> {
   const { world, c } = facts
   const old = world.status?.stableRevision ?? ''
   const until = instant(world.now + world.settings.previousDelayMs)
+  const wanted = c !== undefined && facts.t?.revision === c.revision ? { promoted: c.revision } : {}
   return {
-    change: { ...ended(facts, 'Promoted'), previous: { revision: old, until }, promoted: { revision: c?.revision ?? '', since: world.status?.rollout?.startedAt ?? '' } },
-    events: [normal('Promoted', `${c?.revision ?? ''} is stable; ${old} stays at full size until ${until}`)],
+    change: { ...ended(facts, 'Promoted'), previous: { revision: old, until }, ...wanted },
+    events: [normal('Promoted', `${c?.revision ?? ''} is stable; ${old} stays at full size for ${formatDuration(world.settings.previousDelayMs)}`)],
   }
 }
 

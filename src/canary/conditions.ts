@@ -2,6 +2,7 @@ import type { Condition } from '../api/canary.ts'
 import type { Hold } from './decision.ts'
 import { isContested, isNamed, tombstoneOf, type Facts } from './facts.ts'
 import { stableAnswers, whyRollBack } from './guards.ts'
+import { knownHash } from './versions.ts'
 import { instant } from './instant.ts'
 
 type State = readonly [status: Condition['status'], reason: string, message: string]
@@ -62,9 +63,10 @@ function noWayBack(facts: Facts): Trouble {
 
 const contested = (facts: Facts): Trouble => (isContested(facts) ? ['RouteContested', 'others keep changing the managed routes: see docs/gitops.md'] : undefined)
 
-function changedInPlace({ adopted, stable, seen, s }: Facts): Trouble {
-  const known = seen.find(({ revision }) => revision === s)
-  if (!adopted || stable === undefined || known === undefined || known.hash === stable.hash || known.generation === stable.generation) return undefined
+/** What was opened, and analysed, is not what runs under stable's name. */
+function changedInPlace({ adopted, stable, seen, ledger }: Facts): Trouble {
+  const opened = stable && ledger.open[stable.revision]?.hash
+  if (!adopted || stable === undefined || opened === undefined || opened === '' || knownHash(seen, stable) === opened) return undefined
   return ['StableChangedInPlace', `the template of ${stable.name} was changed while it serves: nothing was analysed; make it a version of its own`]
 }
 

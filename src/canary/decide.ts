@@ -1,12 +1,12 @@
 import type { CanaryStatus } from '../api/canary.ts'
 import { outcome } from './actions.ts'
 import type { Change, Decision } from './decision.ts'
-import { factsOf, workload, type Facts } from './facts.ts'
+import { factsOf, type Facts } from './facts.ts'
 import { violationOf } from './invariants.ts'
 import { projected } from './status.ts'
 import { TABLE } from './table.ts'
 import { troubles } from './troubles.ts'
-import { asItStands, stableBehind } from './versions.ts'
+import { stableLast } from './versions.ts'
 import { nextWake } from './wake.ts'
 import type { RouteFacts, World } from './world.ts'
 
@@ -56,13 +56,8 @@ function worldAfter(facts: Facts, { action, change }: Decision): World {
   return { ...world, status, mesh: { ...world.mesh, routes: [...routes, ...own] } }
 }
 
-/** A promotion ends what was known of the old stable's template: what it is now is where it starts from. */
-function seenAfter({ world, seen }: Facts, promoted: Change['promoted']): CanaryStatus['seen'] {
-  if (promoted === undefined) return seen
-  const old = world.status?.stableRevision
-  const settled = seen.map((entry) => (entry.revision === old ? asItStands(entry, workload(world.workloads, old)) : entry))
-  return stableBehind(settled, promoted.revision, promoted.since)
-}
+const seenAfter = ({ seen }: Facts, promoted: Change['promoted']): CanaryStatus['seen'] =>
+  promoted === undefined ? seen : stableLast(seen, promoted)
 
 const written = (route: RouteFacts, { ledger, lists }: { ledger: Omit<NonNullable<RouteFacts['ledger']>, 'uid'>; lists: boolean }): RouteFacts => ({
   ...route,

@@ -48,8 +48,8 @@ export type Change = {
   readonly rollout?: RolloutStatus | null
   readonly previous?: NonNullable<CanaryStatus['previous']> | null
   readonly history?: CanaryStatus['history']
-  /** Promoted: from now on `versions.desired` falls back to it, unless something came after `since`. */
-  readonly promoted?: { readonly revision: string; readonly since: string }
+  /** Promoted: from now on `versions.desired` falls back to it. Absent where something newer is wanted already. */
+  readonly promoted?: string
   /** The step's evidence starts anew. */
   readonly stepStarted?: boolean
 }

@@ -22,6 +22,8 @@ export type CheckPlan = {
   readonly countsInMs: number
   /** Milliseconds since the epoch. */
   readonly stepStartedAt: number
+  /** How long the step has lasted, as far as the wall clock can be believed, milliseconds. */
+  readonly stepAgeMs: number
   /** Of `for`, as status remembers it for this very step. */
   readonly observedMs: number
   readonly propagationMs: number
@@ -46,6 +48,7 @@ export function dueChecks(facts: Facts): CheckPlan | undefined {
     countsInMs: Math.max(0, settings.propagationMs - ages.routes),
     propagationMs: settings.propagationMs,
     ...remembered(facts),
+    stepAgeMs: Math.max(0, world.now - remembered(facts).stepStartedAt),
   }
 }
 

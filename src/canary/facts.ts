@@ -81,6 +81,9 @@ export const isNamed = ({ world: { mesh } }: Facts, revision: string): boolean =
 export const isContested = ({ ledger, world }: Facts): boolean =>
   ledger.undone.filter((at) => at > world.now - CONTEST_MS).length >= CONTEST_WRITES
 
+/** Until when others have undone our route too often, milliseconds since the epoch. */
+export const contestedUntil = ({ ledger }: Pick<Facts, 'ledger'>): number => (ledger.undone[ledger.undone.length - CONTEST_WRITES] ?? 0) + CONTEST_MS
+
 /** The times to remember once one more foreign write is undone. */
 export const undoneNow = ({ ledger, world }: Facts): readonly number[] =>
   [...ledger.undone.filter((at) => at > world.now - CONTEST_MS), world.now].slice(-CONTEST_WRITES)

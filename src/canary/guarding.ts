@@ -1,5 +1,5 @@
 import type { RolloutStatus } from '../api/canary.ts'
-import { buried, giveUp, ledgerWith, outcome, promoted, repair, rollBack, rolloutFrom, warning } from './actions.ts'
+import { abandon, buried, giveUp, ledgerWith, outcome, promoted, repair, rollBack, rolloutFrom, warning } from './actions.ts'
 import type { Decision } from './decision.ts'
 import { isNamed, undoneNow, unfit, type Facts } from './facts.ts'
 import { deviating, stableAnswers, whyRollBack } from './guards.ts'
@@ -60,7 +60,10 @@ export function failingWhileNamed(facts: Facts): Outcome | undefined {
 /** Row 5: the same before anybody met it: only the tombstone is written. */
 export function failingWhileDark(facts: Facts): Outcome | undefined {
   const failure = isNamedNow(facts) ? undefined : whyRollBack(facts)
-  return failure && giveUp(facts, failure)
+  if (failure === undefined) return undefined
+  // Where no route carries a ledger any more, they are pinned in the same write.
+  const pinned = facts.world.mesh.routes.some(({ ledger, lost }) => ledger !== undefined && !lost)
+  return pinned ? giveUp(facts, failure) : stableAnswers(facts) ? rollBack(facts, failure) : undefined
 }
 
 /** Row 6: somebody took the route back to stable by hand: the rollout ends, the route is left as they wrote it. */
@@ -69,7 +72,7 @@ export function routeTaken(facts: Facts): Outcome | undefined {
   const first = taken[0]
   if (first === undefined || !stableAnswers(facts)) return undefined
   const failure = { reason: 'RouteTaken', message: `VirtualService ${first.record.name} was changed to reach only ${facts.s ?? ''}` }
-  return giveUp(facts, failure, (route) => (taken.includes(route) ? undefined : route.ledger?.exposure))
+  return abandon(facts, failure, taken)
 }
 
 /** Row 7: any other foreign change is undone at once: to the present exposure while the canary is fit for it, else to stable. */

@@ -3,6 +3,7 @@ import type { Hold } from './decision.ts'
 import { failureOf, floorOf, isContested, isNamed, podsFor, tombstoneOf, unfit, type Facts } from './facts.ts'
 import type { Exposure } from './ledger.ts'
 import { exposureOf, placeOf, planOf, stepAt } from './steps.ts'
+import { knownHash } from './versions.ts'
 import type { Check, RouteFacts } from './world.ts'
 
 /** Why a rollout must end, in one word and in words. */
@@ -17,7 +18,7 @@ export function whyRollBack(facts: Facts): Failure | undefined {
   const failing = evidence.checks.find((check) => check.verdict === 'Fail' && !check.dryRun && check.failures >= check.failureThreshold)
   if (failing !== undefined) return { reason: reasonOf(failing.name), message: failing.message }
   if (isContested(facts)) return { reason: 'RouteContested', message: 'others keep changing the managed routes: see docs/gitops.md' }
-  const refusal = mesh.refusals[0]
+  const refusal = mesh.refusals.find(({ atStart }) => atStart !== true)
   if (refusal !== undefined) return refusal
   return lostCanary(facts) ?? overdue(facts) ?? silent(facts)
 }
@@ -32,12 +33,12 @@ function lostCanary(facts: Facts): Failure | undefined {
 }
 
 /** Deadlines run on the wall clock from what stands in status: no restart makes them longer. */
-function overdue({ world }: Facts): Failure | undefined {
+function overdue({ world, exposure }: Facts): Failure | undefined {
   const { rollout, message = '' } = world.status ?? {}
   if (rollout === undefined) return undefined
   const { stepIndex, stepName, stepStartedAt, waitingFor, until } = rollout
   const { deadlineMs } = stepAt(world.settings, stepIndex) ?? {}
-  if (deadlineMs !== undefined && isPast(world.now, stepStartedAt, deadlineMs))
+  if (exposure !== undefined && deadlineMs !== undefined && isPast(world.now, stepStartedAt, deadlineMs))
     return { reason: 'Deadline', message: `step ${stepName ?? stepIndex + 1} was not over by its deadline: ${message}` }
   return waitingFor === 'Pods' && isPast(world.now, until, 0) ? { reason: 'ProgressDeadline', message } : undefined
 }
@@ -122,8 +123,12 @@ export const belowFloor = (facts: Facts): boolean => {
 }
 
 /** What should serve is neither what is being rolled out nor what it was when it was opened. */
-export const isSuperseded = ({ t, c }: Facts): boolean =>
-  t !== undefined && c !== undefined && (t.revision !== c.revision || (t.hash !== c.hash && t.hash !== ''))
+export const isSuperseded = (facts: Facts): boolean =>
+  facts.t !== undefined && facts.c !== undefined && (facts.t.revision !== facts.c.revision || changedInFlight(facts))
+
+/** The canary's template is not the one that was opened: what was analysed is not what runs. */
+export const changedInFlight = ({ c, canary, seen }: Facts): boolean =>
+  c !== undefined && canary !== undefined && c.hash !== '' && knownHash(seen, canary) !== c.hash
 
 /** Stable can take everything: a rollback's only condition. */
 export const stableAnswers = ({ stable }: Facts): boolean => (stable?.ready ?? 0) > 0

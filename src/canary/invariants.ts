@@ -55,13 +55,13 @@ function takesAway(facts: Facts, revision: string): string | undefined {
   if (facts.ledger.open[revision] !== undefined) return `takes capacity of ${revision}, which is open`
   if (isNamed(facts, revision)) return `takes capacity of ${revision}, which a route names`
   const reason = busy(facts, revision)
-  return facts.world.mesh.namedByUser.includes(revision) ? undefined : reason && `takes capacity of ${revision}: ${reason}`
+  return reason && `takes capacity of ${revision}: ${reason}`
 }
 
 function sized(facts: Facts, revision: string, replicas: number | undefined): string | undefined {
   const deployment = workload(facts.world.workloads, revision)
   if (replicas === undefined || deployment === undefined || replicas === deployment.replicas) return undefined
-  if (replicas < deployment.replicas) return facts.world.mesh.namedByUser.includes(revision) ? `shrinks ${revision}, which a route of yours names` : takesAway(facts, revision)
+  if (replicas < deployment.replicas) return takesAway(facts, revision)
   const open = revision !== facts.s && facts.world.ages.routes < facts.world.settings.propagationMs
   return open ? `grows ${revision} while an open route may still stand` : undefined
 }

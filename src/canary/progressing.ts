@@ -1,7 +1,7 @@
 import { ended, normal, openWithout, outcome, raise, rolloutFrom, start, waitFor, writeLedgers, writeRoutes } from './actions.ts'
 import type { Decision } from './decision.ts'
 import { busy, failureOf, floorOf, isNamed, podsFor, type Candidate, type Facts, type Target } from './facts.ts'
-import { belowFloor, isSuperseded, nextExposure, replanned, stableAnswers, startHold, stepHold, whyRollBack } from './guards.ts'
+import { belowFloor, changedInFlight, isSuperseded, nextExposure, replanned, stableAnswers, startHold, stepHold, whyRollBack } from './guards.ts'
 
 type Outcome = Omit<Decision, 'row'>
 
@@ -20,7 +20,17 @@ export function waitToBegin(facts: Facts): Outcome | undefined {
 export function supersededWhileNamed(facts: Facts): Outcome | undefined {
   const { c, t, s } = facts
   if (c === undefined || !isSuperseded(facts) || !isNamed(facts, c.revision) || !stableAnswers(facts)) return undefined
-  const why = t?.revision === s ? `${s ?? ''} is wanted again` : `superseded by ${t?.revision ?? ''}`
+  return backToStable(facts, c, t?.revision === s ? `${s ?? ''} is wanted again` : `superseded by ${t?.revision ?? ''}`)
+}
+
+/** Row 13 at any time, suspended and promoting too: a template that was changed in flight is not what was analysed. */
+export function changedWhileNamed(facts: Facts): Outcome | undefined {
+  const { c } = facts
+  if (c === undefined || !changedInFlight(facts) || !isNamed(facts, c.revision) || !stableAnswers(facts)) return undefined
+  return backToStable(facts, c, 'its template was changed in flight: it starts anew')
+}
+
+function backToStable(facts: Facts, c: Candidate, why: string): Outcome {
   return outcome(why, { action: writeRoutes(facts, undefined, {}), events: [normal('RouteToStable', `${c.revision}: ${why}`)] })
 }
 
@@ -99,6 +109,14 @@ export function openAndSize(facts: Facts): Outcome | undefined {
   if (isOpen && isSized) return undefined
   if (world.ages.routes < world.settings.propagationMs) return waitFor({ waitingFor: 'Propagation', message: 'the last change of the routes is spreading' })
   return isOpen ? grow(c, canary?.name, pods) : outcome(`open ${c.revision}`, { action: writeLedgers(facts, opening(facts, c)) })
+}
+
+/** Row 16 for what stands already: whoever shrank it, the canary is as big as its exposure needs, suspended too. */
+export function keepSize(facts: Facts): Outcome | undefined {
+  const { c, canary, exposure, world } = facts
+  if (c === undefined || canary === undefined || exposure === undefined || world.ages.routes < world.settings.propagationMs) return undefined
+  const pods = podsFor(facts, exposure)
+  return canary.replicas >= pods ? undefined : grow(c, canary.name, pods)
 }
 
 const grow = (c: Candidate, name = '', pods: number): Outcome =>

@@ -30,7 +30,9 @@ function toZero(facts: Facts, revision: string): Outcome | undefined {
 }
 
 function withoutSubset(facts: Facts, revision: string): Outcome | undefined {
-  if (facts.world.mesh.rule.subsets[revision] === undefined) return undefined
+  const { rule, namedByUser } = facts.world.mesh
+  // Whatever the user's route names is left whole; once it does not, the leftovers go (row 24).
+  if (rule.subsets[revision] === undefined || namedByUser.includes(revision)) return undefined
   return outcome(`remove the subset of ${revision}`, {
     action: { kind: 'rule', subsets: subsetsWithout(facts, revision), live: true },
   })

@@ -34,9 +34,12 @@ export function projected(before: Facts, after: Facts, decision: Decision): Cana
   })
 }
 
+/** What the API has room for; more is refused before anything moves. */
+const MOST_RECORDED = 32
+
 /** A route is recorded once it carries a ledger: one that was never pinned cannot have lost it. */
 const recorded = ({ world }: Facts): CanaryStatus['routes'] =>
-  world.mesh.routes.filter(({ record, ledger, lost }) => record.name !== '' && (ledger !== undefined || lost)).map(({ record }) => record)
+  world.mesh.routes.filter(({ record, ledger, lost }) => record.name !== '' && (ledger !== undefined || lost)).map(({ record }) => record).slice(0, MOST_RECORDED)
 
 /** Those of the step that stands; once the rollout is over, the last ones made. */
 function checksNow({ c, world }: Facts, begins: boolean): CanaryStatus['checks'] {

@@ -16,9 +16,10 @@ export function seenVersions(
   now: string,
 ): readonly SeenVersion[] {
   const known = new Map(before.map((entry) => [entry.revision, entry]))
-  const kept = before.map((entry) => refreshed(entry, workloads.find(isOf(entry.revision)), stable))
-  const standing = kept.filter((entry) => known.get(entry.revision)?.hash === entry.hash)
-  const changed = kept.filter((entry) => known.get(entry.revision)?.hash !== entry.hash).map((entry) => ({ ...entry, since: now }))
+  const kept = before.map((entry) => refreshed(entry, workloads.find(isOf(entry.revision))))
+  const isChanged = (entry: SeenVersion) => entry.revision !== stable && known.get(entry.revision)?.hash !== entry.hash
+  const standing = kept.filter((entry) => !isChanged(entry))
+  const changed = kept.filter(isChanged).map((entry) => ({ ...entry, since: now }))
   const added = workloads
     .filter((workload) => !known.has(workload.revision))
     .sort((a, b) => lastIfStable(a, b, stable) || a.createdAt - b.createdAt || (a.name < b.name ? -1 : 1))
@@ -32,25 +33,13 @@ export const stableLast = (seen: readonly SeenVersion[], stable: string): readon
   ...seen.filter((entry) => entry.revision === stable),
 ]
 
-/** Stable behind everything first seen until `time`: what came later still wants to be rolled out. */
-export const stableBehind = (seen: readonly SeenVersion[], stable: string, time: string): readonly SeenVersion[] => [
-  ...seen.filter(({ revision, since }) => revision !== stable && since <= time),
-  ...seen.filter(({ revision }) => revision === stable),
-  ...seen.filter(({ revision, since }) => revision !== stable && since > time),
-]
-
-/** The entry with what its Deployment is now: what was changed in place while it served is no later version. */
-export const asItStands = (entry: SeenVersion, workload: Workload | undefined): SeenVersion =>
-  workload === undefined ? entry : { ...entry, ...identityOf(workload) }
-
 /** The hash a version is known by. */
 export const knownHash = (seen: readonly SeenVersion[], workload: Workload): string =>
   seen.find((entry) => entry.revision === workload.revision)?.hash ?? workload.hash
 
-function refreshed(entry: SeenVersion, workload: Workload | undefined, stable: string | undefined): SeenVersion {
+function refreshed(entry: SeenVersion, workload: Workload | undefined): SeenVersion {
   if (workload === undefined || (entry.uid === workload.uid && entry.generation === workload.generation)) return entry
-  const changedInPlace = entry.revision === stable && entry.hash !== workload.hash
-  return changedInPlace ? entry : { ...entry, ...identityOf(workload) }
+  return { ...entry, ...identityOf(workload) }
 }
 
 const identityOf = (workload: Workload) => ({
@@ -65,10 +54,10 @@ const isOf = (revision: string) => (workload: Workload) => workload.revision ===
 const lastIfStable = (a: Workload, b: Workload, stable: string | undefined) =>
   Number(a.revision === stable) - Number(b.revision === stable)
 
-/** Forgets the oldest without a Deployment first. */
+/** Forgets the oldest without a Deployment. With more Deployments than that nothing is begun, and the list stands still. */
 function bounded(seen: readonly SeenVersion[], workloads: readonly Workload[]): readonly SeenVersion[] {
   const surplus = seen.length - MOST_REMEMBERED
   if (surplus <= 0) return seen
   const gone = seen.filter((entry) => !workloads.some(isOf(entry.revision))).slice(0, surplus)
-  return seen.filter((entry) => !gone.includes(entry)).slice(-MOST_REMEMBERED)
+  return seen.filter((entry) => !gone.includes(entry)).slice(0, MOST_REMEMBERED)
 }

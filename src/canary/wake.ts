@@ -1,4 +1,4 @@
-import { tombstoneOf, type Facts } from './facts.ts'
+import { contestedUntil, isContested, tombstoneOf, type Facts } from './facts.ts'
 import { currentStep } from './guards.ts'
 
 /** Time for what a wait measures in whole milliseconds to be over for sure. */
@@ -29,6 +29,7 @@ function ends(facts: Facts): readonly number[] {
   return [
     ...(deadlineMs === undefined || stepStartedAt === undefined ? [] : [Date.parse(stepStartedAt) + deadlineMs - now]),
     ...(until === undefined ? [] : [Date.parse(until) - now]),
+    ...(isContested(facts) ? [contestedUntil(facts) - now] : []),
     ...(tombstone === undefined ? [] : [tombstone.at + settings.failedDelayMs - now]),
   ]
 }

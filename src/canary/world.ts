@@ -61,7 +61,12 @@ export type MeshFacts = {
   readonly namedByUser: readonly string[]
 }
 
-export type Refusal = { readonly reason: string; readonly message: string }
+export type Refusal = {
+  readonly reason: string
+  readonly message: string
+  /** It forbids to begin, but is no reason to end what has begun. */
+  readonly atStart?: boolean
+}
 
 /** One VirtualService with managed routes. */
 export type RouteFacts = {
@@ -146,3 +151,5 @@ export type Check = {
 }
 
 export const EVERY_POD = '*'
+/** What a subset that no rule defines reaches: its callers get 503. */
+export const NO_POD = '!'

@@ -1,14 +1,17 @@
 import type { Action } from '../canary/decision.ts'
 import { workload } from '../canary/facts.ts'
 import { ownName } from '../istio/destination-rules.ts'
+import { labelsOf } from '../istio/json.ts'
+import type { MeshInput } from '../istio/mesh-input.ts'
 import { ownRoute, routePatch } from '../istio/route-write.ts'
 import { ruleWrite } from '../istio/rule-write.ts'
 import type { JsonPatchOperation, KubernetesClient } from '../kubernetes/client.ts'
 import { resourceName, resources, type Resource } from '../kubernetes/resource.ts'
 import type { Clock } from '../runtime/clock.ts'
-import type { KubeObject } from '../runtime/object.ts'
+import type { KubeObject, NewObject } from '../runtime/object.ts'
 import type { Observation } from './observe.ts'
 import type { OwnWrites } from './own-writes.ts'
+import { prunedAs } from './prune.ts'
 import { FLOOR, STAMP } from './stamps.ts'
 
 export type CommitDeps = { readonly client: KubernetesClient; readonly writes: OwnWrites; readonly clock: Clock }
@@ -41,8 +44,22 @@ async function commitRoutes(deps: CommitDeps, { input }: Observation, action: Ex
     const patch = routePatch(input, { namespace, name }, write)
     return patch === undefined ? [] : [patched(deps, resources.virtualServices, { key: `${namespace}/${name}`, operations: patch, signal })]
   })
-  const created = action.own === undefined ? [] : [create(deps, resources.virtualServices, ownRoute(input, action.own), signal)]
+  const created = action.own === undefined ? [] : [ownAgain(deps, input, ownRoute(input, action.own), signal)]
   return allOf([...patches, ...created])
+}
+
+/** Our own VirtualService is made, or, where somebody made it leave the host, written back whole. */
+async function ownAgain(deps: CommitDeps, input: MeshInput, wanted: NewObject, signal: AbortSignal): Promise<void> {
+  const { name, annotations } = wanted.metadata
+  const standing = input.virtualServices.find(({ metadata }) => metadata.namespace === input.canary.namespace && metadata.name === name)
+  if (standing === undefined) return create(deps, resources.virtualServices, wanted, signal)
+  const operations: readonly JsonPatchOperation[] = [
+    { op: 'replace', path: '/metadata/resourceVersion', value: standing.metadata.resourceVersion },
+    { op: 'replace', path: '/metadata/uid', value: standing.metadata.uid },
+    { op: 'add', path: '/metadata/annotations', value: { ...standing.metadata.annotations, ...labelsOf(annotations) } },
+    { op: 'replace', path: '/spec', value: wanted['spec'] },
+  ]
+  return patched(deps, resources.virtualServices, { key: `${input.canary.namespace}/${name}`, operations, signal })
 }
 
 async function commitRule(deps: CommitDeps, { input }: Observation, subsets: Readonly<Record<string, string>>, signal: AbortSignal): Promise<number> {
@@ -88,12 +105,13 @@ async function removeOwnRoute(deps: CommitDeps, { input, world }: Observation, s
 type Patch = { readonly key: string; readonly operations: readonly JsonPatchOperation[]; readonly signal: AbortSignal }
 
 async function patched(deps: CommitDeps, resource: Resource, { key, operations, signal }: Patch): Promise<void> {
-  deps.writes.wrote(idOf(resource, key), await deps.client.jsonPatch(resource, key, operations, { signal }), deps.clock.monotonic())
+  const answered = await deps.client.jsonPatch(resource, key, operations, { signal })
+  deps.writes.wrote(idOf(resource, key), prunedAs(resource, answered), deps.clock.monotonic())
 }
 
 async function create(deps: CommitDeps, resource: Resource, object: Parameters<KubernetesClient['create']>[1], signal: AbortSignal): Promise<void> {
   const made: KubeObject = await deps.client.create(resource, object, signal)
-  deps.writes.wrote(idOf(resource, `${made.metadata.namespace ?? ''}/${made.metadata.name}`), made, deps.clock.monotonic())
+  deps.writes.wrote(idOf(resource, `${made.metadata.namespace ?? ''}/${made.metadata.name}`), prunedAs(resource, made), deps.clock.monotonic())
 }
 
 async function allOf(writes: readonly Promise<void>[]): Promise<number> {

@@ -19,12 +19,14 @@ export class Examination {
   #blindFromMs: number | undefined
   #usualPerSecond: number | undefined
   #lastWriteMs = -Infinity
+  #stepFromMs: number
 
   constructor(plan: CheckPlan, service: string, names: HostNames, monotonicMs: number) {
     this.#plan = plan
     this.service = service
     this.names = names
     this.#evidence = seeded(plan)
+    this.#stepFromMs = monotonicMs - plan.stepAgeMs
     this.#countsFromMs = monotonicMs + plan.countsInMs
   }
 
@@ -52,6 +54,7 @@ export class Examination {
       this.#tallies = EMPTY
       this.#evidence = { ...seeded(plan), broken: this.#evidence.broken }
       this.#lastSeenMs = undefined
+      this.#stepFromMs = monotonicMs - plan.stepAgeMs
     }
     this.#plan = plan
     // Once an exposure has spread, a later look must not move the moment at which it had.
@@ -100,7 +103,7 @@ export class Examination {
     this.#evidence = {
       ...this.#guard(answers.meshAnswers, at),
       observedMs: this.#evidence.observedMs + this.#observed(at),
-      checks: this.#plan.exposed ? this.#checks(at.now) : [],
+      checks: this.#plan.exposed ? this.#checks(at) : [],
       darkReached: darkReached ?? this.#evidence.darkReached,
       blindSince: undefined,
     }
@@ -114,10 +117,10 @@ export class Examination {
     return Math.max(0, Math.min(monotonicMs - from, 2 * intervalMs))
   }
 
-  #checks(now: number): readonly Check[] {
-    const { plan } = { plan: this.#plan }
+  #checks({ now, monotonicMs }: { readonly now: number; readonly monotonicMs: number }): readonly Check[] {
+    const plan = this.#plan
     const subject = { workload: plan.workload, namespace: this.names.namespace, reporter: plan.reporter, minRequests: plan.minRequests }
-    const judged = now - plan.stepStartedAt >= plan.initialDelayMs
+    const judged = monotonicMs - this.#stepFromMs >= plan.initialDelayMs
     return plan.metrics.map((metric) => checkOf(metric, lookAt(metric, subject, this.#tallies), this.#known(metric.name), { now, judged }))
   }
 

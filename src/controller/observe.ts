@@ -2,13 +2,14 @@ import type { Canary } from '../api/canary.ts'
 import type { Settings } from '../api/settings.ts'
 import { stepKey } from '../canary/due-checks.ts'
 import { factsOf } from '../canary/facts.ts'
-import { NO_EVIDENCE, type Evidence, type Refusal, type Workload, type World } from '../canary/world.ts'
+import { NO_EVIDENCE, type Evidence, type Refusal, type RouteFacts, type Workload, type World } from '../canary/world.ts'
 import { canonicalJson } from '../canary/template-hash.ts'
 import { serviceHost } from '../istio/host-name.ts'
 import { jsonOf, labelsOf, listOf, textOf } from '../istio/json.ts'
 import { meshFacts } from '../istio/mesh-facts.ts'
 import type { MeshInput } from '../istio/mesh-input.ts'
 import { routesContent } from '../istio/route-content.ts'
+import { resources, type Resource } from '../kubernetes/resource.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import type { Ages } from './ages.ts'
 import { labelKey, templateLabels, WILDCARD } from './indexes.ts'
@@ -38,23 +39,26 @@ export type ObserveOptions = {
   readonly ages: Ages
   readonly now: number
   readonly monotonicMs: number
-  readonly stale: string | undefined
   readonly evidence: (step: string) => Evidence | undefined
 }
 
-/** Everything the caches hold that concerns one Canary. */
-export function snapshotOf(stores: Stores, canary: Canary, settings: Settings, { clusterDomain }: Surroundings): Snapshot {
+/** The newer of what a cache has and what was written last; a key that is named is looked up even where the cache has nothing. */
+export type Newest = (resource: Resource, objects: readonly KubeObject[], ...named: readonly string[]) => readonly KubeObject[]
+
+/** Everything the caches hold that concerns one Canary, and what was written since. */
+export function snapshotOf(stores: Stores, canary: Canary, settings: Settings, { clusterDomain, newest }: Surroundings & { readonly newest: Newest }): Snapshot {
   const { namespace } = canary.metadata
+  const own = `${namespace}/serin-${settings.service}`
   const service = stores.services.get(`${namespace}/${settings.service}`)
   const fqdn = serviceHost({ canary: canary.metadata, settings, clusterDomain } as MeshInput)
   const routed = (store: Stores['virtualServices']) => [...new Set([...store.by('host', fqdn), ...store.by('host', WILDCARD)])]
   return {
     canary,
     service,
-    deployments: byLabels(stores.deployments, namespace, settings.selector, templateLabels),
+    deployments: newest(resources.deployments, byLabels(stores.deployments, namespace, settings.selector, templateLabels)),
     pods: byLabels(stores.pods, namespace, selectorOf(service), (pod) => pod.metadata.labels ?? {}),
-    virtualServices: routed(stores.virtualServices),
-    destinationRules: routed(stores.destinationRules),
+    virtualServices: newest(resources.virtualServices, routed(stores.virtualServices), own),
+    destinationRules: newest(resources.destinationRules, routed(stores.destinationRules), own),
     httpRoutes: stores.httpRoutes.by('namespace', namespace),
   }
 }
@@ -84,14 +88,14 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     status: canary.status,
     now,
     workloads,
-    mesh: { ...mesh, refusals: [...mesh.refusals, ...refusalsOf(snapshot, versions, settings)] },
+    mesh: { ...mesh, refusals: [...mesh.refusals, ...refusalsOf(snapshot, versions, settings), ...tooMany(mesh.routes)] },
     ages: {
       routes: ages.observe('routes', routes, monotonicMs),
       subsets: agesOf(subsetsSeen(input), (name, seen) => ages.observe(`subset ${name}`, seen, monotonicMs)),
       ready: agesOf(readySeen(versions, snapshot.pods, settings), (name, seen) => ages.observe(`ready ${name}`, seen, monotonicMs)),
     },
     evidence: NO_EVIDENCE,
-    stale: options.stale ?? olderTarget(workloads, canary),
+    stale: olderTarget(workloads, canary),
   }
   return { world: { ...world, evidence: options.evidence(stepKey(factsOf(world))) ?? NO_EVIDENCE }, input, snapshot }
 }
@@ -128,7 +132,7 @@ function workloadOf(deployment: KubeObject, pods: readonly KubeObject[], setting
     stamp: metadata.annotations?.[STAMP],
     floor,
     replicas,
-    ready: readyPods(deployment, pods).length,
+    ready: readyPods(revisionOf(deployment, settings), pods, settings).length,
     settled: isSettled(deployment, replicas),
   }
 }
@@ -145,10 +149,9 @@ function floorOf(text: string | undefined): Workload['floor'] {
   return match?.[1] === undefined || match[2] === undefined ? undefined : { replicas: Number(match[1]), rollout: match[2] }
 }
 
-const readyPods = (deployment: KubeObject, pods: readonly KubeObject[]): readonly KubeObject[] => {
-  const labels = labelsOf(jsonOf(jsonOf(deployment['spec'])['selector'])['matchLabels'])
-  return pods.filter((pod) => pod['ready'] === true && pod.metadata.deletionTimestamp === undefined && includes(pod.metadata.labels ?? {}, labels))
-}
+/** Exactly what the revision's subset selects: a Deployment's own selector may be wider. */
+const readyPods = (revision: string, pods: readonly KubeObject[], { versionLabel }: Settings): readonly KubeObject[] =>
+  pods.filter((pod) => pod['ready'] === true && pod.metadata.deletionTimestamp === undefined && pod.metadata.labels?.[versionLabel] === revision)
 
 const selectorOf = (service: KubeObject | undefined): Readonly<Record<string, string>> => labelsOf(jsonOf(service?.['spec'])['selector'])
 
@@ -185,8 +188,9 @@ function parsedStamps(text: string): unknown {
 
 function readySeen(versions: readonly KubeObject[], pods: readonly KubeObject[], settings: Settings): ReadonlyMap<string, { content: string; generation: number }> {
   return new Map(versions.map((deployment) => {
-    const ready = readyPods(deployment, pods).map((pod) => `${pod.metadata.uid}@${String(pod['readySince'])}`).sort()
-    return [revisionOf(deployment, settings), { content: ready.join(), generation: 0 }]
+    const revision = revisionOf(deployment, settings)
+    const ready = readyPods(revision, pods, settings).map((pod) => `${pod.metadata.uid}@${String(pod['readySince'])}`).sort()
+    return [revision, { content: ready.join(), generation: 0 }]
   }))
 }
 
@@ -200,16 +204,31 @@ function olderTarget(workloads: readonly Workload[], { status }: Canary): string
   return older && `the cache of Deployment ${older.name} is older than what was seen before`
 }
 
-/** What only the pods and Deployments can tell: refused before anything moves. */
-function refusalsOf({ deployments, pods, service }: Snapshot, versions: readonly KubeObject[], settings: Settings): readonly Refusal[] {
+const MOST_ROUTES = { objects: 32, inOne: 64 }
+
+/** Status has room for so many: without their record nobody could tell a lost annotation from a new route. */
+function tooMany(routes: readonly RouteFacts[]): readonly Refusal[] {
+  const crowded = routes.find(({ record }) => (record.httpRoutes?.length ?? 0) > MOST_ROUTES.inOne)
+  if (crowded === undefined && routes.length <= MOST_ROUTES.objects) return []
+  const what = crowded === undefined ? `${routes.length} VirtualServices have` : `VirtualService ${crowded.record.name} has more than ${MOST_ROUTES.inOne}`
+  return [{ reason: 'TooManyRoutes', atStart: true, message: `${what} routes to the Service: name those to manage in spec.traffic.httpRoutes, or join them` }]
+}
+
+const MOST_VERSIONS = 32
+
+/** What only the pods and Deployments can tell: refused before anything moves. A rollout under way is another matter. */
+function refusalsOf({ canary, deployments, pods, service }: Snapshot, versions: readonly KubeObject[], settings: Settings): readonly Refusal[] {
   if (service === undefined) return []
+  const label = settings.versionLabel
+  const known = new Set([...versions.map((deployment) => revisionOf(deployment, settings)), ...(canary.status?.seen ?? []).map(({ revision }) => revision)])
   const double = deployments.find((deployment) => !versions.includes(deployment))
-  const foreign = pods.find((pod) => pod.metadata.deletionTimestamp === undefined && !versions.some((deployment) =>
-    includes(pod.metadata.labels ?? {}, labelsOf(jsonOf(jsonOf(deployment['spec'])['selector'])['matchLabels']))))
+  const foreign = pods.find(({ metadata }) => metadata.deletionTimestamp === undefined && !known.has(metadata.labels?.[label] ?? ''))
   const ambient = pods.find(isAmbient)
-  return [
-    ...(double === undefined ? [] : [{ reason: 'DuplicateVersion', message: `Deployment ${double.metadata.name} has the same ${settings.versionLabel} as another one, or none: give each version's pods a ${settings.versionLabel} label of its own` }]),
-    ...(foreign === undefined ? [] : [{ reason: 'ForeignEndpoints', message: `Service ${service.metadata.name} also selects pod ${foreign.metadata.name}, which belongs to no version: pinning the routes would silently drop it; take it out of the Service, or label its Deployment as a version` }]),
-    ...(ambient === undefined ? [] : [{ reason: 'AmbientMode', message: `pod ${ambient.metadata.name} is in an ambient mesh, where no VirtualService of a sidecar applies: Serin needs sidecars` }]),
+  const refusals: readonly (Refusal | undefined)[] = [
+    double && { reason: 'DuplicateVersion', atStart: true, message: `Deployment ${double.metadata.name} has the same ${label} as another one, or none: give each version's pods a ${label} label of its own` },
+    versions.length <= MOST_VERSIONS ? undefined : { reason: 'TooManyVersions', atStart: true, message: `${versions.length} Deployments match spec.versions.selector, ${MOST_VERSIONS} are remembered: delete those that will not come back` },
+    foreign && { reason: 'ForeignEndpoints', atStart: true, message: `Service ${service.metadata.name} also selects pod ${foreign.metadata.name}, which belongs to no version: pinning the routes would silently drop it; take it out of the Service, or label its Deployment as a version` },
+    ambient && { reason: 'AmbientMode', message: `pod ${ambient.metadata.name} is in an ambient mesh, where no VirtualService of a sidecar applies: Serin needs sidecars` },
   ]
+  return refusals.filter((refusal) => refusal !== undefined)
 }

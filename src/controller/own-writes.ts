@@ -1,21 +1,21 @@
 import type { KubeObject } from '../runtime/object.ts'
 
-type Written = { readonly uid: string; readonly resourceVersion: string; readonly atMs: number }
+type Written = { readonly object: KubeObject; readonly atMs: number }
 
 /** An object that we made and the cache does not show: unseen so far, or made and deleted between two lists. */
 const UNSEEN_MS = 60_000
 
 /**
- * Remembers what this process wrote last, so that a cache that has not caught up is not believed: acting on it would
- * undo or repeat our own decision. Times are monotonic milliseconds.
+ * What the server answered our own writes with, for as long as the caches have not caught up: a write that was answered
+ * is as good as a watch that tells of it, and a dead watch must not keep a rollback waiting. Monotonic milliseconds.
  */
 export class OwnWrites {
   readonly #written = new Map<string, Written>()
   readonly #deleted = new Map<string, string>()
 
   /** The server answered a write of ours with this object. */
-  wrote(id: string, { metadata: { uid, resourceVersion } }: KubeObject, atMs: number): void {
-    this.#written.set(id, { uid, resourceVersion, atMs })
+  wrote(id: string, object: KubeObject, atMs: number): void {
+    this.#written.set(id, { object, atMs })
     this.#deleted.delete(id)
   }
 
@@ -27,17 +27,19 @@ export class OwnWrites {
 
   /** A watch told that this object is gone: what we wrote is no longer expected. */
   gone(id: string, uid: string): void {
-    if (this.#written.get(id)?.uid === uid) this.#written.delete(id)
+    if (this.#written.get(id)?.object.metadata.uid === uid) this.#written.delete(id)
     if (this.#deleted.get(id) === uid) this.#deleted.delete(id)
   }
 
-  /** Why what the cache has under `id` is older than our own last write of it; undefined when it is not. */
-  behind(id: string, cached: KubeObject | undefined, nowMs: number): string | undefined {
-    if (cached !== undefined && this.#deleted.get(id) === cached.metadata.uid) return `the cache still has ${id}, which Serin deleted`
+  /** The newer of what the cache has under `id` and what we last wrote there. */
+  newest(id: string, cached: KubeObject | undefined, nowMs: number): KubeObject | undefined {
+    if (cached !== undefined && this.#deleted.get(id) === cached.metadata.uid) return undefined
     const written = this.#written.get(id)
-    if (written === undefined) return undefined
-    const unseen = cached === undefined ? nowMs - written.atMs < UNSEEN_MS : isOlder(cached.metadata.resourceVersion, written.resourceVersion)
-    return unseen ? `the cache has not seen Serin's own write of ${id}` : undefined
+    if (written === undefined) return cached
+    const ahead = cached === undefined ? nowMs - written.atMs < UNSEEN_MS : isOlder(cached.metadata.resourceVersion, written.object.metadata.resourceVersion)
+    if (ahead) return written.object
+    this.#written.delete(id)
+    return cached
   }
 }
 

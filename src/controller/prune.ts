@@ -1,5 +1,6 @@
 import { templateHash } from '../canary/template-hash.ts'
 import { jsonOf, listOf } from '../istio/json.ts'
+import type { Resource } from '../kubernetes/resource.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import { templateLabels } from './indexes.ts'
 
@@ -24,6 +25,10 @@ export function pruneDeployment(object: KubeObject): KubeObject {
     status: object['status'],
   }
 }
+
+/** What is kept of an object of this resource, whether a watch tells of it or a write is answered with it. */
+export const prunedAs = ({ plural }: Pick<Resource, 'plural'>, object: KubeObject): KubeObject =>
+  plural === 'deployments' ? pruneDeployment(object) : pruneManagedFields(object)
 
 /** Keeps of a pod whose it is and whether it is ready. */
 export function prunePod(object: KubeObject): KubeObject {

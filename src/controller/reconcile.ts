@@ -1,4 +1,4 @@
-import type { Canary, CanaryStatus } from '../api/canary.ts'
+import type { Canary, CanarySpec, CanaryStatus } from '../api/canary.ts'
 import { parseCanary, type ParsedCanary, type Problem } from '../api/parse.ts'
 import { settingsOf, type Settings } from '../api/settings.ts'
 import { canonicalJson } from '../canary/template-hash.ts'
@@ -7,21 +7,22 @@ import { decide, type Pass } from '../canary/decide.ts'
 import type { EventNote } from '../canary/decision.ts'
 import { dueChecks } from '../canary/due-checks.ts'
 import { factsOf } from '../canary/facts.ts'
+import type { World } from '../canary/world.ts'
 import { serviceHost } from '../istio/host-name.ts'
 import { serviceHosts } from '../istio/hosts.ts'
+import { jsonOf } from '../istio/json.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
 import { isConflict, isInvalid } from '../kubernetes/errors.ts'
 import { resources } from '../kubernetes/resource.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Outcome } from '../runtime/controller.ts'
 import type { Log } from '../runtime/log.ts'
-import type { KubeObject } from '../runtime/object.ts'
-import { splitKey } from '../runtime/object.ts'
+import { keyOf, splitKey, type KubeObject } from '../runtime/object.ts'
 import { Ages } from './ages.ts'
 import type { Analyst } from './analyst.ts'
 import { commit, idOf } from './commit.ts'
 import { readLive, readRoutes, restsOnLive } from './live.ts'
-import { observe, snapshotOf, type Observation, type Snapshot, type Surroundings } from './observe.ts'
+import { observe, snapshotOf, type Newest, type Observation, type Snapshot, type Surroundings } from './observe.ts'
 import type { OwnWrites } from './own-writes.ts'
 import { scheduleProblem } from './schedule.ts'
 import type { Stores } from './sources.ts'
@@ -54,21 +55,26 @@ export class Reconciler {
   readonly #deps: ReconcileDeps
   readonly #ages = new Map<string, Ages>()
   readonly #parsed = new WeakMap<KubeObject, ParsedCanary>()
+  /** The last spec of each Canary that could be used, and what is wrong with the present one. */
+  readonly #usable = new Map<string, CanarySpec>()
+  readonly #invalid = new Map<string, string>()
 
   constructor(deps: ReconcileDeps) {
     this.#deps = deps
   }
 
   readonly reconcile = async (key: string, signal: AbortSignal): Promise<Outcome> => {
-    const object = this.#deps.stores.canaries.get(key)
+    const { stores, writes, clock } = this.#deps
+    const cached = stores.canaries.get(key)
+    const object = cached && writes.newest(idOf(resources.canaries, key), cached, clock.monotonic())
     if (object === undefined || object.metadata.deletionTimestamp !== undefined) return this.#forget(key)
-    const stale = this.#deps.writes.behind(idOf(resources.canaries, key), object, this.#deps.clock.monotonic())
-    if (stale !== undefined) return SOON
     const parsed = this.#parse(object)
-    if (!parsed.ok) return this.#refuse(object as unknown as Canary, parsed.problems, signal)
+    if (!parsed.ok) return this.#refuse(key, object, parsed.problems, signal)
     const settings = this.#settings(parsed.canary)
     const problem = settings.clock.kind === 'schedule' ? scheduleProblem(settings.clock.expression) : undefined
-    if (problem !== undefined) return this.#refuse(parsed.canary, [{ path: 'spec.analysis.schedule', message: problem }], signal)
+    if (problem !== undefined) return this.#refuse(key, object, [{ path: 'spec.analysis.schedule', message: problem }], signal)
+    this.#usable.set(key, parsed.canary.spec)
+    this.#invalid.delete(key)
     return this.#pass(key, parsed.canary, settings, signal)
   }
 
@@ -81,14 +87,18 @@ export class Reconciler {
 
   async #pass(key: string, canary: Canary, settings: Settings, signal: AbortSignal): Promise<Outcome> {
     const { client } = this.#deps
-    const cached = this.#observe(key, snapshotOf(this.#deps.stores, canary, settings, this.#deps.surroundings), settings)
-    const first = decide(cached.world)
+    const cached = this.#observe(key, snapshotOf(this.#deps.stores, canary, settings, { ...this.#deps.surroundings, newest: this.#newest }), settings)
+    const first = this.#decide(key, cached)
     this.#follow(key, cached)
-    if (first.decision.row === '0') return SOON
     let [observation, pass]: [Observation, Pass] = [cached, first]
-    if (restsOnLive(first.decision.action)) {
+    if (first.decision.row === '0') {
+      // An old cache must not keep a rollback waiting: what stands there now is read, and decided on once.
       observation = this.#observe(key, await readLive(client, cached, first.decision.action, signal), settings)
-      pass = decide(observation.world)
+      pass = this.#decide(key, observation)
+      if (pass.decision.row === '0') return SOON
+    } else if (restsOnLive(first.decision.action)) {
+      observation = this.#observe(key, await readLive(client, cached, first.decision.action, signal), settings)
+      pass = this.#decide(key, observation)
       if (canonicalJson(pass.decision.action) !== canonicalJson(first.decision.action)) return SOON
     }
     return this.#act(key, observation, pass, { signal, tries: MOST_TRIES })
@@ -109,7 +119,7 @@ export class Reconciler {
       log.debug({ canary: key, row: decision.row, err: thrown }, 'refused: somebody wrote first')
       if (decision.action.kind !== 'routes' || tries === 0) return isConflict(thrown) ? SOON : Promise.reject(thrown)
       const again = this.#observe(key, await readRoutes(client, observation, signal), observation.world.settings)
-      const next = decide(again.world)
+      const next = this.#decide(key, again)
       return restsOnLive(next.decision.action) ? SOON : this.#act(key, again, next, { signal, tries: tries - 1 })
     }
   }
@@ -138,29 +148,14 @@ export class Reconciler {
       ages,
       now: clock.now(),
       monotonicMs: clock.monotonic(),
-      stale: this.#behind(snapshot, settings),
       evidence: (step) => analyst.evidence(key, step),
     })
   }
 
-  /** Row 0: our own writes must have come back through the watches. */
-  #behind({ canary, deployments, virtualServices, destinationRules }: Snapshot, settings: Settings): string | undefined {
+  readonly #newest: Newest = (resource, objects, ...named) => {
     const { writes, clock } = this.#deps
-    const { namespace } = canary.metadata
-    const own = [`${namespace}/serin-${settings.service}`]
-    const checks = [
-      { resource: resources.deployments, objects: deployments, expected: [] },
-      { resource: resources.virtualServices, objects: virtualServices, expected: own },
-      { resource: resources.destinationRules, objects: destinationRules, expected: own },
-    ]
-    for (const { resource, objects, expected } of checks) {
-      const byKey = new Map(objects.map((object) => [`${object.metadata.namespace ?? ''}/${object.metadata.name}`, object]))
-      for (const name of new Set([...byKey.keys(), ...expected])) {
-        const reason = writes.behind(idOf(resource, name), byKey.get(name), clock.monotonic())
-        if (reason !== undefined) return reason
-      }
-    }
-    return undefined
+    const byKey = new Map<string, KubeObject | undefined>([...named.map((key) => [key, undefined] as const), ...objects.map((object) => [keyOf(object), object] as const)])
+    return [...byKey].map(([key, object]) => writes.newest(idOf(resource, key), object, clock.monotonic())).filter((object) => object !== undefined)
   }
 
   #follow(key: string, { world, input }: Observation): void {
@@ -176,25 +171,46 @@ export class Reconciler {
     return this.#deps.frozen() === undefined ? settings : { ...settings, suspend: true }
   }
 
-  /** Only a change of the spec helps: said where it was written, and nothing moves. */
-  async #refuse(canary: Canary, problems: readonly Problem[], signal: AbortSignal): Promise<Outcome> {
+  #decide(key: string, { world }: Observation): Pass {
+    const pass = decide(world)
+    const invalid = this.#invalid.get(key)
+    return invalid === undefined ? pass : { ...pass, status: stalled(pass.status, invalid, world) }
+  }
+
+  /** Only a change of the spec helps: said where it was written. The last one that was usable still protects users, and nothing else. */
+  async #refuse(key: string, object: KubeObject, problems: readonly Problem[], signal: AbortSignal): Promise<Outcome> {
     const { clock, announce, statusWriter } = this.#deps
+    const canary = object as unknown as Canary
     const message = problems.map((problem) => `${problem.path}: ${problem.message}`).join('; ').slice(0, 1000)
+    const said = this.#invalid.get(key) ?? canary.status?.conditions.find(({ type }) => type === 'Stalled')?.message
+    if (said !== message) announce(canary, [{ type: 'Warning', reason: 'InvalidSpec', note: message }])
+    this.#invalid.set(key, message)
+    const usable = parseCanary({ ...object, spec: this.#usable.get(key) ?? essentials(object) })
+    if (usable.ok) return this.#pass(key, usable.canary, { ...this.#settings(usable.canary), suspend: true }, signal)
     const before = canary.status ?? { phase: 'Initializing', waits: [], seen: [], routes: [], checks: [], history: [], conditions: [] }
-    const world = { status: before, now: clock.now() } as Parameters<typeof condition>[0]['world']
-    const stalled = condition({ world }, 'Stalled', ['True', 'InvalidSpec', message])
-    const known = before.conditions.find(({ type }) => type === 'Stalled')
-    await statusWriter.write(canary, { ...before, message, conditions: [...before.conditions.filter(({ type }) => type !== 'Stalled'), stalled] }, signal)
-    if (known?.message !== message) announce(canary, [{ type: 'Warning', reason: 'InvalidSpec', note: message }])
+    await statusWriter.write(canary, stalled(before, message, { status: before, now: clock.now() } as World), signal)
     return DONE
   }
 
   #forget(key: string): Outcome {
     const { namespace = '', name } = splitKey(key)
     this.#ages.delete(key)
+    this.#usable.delete(key)
+    this.#invalid.delete(key)
     this.#deps.analyst.forget(key)
     this.#deps.statusWriter.forget(key)
     this.#deps.onStatus({ metadata: { namespace, name } }, undefined)
     return DONE
   }
+}
+
+function stalled(status: CanaryStatus, message: string, world: World): CanaryStatus {
+  const invalid = condition({ world }, 'Stalled', ['True', 'InvalidSpec', message])
+  return { ...status, message, conditions: [...status.conditions.filter(({ type }) => type !== 'Stalled'), invalid] }
+}
+
+/** What protection needs of a spec that cannot be used otherwise, after a restart: whose versions, and which Service. */
+function essentials(object: KubeObject): object {
+  const { versions, service } = jsonOf(object['spec'])
+  return { versions, service, analysis: { metrics: [] } }
 }

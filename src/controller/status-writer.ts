@@ -5,6 +5,7 @@ import { resources } from '../kubernetes/resource.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { idOf } from './commit.ts'
 import type { OwnWrites } from './own-writes.ts'
+import { prunedAs } from './prune.ts'
 
 export type StatusWriterDeps = { readonly client: KubernetesClient; readonly clock: Clock; readonly writes: OwnWrites }
 
@@ -32,7 +33,7 @@ export class StatusWriter {
     if ((change === 'minor' || isSaidAgain) && restMs > 0) return restMs
     const body = { metadata: { uid: metadata.uid, resourceVersion: metadata.resourceVersion }, status: mergeable(canary.status, next) }
     const written = await client.mergePatch(resources.canaries, key, body, { subresource: 'status', signal })
-    writes.wrote(idOf(resources.canaries, key), written, clock.monotonic())
+    writes.wrote(idOf(resources.canaries, key), prunedAs(resources.canaries, written), clock.monotonic())
     this.#last.set(key, { status: next, atMs: clock.monotonic() })
     return undefined
   }

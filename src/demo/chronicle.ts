@@ -91,7 +91,7 @@ export class Chronicle {
   /** Once it is rolled back, status says step 0 again. */
   #note(status: CanaryStatus | undefined): void {
     if (status?.rollout === undefined || status.phase === 'RollingBack') return
-    for (const check of status.checks) if (check.verdict === 'Pass' || check.verdict === 'Fail') this.#verdicts.set(check.name, check)
+    for (const check of status.checks) if (isDecided(check)) this.#verdicts.set(check.name, check)
     this.#reached.set(status.rollout.revision, Number.parseInt(status.step ?? '0', 10) - 1)
   }
 
@@ -100,6 +100,9 @@ export class Chronicle {
     return { atMs, reason: String(event['reason']), note: String(event['message'] ?? event['note']), warns: event['type'] === 'Warning' }
   }
 }
+
+/** A step that needs no requests passes without a value. */
+const isDecided = ({ verdict, value }: CheckStatus): boolean => value !== undefined && (verdict === 'Pass' || verdict === 'Fail')
 
 function isAboutCanary(event: KubeObject): boolean {
   const { kind } = (event['involvedObject'] ?? event['regarding'] ?? {}) as { readonly kind?: string }

@@ -10,6 +10,7 @@ import { createLoad, loopbackSend, type Load } from '../sandbox/load.ts'
 import { listenPrometheus } from '../sandbox/metrics/prometheus-server.ts'
 import { listenGateway, type Listener } from '../sandbox/proxy.ts'
 import { createSandbox, type Sandbox } from '../sandbox/sandbox.ts'
+import { countsOf } from './outcome.ts'
 
 const SETTINGS: OperatorSettings = {
   namespace: undefined,
@@ -92,7 +93,7 @@ export class Stage {
     const send = withTesters(loopbackSend(`http://127.0.0.1:${this.#parts.gateway.port}`))
     const load = createLoad({ clock: this.clock, send, rps: 0, methods: { GET: 0.9, POST: 0.1 }, host })
     const scope = AbortSignal.any([signal, this.#stop.signal])
-    this.#running.push(load.run(scope), rise(load, rps, (ms) => this.clock.sleep(ms, scope)))
+    this.#running.push(load.run(scope), rise(load, rps, (ms) => this.clock.sleep(ms, scope)).catch(unlessAborted(scope)))
     return load
   }
 
@@ -120,12 +121,17 @@ export class Stage {
   }
 }
 
-/** By and by: a process that has just begun answers its first requests ten times slower. */
+/** As answers keep up: a process that has just begun needs ten times as long for each. */
 async function rise(load: Load, rps: number, sleep: (ms: number) => Promise<void>): Promise<void> {
-  for (const part of [0.1, 0.2, 0.4, 0.7, 1]) {
-    load.setRate(rps * part)
-    await sleep(700).catch(() => undefined)
+  for (const rate of [0.1, 0.25, 0.5, 0.75, 1].map((part) => part * rps)) {
+    load.setRate(rate)
+    do await sleep(400)
+    while (load.total().sent - countsOf(load.total()).answered > rate / 4)
   }
+}
+
+const unlessAborted = (signal: AbortSignal) => (error: unknown): void => {
+  if (!signal.aborted) throw error
 }
 
 type Send = ReturnType<typeof loopbackSend>

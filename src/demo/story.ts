@@ -64,7 +64,7 @@ export class Story {
 
   /** Act 1: users, services and v1; then the operator, and the Canary. */
   async adopt(): Promise<void> {
-    const { stage, chronicle } = { stage: this.#stage, chronicle: this.chronicle }
+    const [stage, chronicle] = [this.#stage, this.chronicle]
     await this.#apply([canaryCrd() as NewObject, ...happyIstio('namespace', ...BASE, 'gateway')], 'service-a, service-b and service-c-v1')
     await this.#reachable(NAMESPACE, HOST, 3)
     this.users = stage.startLoad(HOST, RPS, this.#signal)
@@ -75,7 +75,7 @@ export class Story {
 
   /** Applies a version and follows it to its end; returns the uids of the pods that were analysed. */
   async #release(version: string): Promise<readonly string[]> {
-    const { stage, chronicle } = { stage: this.#stage, chronicle: this.chronicle }
+    const [stage, chronicle] = [this.#stage, this.chronicle]
     await this.#apply(happyIstio(`service-c-${version}`), `service-c-${version}`)
     await stage.until(`${version} to be analysed`, () => chronicle.reached(version) >= 0)
     const analysed = this.#pods(version).map(({ metadata }) => metadata.uid ?? '')

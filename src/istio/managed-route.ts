@@ -1,4 +1,4 @@
-import { EVERY_POD } from '../canary/world.ts'
+import { EVERY_POD, NO_POD } from '../canary/world.ts'
 import type { HttpRoute } from './http-route.ts'
 import { listOf, textOf } from './json.ts'
 import type { MeshInput } from './mesh-input.ts'
@@ -16,7 +16,7 @@ export function firstNamed(drafts: readonly Draft[]): string | undefined {
 }
 
 function onlyOne(routes: readonly HttpRoute[]): string | undefined {
-  const [first, ...others] = new Set(routes.flatMap(({ reached }) => reached).filter((revision) => revision !== EVERY_POD))
+  const [first, ...others] = new Set(routes.flatMap(({ reached }) => reached).filter((revision) => revision !== EVERY_POD && revision !== NO_POD))
   return others.length === 0 ? first : undefined
 }
 

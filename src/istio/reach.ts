@@ -1,4 +1,4 @@
-import { EVERY_POD } from '../canary/world.ts'
+import { EVERY_POD, NO_POD } from '../canary/world.ts'
 import { rulesOf, type Rules } from './destination-rules.ts'
 import { resolvedHost, serviceHost } from './host-name.ts'
 import { jsonOf, labelsOf, listOf, specOf, textOf } from './json.ts'
@@ -7,7 +7,8 @@ import { subsetName } from './subset-name.ts'
 
 /**
  * The revisions whose pods a destination reaches, when it is written in an object of `namespace`;
- * EVERY_POD among them where no known subset narrows it; undefined where it is not for the Service.
+ * EVERY_POD among them where no subset narrows it, NO_POD where no rule defines the subset; undefined where it is not
+ * for the Service.
  */
 export type Reach = (destination: unknown, namespace: string) => readonly string[] | undefined
 
@@ -23,7 +24,7 @@ export function reachOf(input: MeshInput, rules: Rules = rulesOf(input)): Reach 
     if (resolvedHost(textOf(host) ?? '', namespace, input.clusterDomain) !== fqdn) return undefined
     const name = textOf(subset) ?? ''
     const labels = subsets.get(name)
-    if (labels === undefined) return [ours.get(name) ?? EVERY_POD]
+    if (labels === undefined) return [ours.get(name) ?? (name === '' ? EVERY_POD : NO_POD)]
     return selectedBy(labels, input)
   }
 }

@@ -1,7 +1,8 @@
-import { admitCrd } from './crds.ts'
-import { equal, fieldsAt, isFields, listAt, setAt, textAt, type Fields } from './json.ts'
+import { isDeepStrictEqual as equal } from 'node:util'
+import { admitCrd, crds } from './crds.ts'
+import { fieldsAt, isFields, listAt, setAt, textAt, type Fields } from './json.ts'
 import type { KubeObject, ResourceName } from './objects.ts'
-import { invalidValue, type Cause } from './refusals.ts'
+import { invalidValue, required, type Cause } from './refusals.ts'
 import { labelSelectorMatches } from './selectors.ts'
 
 /** One draft on its way into the store; admission fills it in, in place. */
@@ -25,53 +26,36 @@ const specOf = (object: KubeObject): Fields => {
   return spec
 }
 
-const containerDefaults = (container: Fields): void => {
-  const tagged = textAt(container, 'image').split('/').at(-1)?.split(':')[1] ?? 'latest'
-  defaults(container, {
-    imagePullPolicy: tagged === 'latest' ? 'Always' : 'IfNotPresent',
-    resources: {},
-    terminationMessagePath: '/dev/termination-log',
-    terminationMessagePolicy: 'File',
-  })
-  for (const port of listAt(container, 'ports').filter(isFields)) defaults(port, { protocol: 'TCP' })
-  for (const variable of listAt(container, 'env').filter(isFields)) {
-    const fieldRef = fieldsAt(variable, 'valueFrom', 'fieldRef')
-    if (fieldRef['fieldPath'] !== undefined) defaults(fieldRef, { apiVersion: 'v1' })
+const podDefaults = (spec: Fields): void => {
+  const { serviceAccountName } = spec
+  const common = { restartPolicy: 'Always', terminationGracePeriodSeconds: 30, dnsPolicy: 'ClusterFirst' }
+  defaults(spec, { ...common, securityContext: {}, schedulerName: 'default-scheduler' })
+  if (typeof serviceAccountName === 'string') defaults(spec, { serviceAccount: serviceAccountName })
+  for (const container of [...listAt(spec, 'initContainers'), ...listAt(spec, 'containers')].filter(isFields)) {
+    const isLatest = /(^|\/)[^/:]*(:latest)?$/.test(textAt(container, 'image'))
+    defaults(container, { imagePullPolicy: isLatest ? 'Always' : 'IfNotPresent', resources: {} })
+    defaults(container, { terminationMessagePath: '/dev/termination-log', terminationMessagePolicy: 'File' })
+    for (const port of listAt(container, 'ports').filter(isFields)) defaults(port, { protocol: 'TCP' })
+    for (const variable of listAt(container, 'env')) {
+      const fieldRef = fieldsAt(variable, 'valueFrom', 'fieldRef')
+      if (fieldRef['fieldPath'] !== undefined) defaults(fieldRef, { apiVersion: 'v1' })
+    }
   }
 }
 
-const podDefaults = (spec: Fields): void => {
-  defaults(spec, {
-    restartPolicy: 'Always',
-    terminationGracePeriodSeconds: 30,
-    dnsPolicy: 'ClusterFirst',
-    securityContext: {},
-    schedulerName: 'default-scheduler',
-  })
-  if (typeof spec['serviceAccountName'] === 'string') defaults(spec, { serviceAccount: spec['serviceAccountName'] })
-  for (const container of [...listAt(spec, 'initContainers'), ...listAt(spec, 'containers')].filter(isFields))
-    containerDefaults(container)
-}
-
-const workloadCauses = ({ draft, previous }: Admission): readonly Cause[] => {
+const replicaSet: Rule = ({ draft, previous }) => {
   const spec = specOf(draft)
-  const labels = fieldsAt(spec, 'template', 'metadata', 'labels') as Record<string, string>
-  if (!isFields(spec['selector'])) return [{ field: 'spec.selector', message: 'Required value', reason: 'FieldValueRequired' }]
-  if (!labelSelectorMatches(spec['selector'], labels))
-    return [invalidValue('spec.template.metadata.labels', labels, '`selector` does not match template `labels`')]
-  if (previous !== undefined && !equal(specOf({ ...previous })['selector'], spec['selector']))
-    return [invalidValue('spec.selector', spec['selector'], 'field is immutable')]
-  const { replicas } = spec
-  return Number.isInteger(replicas) && Number(replicas) >= 0
-    ? []
-    : [invalidValue('spec.replicas', replicas, 'must be greater than or equal to 0')]
-}
-
-const replicaSet: Rule = (admission) => {
-  const spec = specOf(admission.draft)
   defaults(spec, { replicas: 1 })
   podDefaults(fieldsAt(spec, 'template', 'spec'))
-  return workloadCauses(admission)
+  const { selector, replicas } = spec
+  const labels = fieldsAt(spec, 'template', 'metadata', 'labels') as Record<string, string>
+  if (!isFields(selector)) return [required('spec.selector')]
+  if (!labelSelectorMatches(selector, labels))
+    return [invalidValue('spec.template.metadata.labels', labels, '`selector` does not match template `labels`')]
+  if (previous !== undefined && !equal(fieldsAt(previous, 'spec')['selector'], selector))
+    return [invalidValue('spec.selector', selector, 'field is immutable')]
+  const countable = Number.isInteger(replicas) && Number(replicas) >= 0
+  return countable ? [] : [invalidValue('spec.replicas', replicas, 'must be greater than or equal to 0')]
 }
 
 const deployment: Rule = (admission) => {
@@ -90,24 +74,22 @@ const pod: Rule = ({ draft, previous, now }) => {
   const spec = specOf(draft)
   podDefaults(spec)
   defaults(spec, { serviceAccountName: 'default', nodeName: 'sandbox' })
-  const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: now }
-  if (previous === undefined) draft['status'] = { phase: 'Pending', qosClass: 'BestEffort', conditions: [scheduled] }
-  return listAt(spec, 'containers').length > 0
-    ? []
-    : [{ field: 'spec.containers', message: 'Required value', reason: 'FieldValueRequired' }]
+  const conditions = [{ type: 'PodScheduled', status: 'True', lastTransitionTime: now }]
+  if (previous === undefined) draft['status'] = { phase: 'Pending', qosClass: 'BestEffort', conditions }
+  return listAt(spec, 'containers').length > 0 ? [] : [required('spec.containers')]
 }
 
 const service: Rule = ({ draft, previous, clusterIp }) => {
   const spec = specOf(draft)
+  const { clusterIP: before } = fieldsAt(previous, 'spec')
   defaults(spec, { type: 'ClusterIP', sessionAffinity: 'None', internalTrafficPolicy: 'Cluster' })
-  const before = fieldsAt(previous, 'spec')
   if (spec['type'] !== 'ExternalName') {
-    spec['clusterIP'] ??= before['clusterIP'] ?? clusterIp()
+    spec['clusterIP'] ??= before ?? clusterIp()
     defaults(spec, { clusterIPs: [spec['clusterIP']], ipFamilies: ['IPv4'], ipFamilyPolicy: 'SingleStack' })
   }
   for (const port of listAt(spec, 'ports').filter(isFields)) defaults(port, { protocol: 'TCP', targetPort: port['port'] })
   if (previous === undefined) draft['status'] = { loadBalancer: {} }
-  const moved = before['clusterIP'] !== undefined && spec['clusterIP'] !== before['clusterIP']
+  const moved = before !== undefined && spec['clusterIP'] !== before
   return moved ? [invalidValue('spec.clusterIPs[0]', [spec['clusterIP']], 'may not change once set')] : []
 }
 
@@ -123,7 +105,7 @@ const rules: Readonly<Record<ResourceName, Rule>> = {
   services: service,
   'deployments.apps': deployment,
   'replicasets.apps': replicaSet,
-  'customresourcedefinitions.apiextensions.k8s.io': ({ draft, now }) => admitCrd(draft, now),
+  [crds]: ({ draft, now }) => admitCrd(draft, now),
 }
 
 /** Fills in a built-in object's defaults in place, and returns what is wrong with it. */

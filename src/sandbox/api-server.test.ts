@@ -343,7 +343,7 @@ describe('lists', () => {
       'Up-to-date',
       'Available',
     ])
-    expect((body['rows'] as { cells: unknown[] }[])[0]?.cells).toEqual(['web', '2/2', 2, 2, 'main', 'app:1', 'app=web', '3m20s'])
+    expect((body['rows'] as { cells: unknown[] }[])[0]?.cells).toEqual(['web', '2/2', 2, 2, '3m20s'])
   })
 })
 
@@ -366,19 +366,29 @@ describe('scale', () => {
 })
 
 describe('discovery', () => {
-  it('answers in the form and version that the client knows', async () => {
-    const { call, get } = testCluster()
-    for (const version of ['v2', 'v2beta1']) {
-      const accept = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList,application/json`
-      const { headers, body } = await call('GET', '/apis', undefined, { headers: { accept } })
-      expect(headers['content-type']).toBe(`application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`)
-      expect(body.apiVersion).toBe(`apidiscovery.k8s.io/${version}`)
-      expect(body.items.map(({ metadata }) => metadata.name)).toContain('networking.istio.io')
-    }
+  it('names groups, versions, kinds and their subresources', async () => {
+    const { get } = testCluster()
     expect((await get('/apis')).body).toMatchObject({ kind: 'APIGroupList' })
     expect((await get('/apis/apps/v1')).body['resources']).toContainEqual(
       expect.objectContaining({ name: 'deployments/scale', kind: 'Scale' }),
     )
-    expect((await get('/apis/networking.istio.io')).body['versions']).toHaveLength(3)
+    expect((await get('/apis')).body['groups']).toContainEqual(expect.objectContaining({ name: 'networking.istio.io' }))
+    expect((await get('/apis/nobody.dev/v1')).status).toBe(404)
+  })
+})
+
+describe('what the sandbox leaves out', () => {
+  it.each<[string, 'DELETE' | 'PATCH', string, object?]>([
+    ['deletion in the foreground', 'DELETE', `${configMaps}/one`, { propagationPolicy: 'Foreground' }],
+    ['orphaning', 'DELETE', `${configMaps}/one?propagationPolicy=Orphan`],
+    ['deletion of a collection', 'DELETE', configMaps],
+    ['a subresource it does not know', 'PATCH', `${configMaps}/one/ephemeral`, {}],
+  ])('is refused: %s', async (_, method, path, body) => {
+    const { call, get } = testCluster()
+    await call('POST', configMaps, configMap('one'))
+    const { status } = await call(method, path, body, { type: 'application/json' })
+    expect(status).toBeGreaterThanOrEqual(400)
+    expect(status).toBeLessThan(500)
+    expect((await get(`${configMaps}/one`)).status).toBe(200)
   })
 })

@@ -3,10 +3,10 @@ import { eventsV1Event } from './event-forms.ts'
 import { textAt, type Fields } from './json.ts'
 import { groupVersion, type Endpoint, type Kinds } from './kinds.ts'
 import type { KubeObject } from './objects.ts'
-import { openApi } from './openapi.ts'
 import { parsePatch, type Patch } from './patches.ts'
-import { invalid, noSuchPath, notAllowed, notFound, Refusal } from './refusals.ts'
-import { bodyObject, deleteOptions, parseTarget, writeOptions, type ApiAnswer, type ApiRequest, type Target } from './requests.ts'
+import { about, invalid, invalidValue, noSuchPath, notAllowed, notFound, Refusal } from './refusals.ts'
+import { bodyObject, deleteOptions, json, ok, parseTarget, writeOptions } from './requests.ts'
+import type { ApiAnswer, ApiRequest, Target } from './requests.ts'
 import { scaleOf, withScale } from './scale.ts'
 import { parseSelection } from './selectors.ts'
 import type { Store } from './store.ts'
@@ -32,22 +32,19 @@ type Call = {
   readonly parts: ApiServerParts
 }
 
-const json = { 'content-type': 'application/json' }
-
 /** A watch without a timeout of its own ends after this long, as a real API server's does. */
 const watchTimeoutMs = 1_800_000
 
 /** Answers one request; every refusal is an answer too. */
-export const answer = async (parts: ApiServerParts, request: ApiRequest): Promise<ApiAnswer> => {
+export const answer = (parts: ApiServerParts, request: ApiRequest): ApiAnswer => {
   try {
     const { pathname, searchParams: query } = new URL(request.path, 'http://localhost')
-    const general = discover(parts.kinds, pathname, request.headers['accept'] ?? '') ?? (await openApi(parts.kinds, pathname))
-    if (general !== undefined) return general
-    return verb({ request, query, target: parseTarget(parts.kinds, pathname), parts })
+    const general = discover(parts.kinds, pathname)
+    return general ?? verb({ request, query, target: parseTarget(parts.kinds, pathname), parts })
   } catch (error) {
     const refusal =
       error instanceof Refusal ? error : new Refusal(500, 'InternalError', `Internal error occurred: ${String(error)}`)
-    return { status: refusal.code, headers: json, body: JSON.stringify(refusal.status) }
+    return { ...ok(refusal.status), status: refusal.code }
   }
 }
 
@@ -55,17 +52,15 @@ const verb = (call: Call): ApiAnswer => {
   const { name, subresource, endpoint } = call.target
   if (subresource === 'scale') return scaleVerb(call)
   if (subresource !== undefined && !(subresource === 'status' && endpoint.version.status)) throw noSuchPath()
-  if (call.request.method === 'GET' && isWatch(call.query)) return watch(call)
+  const isWatch = ['true', '1'].includes(call.query.get('watch') ?? '')
+  if (call.request.method === 'GET' && isWatch) return watch(call)
   const verbs = name === undefined ? collectionVerbs : subresource === undefined ? objectVerbs : statusVerbs
   const act = verbs[call.request.method]
   if (act === undefined) throw notAllowed()
   return act(call)
 }
 
-const isWatch = (query: URLSearchParams): boolean => ['true', '1'].includes(query.get('watch') ?? '')
-
-const find = ({ target, parts }: Call): KubeObject => {
-  const { endpoint, namespace, name = '' } = target
+const find = ({ target: { endpoint, namespace, name = '' }, parts }: Call): KubeObject => {
   const found = parts.store.get(endpoint.kind.resource, namespace, name)
   if (found === undefined) throw notFound(endpoint.kind, name)
   return found
@@ -83,13 +78,6 @@ const textOf = ({ target, parts }: Call, object: KubeObject): string => {
   return shown === object ? parts.store.text(object) : JSON.stringify(shown)
 }
 
-const show = (call: Call, object: KubeObject): ApiAnswer => {
-  const body = asksForTable(call.request) ? JSON.stringify(table(call, [object])) : textOf(call, object)
-  return { status: 200, headers: json, body }
-}
-
-const get = (call: Call): ApiAnswer => show(call, find(call))
-
 const table = ({ target, query, parts }: Call, objects: readonly KubeObject[], header = true): Fields =>
   tableOf(target.endpoint, objects, {
     now: parts.now(),
@@ -99,13 +87,8 @@ const table = ({ target, query, parts }: Call, objects: readonly KubeObject[], h
     present: (object) => inVersion(target.endpoint, object),
   })
 
-const selected = ({ target, query, parts }: Call): readonly KubeObject[] => {
-  const { endpoint, namespace } = target
-  const { matches, label } = parseSelection(endpoint.kind.resource, query)
-  const inside = namespace === '' ? undefined : namespace
-  const found = parts.store.list(endpoint.kind.resource, inside, inside === undefined ? undefined : label).filter(matches)
-  return found.toSorted(byName)
-}
+const show = (call: Call, object: KubeObject): ApiAnswer =>
+  asksForTable(call.request) ? ok(table(call, [object])) : { status: 200, headers: json, body: textOf(call, object) }
 
 const byName = ({ metadata: a }: KubeObject, { metadata: b }: KubeObject): number => {
   const [one = '', other = ''] = a.namespace === b.namespace ? [a.name, b.name] : [a.namespace, b.namespace]
@@ -113,44 +96,38 @@ const byName = ({ metadata: a }: KubeObject, { metadata: b }: KubeObject): numbe
 }
 
 const list = (call: Call): ApiAnswer => {
-  const { endpoint } = call.target
-  const objects = selected(call)
-  if (asksForTable(call.request)) return { status: 200, headers: json, body: JSON.stringify(table(call, objects)) }
-  const apiVersion = groupVersion(endpoint.kind.group, endpoint.version.name)
-  const head = `{"kind":"${endpoint.kind.kind}List","apiVersion":"${apiVersion}","metadata":{"resourceVersion":"${call.parts.store.version}"}`
+  const { target, query, parts } = call
+  const { kind, version } = target.endpoint
+  const { matches } = parseSelection(kind.resource, query)
+  const objects = parts.store.list(kind.resource, target.namespace || undefined).filter(matches).toSorted(byName)
+  if (asksForTable(call.request)) return ok(table(call, objects))
+  const apiVersion = groupVersion(kind.group, version.name)
+  const head = `{"kind":"${kind.kind}List","apiVersion":"${apiVersion}","metadata":{"resourceVersion":"${parts.store.version}"}`
   return { status: 200, headers: json, body: `${head},"items":[${objects.map((object) => textOf(call, object)).join(',')}]}` }
 }
 
 const watch = (call: Call): ApiAnswer => {
   const { target, query, parts, request } = call
-  const { endpoint, namespace, name } = target
-  if (name !== undefined) query.set('fieldSelector', `metadata.name=${name}`)
-  const asTable = asksForTable(request)
+  const { kind, version } = target.endpoint
+  if (target.name !== undefined) query.set('fieldSelector', `metadata.name=${target.name}`)
   let header = true
   const render = (type: string, object: KubeObject): string => {
-    const body = asTable ? JSON.stringify(table(call, [object], header)) : textOf(call, object)
+    const body = asksForTable(request) ? JSON.stringify(table(call, [object], header)) : textOf(call, object)
     header = false
     return `{"type":"${type}","object":${body}}`
   }
-  const bookmark = (version: number, initialEventsEnd: boolean): string => {
-    const metadata = {
-      resourceVersion: String(version),
-      ...(initialEventsEnd && { annotations: { 'k8s.io/initial-events-end': 'true' } }),
-    }
-    return JSON.stringify({
-      type: 'BOOKMARK',
-      object: { kind: endpoint.kind.kind, apiVersion: groupVersion(endpoint.kind.group, endpoint.version.name), metadata },
-    })
+  const bookmark = (at: number): string => {
+    const apiVersion = groupVersion(kind.group, version.name)
+    const object = { kind: kind.kind, apiVersion, metadata: { resourceVersion: String(at) } }
+    return JSON.stringify({ type: 'BOOKMARK', object })
   }
-  const seconds = Number(query.get('timeoutSeconds') ?? 0)
   const body = parts.watches.open({
-    resource: endpoint.kind.resource,
-    namespace,
-    selection: parseSelection(endpoint.kind.resource, query),
+    resource: kind.resource,
+    namespace: target.namespace,
+    selection: parseSelection(kind.resource, query),
     since: Number(query.get('resourceVersion') ?? 0),
-    timeoutMs: seconds > 0 ? seconds * 1000 : watchTimeoutMs,
+    timeoutMs: Number(query.get('timeoutSeconds') ?? 0) * 1000 || watchTimeoutMs,
     bookmarks: query.get('allowWatchBookmarks') === 'true',
-    initialEvents: query.get('sendInitialEvents') === 'true',
     signal: request.signal,
     render,
     bookmark,
@@ -166,17 +143,14 @@ const written = (call: Call, status: number, { object, warnings }: Written): Api
 const create = (call: Call): ApiAnswer => {
   const { endpoint, namespace } = call.target
   if (endpoint.kind.namespaced && namespace === '') throw notAllowed()
-  return written(
-    call,
-    201,
-    call.parts.writes.create(endpoint, namespace, bodyObject(call.request), writeOptions(call.query, undefined)),
-  )
+  const options = writeOptions(call.query, undefined)
+  return written(call, 201, call.parts.writes.create(endpoint, namespace, bodyObject(call.request), options))
 }
 
 /** The change that a PUT or PATCH body asks for. */
 const changeOf = ({ request, target }: Call): Patch => {
-  if (request.method === 'PATCH')
-    return parsePatch(request.headers['content-type'] ?? '', request.body, !target.endpoint.kind.custom)
+  const { custom } = target.endpoint.kind
+  if (request.method === 'PATCH') return parsePatch(request.headers['content-type'] ?? '', request.body, !custom)
   const body = bodyObject(request)
   return () => body
 }
@@ -195,54 +169,35 @@ const change = (call: Call): ApiAnswer => {
 
 /** What a PUT must carry beyond what a PATCH must: the right uid if any, and for custom resources the version it replaces. */
 const checkReplacement = ({ kind }: Endpoint, current: KubeObject, next: Fields): void => {
-  const uid = textAt(next, 'metadata', 'uid')
-  checkPreconditions(kind, current, uid === '' ? {} : { uid })
-  if (!kind.custom || textAt(next, 'metadata', 'resourceVersion') !== '') return
-  const cause = {
-    field: 'metadata.resourceVersion',
-    message: 'Invalid value: 0: must be specified for an update',
-    reason: 'FieldValueInvalid',
-  }
-  throw invalid(kind, current.metadata.name, [cause])
+  checkPreconditions(kind, current, { uid: textAt(next, 'metadata', 'uid') })
+  if (kind.custom && textAt(next, 'metadata', 'resourceVersion') === '')
+    throw invalid(kind, current.metadata.name, [invalidValue('metadata.resourceVersion', 0, 'must be specified for an update')])
 }
 
 const scaleVerb = (call: Call): ApiAnswer => {
-  const current = find(call)
   const { endpoint } = call.target
   const { scale } = endpoint.version
   const { method } = call.request
   if (scale === undefined) throw noSuchPath()
-  if (method === 'GET') return { status: 200, headers: json, body: JSON.stringify(scaleOf(current, scale)) }
+  const current = find(call)
+  if (method === 'GET') return ok(scaleOf(current, scale))
   if (method !== 'PUT' && method !== 'PATCH') throw notAllowed()
   const wanted = changeOf(call)
   const asked: Patch = (stored) => withScale(stored, wanted(scaleOf(current, scale)), scale)
-  const { object } = call.parts.writes.update(endpoint, current, asked, writeOptions(call.query, undefined))
-  return { status: 200, headers: json, body: JSON.stringify(scaleOf(object, scale)) }
+  return ok(scaleOf(call.parts.writes.update(endpoint, current, asked, writeOptions(call.query, undefined)).object, scale))
 }
 
 const remove = (call: Call): ApiAnswer => {
   const { kind } = call.target.endpoint
   const current = find(call)
-  const left = call.parts.writes.remove(kind.resource, current, deleteOptions(call.request, call.query))
-  if (call.parts.store.get(kind.resource, call.target.namespace, current.metadata.name) !== undefined) return show(call, left)
   const { name, uid } = current.metadata
-  const details = { name, ...(kind.group !== '' && { group: kind.group }), kind: kind.plural, uid }
-  return {
-    status: 200,
-    headers: json,
-    body: JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details }),
-  }
-}
-
-const removeAll = (call: Call): ApiAnswer => {
-  const options = deleteOptions(call.request, call.query)
-  const answered = list(call)
-  for (const object of selected(call)) call.parts.writes.remove(call.target.endpoint.kind.resource, object, options)
-  return answered
+  const left = call.parts.writes.remove(kind.resource, current, deleteOptions(call.request, call.query))
+  if (call.parts.store.get(kind.resource, call.target.namespace, name) !== undefined) return show(call, left)
+  return ok({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details: { ...about(kind, name), uid } })
 }
 
 type Verbs = Readonly<Record<string, (call: Call) => ApiAnswer>>
 
-const collectionVerbs: Verbs = { GET: list, POST: create, DELETE: removeAll }
-const statusVerbs: Verbs = { GET: get, PUT: change, PATCH: change }
+const collectionVerbs: Verbs = { GET: list, POST: create }
+const statusVerbs: Verbs = { GET: (call) => show(call, find(call)), PUT: change, PATCH: change }
 const objectVerbs: Verbs = { ...statusVerbs, DELETE: remove }

@@ -1,20 +1,22 @@
 import type { Clock } from '../runtime/clock.ts'
+import { seededRandom } from '../runtime/random.ts'
 import type { Transport, TransportRequest } from '../runtime/transport.ts'
 import { answer } from './api-server.ts'
-import { Deployments } from './deployments.ts'
-import { EndpointSlices } from './endpoint-slices.ts'
-import { Garbage } from './garbage.ts'
+import { Turns, type ControllerParts } from './controllers.ts'
+import { crds } from './crds.ts'
+import { runDeployments } from './deployments.ts'
+import { runEndpointSlices } from './endpoint-slices.ts'
+import { runGarbage } from './garbage.ts'
 import { istioCrds } from './istio-kinds.ts'
 import { Kinds } from './kinds.ts'
+import { runKubelet } from './kubelet.ts'
 import type { ClusterReader, PodRuntime } from './objects.ts'
-import { Pods } from './kubelet.ts'
 import { Refusal } from './refusals.ts'
-import { ReplicaSets } from './replica-sets.ts'
-import type { ApiAnswer, ApiRequest } from './requests.ts'
+import { runReplicaSets } from './replica-sets.ts'
+import { ok, type ApiAnswer, type ApiRequest } from './requests.ts'
 import { Store } from './store.ts'
-import { Turns } from './turns.ts'
 import { Watches } from './watch.ts'
-import { timestamp, Writes } from './writes.ts'
+import { Writes } from './writes.ts'
 
 /** What becomes of a request: passes, is answered with an error, never answered, or carried out with its answer lost. */
 export type Fate = 'pass' | 'hang' | 'lose-response' | { readonly status: number; readonly retryAfterSeconds?: number }
@@ -67,11 +69,14 @@ export const unsupported: readonly string[] = [
   'CEL rules (x-kubernetes-validations) in CustomResourceDefinitions are not evaluated.',
   'Server-side apply is refused with 415.',
   'Protobuf bodies are refused with 415: kubectl 1.32 and later cannot `create` typed objects imperatively; `apply -f` works.',
-  'Built-in kinds have no schema check: unknown fields are kept, and only what a rollout depends on is validated.',
+  'Built-in kinds have no schema: `explain` knows nothing, unknown fields are kept, only what a rollout depends on is checked.',
+  'Tables have the columns of `get`, not those of `get -o wide`.',
   'No authentication, no RBAC, no admission webhooks, no conversion webhooks.',
-  'No paging: `limit` is ignored. managedFields are dropped. Events do not expire.',
+  'No paging: `limit` is ignored. managedFields are dropped. Events do not expire. Watches send no initial events to list from.',
+  'Deletion in the foreground and orphaning are refused with 400, deletion of a collection with 405.',
   'Pods have no logs, exec or port-forward; there are no nodes, volumes, quotas, Jobs, StatefulSets, DaemonSets or autoscalers.',
-  'A Deployment rolls with all new pods first; maxSurge, minReadySeconds and probes are ignored.',
+  'A Deployment rolls with all new pods first, and keeps every ReplicaSet; strategy Recreate, maxSurge, minReadySeconds, ' +
+    'revisionHistoryLimit, progressDeadlineSeconds, pausing and probes are ignored, and there are no revisions to undo.',
 ]
 
 const requestLimit = 100_000
@@ -80,11 +85,9 @@ const requestLimit = 100_000
 export const createCluster = ({ clock, runtime, seed = 1, historyLimit = 2000 }: ClusterOptions): Cluster => {
   const store = new Store(historyLimit)
   const kinds = new Kinds()
-  const writes = new Writes({ store, kinds, clock, random: randomFrom(seed) })
+  const writes = new Writes({ store, kinds, clock, random: seededRandom(`cluster ${seed}`) })
   const watches = new Watches(store, clock)
-  const parts = { store, kinds, writes, turns: new Turns() }
-  const { deployments, pods } = startControllers(parts, clock, runtime)
-  populate(parts)
+  const setPodReady = startControllers({ store, kinds, writes, turns: new Turns() }, runtime)
   const requests: LoggedRequest[] = []
   const faults: Faults = {
     dropWatches: () => watches.drop(),
@@ -96,13 +99,15 @@ export const createCluster = ({ clock, runtime, seed = 1, historyLimit = 2000 }:
   const exchange = async (request: ApiRequest, timeoutMs: number): Promise<ApiAnswer> => {
     if (closed) throw new Error('connect ECONNREFUSED: the cluster is closed')
     const fate = (await faults.intercept?.(request)) ?? 'pass'
-    if (fate === 'hang') await silence(clock, timeoutMs, request.signal)
-    const answered =
-      typeof fate === 'object' ? failure(fate) : await answer({ store, kinds, writes, watches, now: clock.now }, request)
+    const { method, path, signal } = request
+    if (fate === 'hang') {
+      await clock.sleep(timeoutMs, signal)
+      throw new Error(`no response within ${timeoutMs} ms`)
+    }
+    const answered = typeof fate === 'object' ? failure(fate) : answer({ store, kinds, writes, watches, now: clock.now }, request)
     if (requests.length >= requestLimit) requests.splice(0, requestLimit / 2)
-    requests.push({ method: request.method, path: request.path, status: answered.status })
-    if (fate === 'lose-response')
-      throw new Error(`${request.method} ${request.path}: the connection was reset before the response`)
+    requests.push({ method, path, status: answered.status })
+    if (fate === 'lose-response') throw new Error(`${method} ${path}: the connection was reset before the response`)
     return answered
   }
   return {
@@ -116,38 +121,27 @@ export const createCluster = ({ clock, runtime, seed = 1, historyLimit = 2000 }:
     faults,
     requests,
     forgetRequests: () => void requests.splice(0),
-    setPodReady: (namespace, name, ready) => pods.setReady(namespace, name, ready),
+    setPodReady,
     close: () => {
       closed = true
       watches.drop()
-      deployments.stop()
     },
   }
 }
 
-type Parts = ConstructorParameters<typeof Garbage>[0]
-
-const startControllers = (parts: Parts, clock: Clock, runtime: PodRuntime) => {
-  new Garbage(parts)
-  const deployments = new Deployments(parts, clock)
-  new ReplicaSets(parts)
-  new EndpointSlices(parts)
-  return { deployments, pods: new Pods(parts, runtime, () => timestamp(clock.now())) }
-}
-
-const populate = ({ store, writes, turns }: Parts): void => {
-  store.subscribe(({ type, resource, object: { metadata } }) => {
-    if (resource !== 'namespaces' || type !== 'ADDED') return
+const startControllers = (parts: ControllerParts, runtime: PodRuntime): Cluster['setPodReady'] => {
+  const { store, writes, turns } = parts
+  runGarbage(parts)
+  runDeployments(parts)
+  runReplicaSets(parts)
+  runEndpointSlices(parts)
+  store.subscribe(({ type, object: { metadata } }) => {
     const make = () => writes.make('serviceaccounts', metadata.name, { metadata: { name: 'default' } })
-    turns.ask(`account ${metadata.name}`, make)
-  })
+    if (type === 'ADDED') turns.ask(`account ${metadata.name}`, make)
+  }, 'namespaces')
   for (const name of ['default', 'istio-system']) writes.make('namespaces', '', { metadata: { name } })
-  for (const crd of istioCrds()) writes.make('customresourcedefinitions.apiextensions.k8s.io', '', crd)
-}
-
-const silence = async (clock: Clock, timeoutMs: number, signal: AbortSignal | undefined): Promise<never> => {
-  await clock.sleep(timeoutMs, signal)
-  throw new Error(`no response within ${timeoutMs} ms`)
+  for (const crd of istioCrds()) writes.make(crds, '', crd)
+  return runKubelet(parts, runtime)
 }
 
 const reasons: Readonly<Record<number, string>> = {
@@ -158,47 +152,34 @@ const reasons: Readonly<Record<number, string>> = {
   504: 'Timeout',
 }
 
-const failure = ({ status, retryAfterSeconds }: Extract<Fate, object>): ApiAnswer => ({
-  status,
-  headers: {
-    'content-type': 'application/json',
-    ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }),
-  },
-  body: JSON.stringify(new Refusal(status, reasons[status] ?? 'Unknown', `the request was made to fail with ${status}`).status),
-})
+const failure = ({ status, retryAfterSeconds }: Extract<Fate, object>): ApiAnswer => {
+  const refusal = new Refusal(status, reasons[status] ?? 'Unknown', `the request was made to fail with ${status}`)
+  const answered = ok(refusal.status)
+  const later = retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }
+  return { ...answered, status, headers: { ...answered.headers, ...later } }
+}
 
 const transportTo =
   (exchange: Cluster['exchange']): Transport =>
-  async (request: TransportRequest) => {
-    request.signal?.throwIfAborted()
-    const { method, path, body = '', signal, timeoutMs } = request
-    const names = Object.entries(request.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value] as const)
-    const answered = await exchange({ method, path, body, signal, headers: Object.fromEntries(names) }, timeoutMs)
+  async ({ method, path, body = '', signal, timeoutMs, headers = {} }: TransportRequest) => {
+    signal?.throwIfAborted()
+    const named = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+    const answered = await exchange({ method, path, body, signal, headers: named }, timeoutMs)
+    const { body: given } = answered
     return {
       status: answered.status,
       headers: answered.headers,
-      text: async () => (typeof answered.body === 'string' ? answered.body : collect(answered.body)),
-      lines: () => (typeof answered.body === 'string' ? linesOf(answered.body) : answered.body),
+      text: async () => (typeof given === 'string' ? given : (await collected(given)).join('\n')),
+      lines: () => (typeof given === 'string' ? linesOf(given) : given),
     }
   }
 
-const collect = async (lines: AsyncIterable<string>): Promise<string> => {
+const collected = async (lines: AsyncIterable<string>): Promise<readonly string[]> => {
   const parts: string[] = []
-  for await (const line of lines) parts.push(`${line}\n`)
-  return parts.join('')
+  for await (const line of lines) parts.push(line)
+  return parts
 }
 
 async function* linesOf(text: string): AsyncGenerator<string> {
   yield* text.split('\n').filter((line) => line !== '')
-}
-
-/** Mulberry32: small, fast, and the same everywhere. */
-const randomFrom = (seed: number): (() => number) => {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
 }

@@ -1,36 +1,33 @@
 import { fieldsAt, isFields, listAt, textAt, type Fields } from './json.ts'
-import type { Column, Kind, KindVersion } from './kinds.ts'
-import { resourceName } from './kinds.ts'
+import { groupVersion, resourceName, type Column, type Kind, type KindVersion, type ScalePaths } from './kinds.ts'
 import type { KubeObject } from './objects.ts'
-import { invalidValue, type Cause } from './refusals.ts'
+import { invalidValue, required, type Cause } from './refusals.ts'
 import { compileSchema, type Schema } from './schema.ts'
+
+/** Where CustomResourceDefinitions are kept. */
+export const crds = 'customresourcedefinitions.apiextensions.k8s.io'
 
 /** The finalizer that holds a CustomResourceDefinition until its objects are gone. */
 export const crdFinalizer = 'customresourcecleanup.apiextensions.k8s.io'
-
-const strings = (value: readonly unknown[]): readonly string[] => value.map(String)
 
 /** The kind that a CustomResourceDefinition defines. */
 export const kindOfCrd = (crd: KubeObject): Kind => {
   const names = fieldsAt(crd, 'spec', 'names')
   const versions = listAt(crd, 'spec', 'versions').filter(isFields)
-  const group = textAt(crd, 'spec', 'group')
-  const plural = textAt(names, 'plural')
+  const [group, plural] = [textAt(crd, 'spec', 'group'), textAt(names, 'plural')]
+  const storage = versions.find((version) => version['storage'] === true)
   return {
     group,
     plural,
     kind: textAt(names, 'kind'),
     singular: textAt(names, 'singular'),
-    shortNames: strings(listAt(names, 'shortNames')),
-    categories: strings(listAt(names, 'categories')),
+    shortNames: listAt(names, 'shortNames').map(String),
+    categories: listAt(names, 'categories').map(String),
     namespaced: textAt(crd, 'spec', 'scope') === 'Namespaced',
     custom: true,
     generation: true,
     resource: resourceName(group, plural),
-    storageVersion: textAt(
-      versions.find((version) => version['storage'] === true),
-      'name',
-    ),
+    stored: groupVersion(group, textAt(storage, 'name')),
     versions: versions.filter((version) => version['served'] === true).map(versionOf),
   }
 }
@@ -38,15 +35,14 @@ export const kindOfCrd = (crd: KubeObject): Kind => {
 const versionOf = (version: Fields): KindVersion => {
   const schema = fieldsAt(version, 'schema', 'openAPIV3Schema') as Schema
   const columns = listAt(version, 'additionalPrinterColumns') as readonly Column[]
-  const subresources = fieldsAt(version, 'subresources')
-  const scale = subresources['scale'] as KindVersion['scale']
+  const { status, scale } = fieldsAt(version, 'subresources')
   return {
     name: textAt(version, 'name'),
     schema,
     check: compileSchema(schema),
-    status: subresources['status'] !== undefined,
+    status: status !== undefined,
     ...(columns.length > 0 && { columns }),
-    ...(scale !== undefined && { scale }),
+    ...(scale !== undefined && { scale: scale as ScalePaths }),
   }
 }
 
@@ -54,45 +50,24 @@ const versionOf = (version: Fields): KindVersion => {
 export const admitCrd = (crd: KubeObject, now: string): readonly Cause[] => {
   const spec = fieldsAt(crd, 'spec')
   const names = fieldsAt(spec, 'names')
-  const { kind, plural } = names
   const versions = listAt(spec, 'versions').filter(isFields)
+  const stored = versions.filter((version) => version['storage'] === true).map((version) => version['name'])
   names['singular'] ??= textAt(names, 'kind').toLowerCase()
   names['listKind'] ??= `${textAt(names, 'kind')}List`
   spec['conversion'] ??= { strategy: 'None' }
-  const stored = versions.filter((version) => version['storage'] === true).map((version) => version['name'])
-  const condition = {
-    status: 'True',
-    lastTransitionTime: listAt(crd, 'status', 'conditions').map((known) => textAt(known, 'lastTransitionTime'))[0] ?? now,
-  }
-  crd['status'] = {
-    acceptedNames: names,
-    storedVersions: [...new Set([...listAt(crd, 'status', 'storedVersions'), ...stored])],
-    conditions: [
-      { type: 'NamesAccepted', ...condition, reason: 'NoConflicts', message: 'no conflicts found' },
-      { type: 'Established', ...condition, reason: 'InitialNamesAccepted', message: 'the initial names have been accepted' },
-    ],
-  }
-  if (crd.metadata.deletionTimestamp === undefined)
-    crd.metadata.finalizers = [...new Set([...(crd.metadata.finalizers ?? []), crdFinalizer])]
-  const expected = `${String(plural)}.${textAt(spec, 'group')}`
+  const lastTransitionTime = textAt(listAt(crd, 'status', 'conditions')[0], 'lastTransitionTime') || now
+  const accepted = { status: 'True', lastTransitionTime, reason: 'Accepted' }
+  const conditions = ['NamesAccepted', 'Established'].map((type) => ({ type, ...accepted }))
+  const storedVersions = [...new Set([...listAt(crd, 'status', 'storedVersions'), ...stored])]
+  crd['status'] = { acceptedNames: names, storedVersions, conditions }
+  const { metadata } = crd
+  if (metadata.deletionTimestamp === undefined) metadata.finalizers = [...new Set([...(metadata.finalizers ?? []), crdFinalizer])]
+  const named = metadata.name === `${textAt(names, 'plural')}.${textAt(spec, 'group')}`
+  const schemaless = versions.findIndex((version) => !isFields(version['schema']))
   return [
-    ...(crd.metadata.name === expected
-      ? []
-      : [invalidValue('metadata.name', crd.metadata.name, `must be spec.names.plural+"."+spec.group`)]),
-    ...(typeof kind === 'string' ? [] : [{ field: 'spec.names.kind', message: 'Required value', reason: 'FieldValueRequired' }]),
-    ...(stored.length === 1
-      ? []
-      : [invalidValue('spec.versions', stored, 'must have exactly one version marked as storage version')]),
-    ...versions.flatMap((version, index) =>
-      isFields(version['schema'])
-        ? []
-        : [
-            {
-              field: `spec.versions[${index}].schema.openAPIV3Schema`,
-              message: 'Required value: schemas are required',
-              reason: 'FieldValueRequired',
-            },
-          ],
-    ),
+    ...(named ? [] : [invalidValue('metadata.name', metadata.name, 'must be spec.names.plural+"."+spec.group')]),
+    ...(textAt(names, 'kind') === '' ? [required('spec.names.kind')] : []),
+    ...(stored.length === 1 ? [] : [invalidValue('spec.versions', stored, 'must have exactly one storage version')]),
+    ...(schemaless < 0 ? [] : [required(`spec.versions[${schemaless}].schema.openAPIV3Schema`)]),
   ]
 }

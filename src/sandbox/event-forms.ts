@@ -11,22 +11,19 @@ const names: readonly (readonly [core: string, events: string])[] = [
   ['lastTimestamp', 'deprecatedLastTimestamp'],
   ['count', 'deprecatedCount'],
 ]
-
-const renamed = (event: KubeObject, apiVersion: string, pairs: ReadonlyMap<string, string>): KubeObject => ({
-  ...Object.fromEntries(Object.entries(event).map(([field, value]) => [pairs.get(field) ?? field, value])),
-  apiVersion,
-  kind: event.kind,
-  metadata: event.metadata,
-})
-
-const toCore = new Map(names.map(([core, events]) => [events, core]))
 const toEvents = new Map(names)
+const toCore = new Map(names.map(([core, events]) => [events, core]))
+
+const renamed = (event: KubeObject, pairs: ReadonlyMap<string, string>, apiVersion: string): KubeObject => {
+  const fields = Object.entries(event).map(([field, value]) => [pairs.get(field) ?? field, value])
+  return { ...(Object.fromEntries(fields) as KubeObject), apiVersion }
+}
 
 /** An Event as the core group writes it, whichever group it came in. */
 export const coreEvent = (event: KubeObject): KubeObject => {
-  const core = renamed(event, 'v1', toCore)
+  const core = renamed(event, toCore, 'v1')
   return isFields(core['source']) ? core : { ...core, source: {} }
 }
 
 /** A stored Event as events.k8s.io/v1 writes it. */
-export const eventsV1Event = (event: KubeObject): KubeObject => renamed(event, 'events.k8s.io/v1', toEvents)
+export const eventsV1Event = (event: KubeObject): KubeObject => renamed(event, toEvents, 'events.k8s.io/v1')

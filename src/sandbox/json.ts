@@ -1,5 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
-
 /** A JSON object whose fields are not known. */
 export type Fields = Record<string, unknown>
 
@@ -31,19 +29,14 @@ export const textAt = (value: unknown, ...path: readonly string[]): string => {
   return typeof found === 'string' ? found : ''
 }
 
-/** The number at a path; `otherwise` where there is none. */
-export const numberAt = (value: unknown, path: readonly string[], otherwise = 0): number => {
-  const found = at(value, ...path)
-  return typeof found === 'number' ? found : otherwise
-}
+/** The number at a path; 0 where there is none. */
+export const numberAt = (value: unknown, ...path: readonly string[]): number => Number(at(value, ...path) ?? 0)
 
 /** Sets the value at a path, making the objects on the way. */
-export const setAt = (target: Fields, path: readonly string[], value: unknown): void => {
-  const [first = '', ...rest] = path
+export const setAt = (target: Fields, [first = '', ...rest]: readonly string[], value: unknown): void => {
   if (rest.length === 0) target[first] = value
   else {
-    const next = target[first]
-    const child: Fields = isFields(next) ? next : {}
+    const child = fieldsAt(target, first)
     target[first] = child
     setAt(child, rest, value)
   }
@@ -64,9 +57,6 @@ export const freeze = <T>(value: T): T => {
   }
   return value
 }
-
-/** Whether two JSON values are equal, whatever the order of their fields. */
-export const equal = (left: unknown, right: unknown): boolean => isDeepStrictEqual(left, right)
 
 /** JSON text with fields in alphabetical order: equal values give equal text. */
 export const canonical = (value: unknown): string =>

@@ -1,15 +1,16 @@
-import { listAt, type Fields } from './json.ts'
-import type { KubeObject, ResourceName } from './objects.ts'
+import type { Fields } from './json.ts'
+import type { ResourceName } from './objects.ts'
 import type { Cause } from './refusals.ts'
 import type { Schema } from './schema.ts'
 
 /** A printer column whose cell a JSONPath finds. */
-export type Column = {
-  readonly name: string
-  readonly type: string
-  readonly jsonPath: string
-  readonly priority?: number
-  readonly description?: string
+export type Column = { readonly name: string; readonly type: string; readonly jsonPath: string; readonly priority?: number }
+
+/** Where the numbers of a scale subresource are, as JSONPaths. */
+export type ScalePaths = {
+  readonly specReplicasPath: string
+  readonly statusReplicasPath: string
+  readonly labelSelectorPath?: string
 }
 
 /** One served version of a kind. */
@@ -20,7 +21,7 @@ export type KindVersion = {
   readonly check?: (object: Fields) => readonly Cause[]
   readonly columns?: readonly Column[]
   readonly status: boolean
-  readonly scale?: { readonly specReplicasPath: string; readonly statusReplicasPath: string; readonly labelSelectorPath?: string }
+  readonly scale?: ScalePaths
 }
 
 /** A kind that the API server serves, built in or defined by a CustomResourceDefinition. */
@@ -38,7 +39,8 @@ export type Kind = {
   readonly generation: boolean
   /** Where its objects are kept; two kinds may share one shelf. */
   readonly resource: ResourceName
-  readonly storageVersion: string
+  /** apiVersion of the objects kept. */
+  readonly stored: string
   readonly versions: readonly KindVersion[]
 }
 
@@ -51,51 +53,52 @@ export const groupVersion = (group: string, version: string): string => (group =
 /** The store's name for a resource. */
 export const resourceName = (group: string, plural: string): ResourceName => (group === '' ? plural : `${plural}.${group}`)
 
-type Traits = Partial<Pick<Kind, 'shortNames' | 'categories' | 'namespaced' | 'generation' | 'resource'>> & Partial<KindVersion>
-
-const builtIn = (apiVersion: string, kind: string, plural: string, traits: Traits = {}): Kind => {
-  const [version = '', group = ''] = apiVersion.split('/').toReversed()
-  const { shortNames = [], categories = [], namespaced = true, generation = false, status = false, scale } = traits
-  const resource = traits.resource ?? resourceName(group, plural)
-  const versions = [{ name: version, status, ...(scale !== undefined && { scale }) }]
-  const names = { group, kind, plural, singular: kind.toLowerCase(), shortNames, categories, resource }
-  return { ...names, namespaced, custom: false, generation, storageVersion: version, versions }
+const builtIn = (apiVersion: string, kind: string, shortNames = '', more: Partial<Kind> & Partial<KindVersion> = {}): Kind => {
+  const [name = '', group = ''] = apiVersion.split('/').toReversed()
+  const { status = false, scale, ...traits } = more
+  const singular = kind.toLowerCase()
+  const plural = `${singular}s`
+  return {
+    group,
+    kind,
+    plural,
+    singular,
+    shortNames: shortNames.split(' ').filter((each) => each !== ''),
+    categories: [],
+    namespaced: true,
+    custom: false,
+    generation: false,
+    resource: resourceName(group, plural),
+    stored: apiVersion,
+    versions: [{ name, status, ...(scale !== undefined && { scale }) }],
+    ...traits,
+  }
 }
 
-const all = ['all']
-const replicas = {
-  specReplicasPath: '.spec.replicas',
-  statusReplicasPath: '.status.replicas',
-  labelSelectorPath: '.spec.selector',
-}
-const workload = { categories: all, generation: true, status: true, scale: replicas }
+const scale = { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas', labelSelectorPath: '.spec.selector' }
+const categories = ['all']
+const workload = { categories, generation: true, status: true, scale }
 
 /** The kinds that need no CustomResourceDefinition. */
-export const builtInKinds: readonly Kind[] = [
-  builtIn('v1', 'Namespace', 'namespaces', { shortNames: ['ns'], namespaced: false, status: true }),
-  builtIn('v1', 'Pod', 'pods', { shortNames: ['po'], categories: all, status: true }),
-  builtIn('v1', 'Service', 'services', { shortNames: ['svc'], categories: all, status: true }),
-  builtIn('v1', 'ServiceAccount', 'serviceaccounts', { shortNames: ['sa'] }),
-  builtIn('v1', 'ConfigMap', 'configmaps', { shortNames: ['cm'] }),
-  builtIn('v1', 'Secret', 'secrets'),
-  builtIn('v1', 'Event', 'events', { shortNames: ['ev'] }),
-  builtIn('events.k8s.io/v1', 'Event', 'events', { shortNames: ['ev'], resource: 'events' }),
-  builtIn('apps/v1', 'Deployment', 'deployments', { shortNames: ['deploy'], ...workload }),
-  builtIn('apps/v1', 'ReplicaSet', 'replicasets', { shortNames: ['rs'], ...workload }),
-  builtIn('discovery.k8s.io/v1', 'EndpointSlice', 'endpointslices', { generation: true }),
-  builtIn('coordination.k8s.io/v1', 'Lease', 'leases'),
-  builtIn('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'customresourcedefinitions', {
-    shortNames: ['crd', 'crds'],
-    namespaced: false,
-    generation: true,
-    status: true,
-  }),
+const builtInKinds: readonly Kind[] = [
+  builtIn('v1', 'Namespace', 'ns', { namespaced: false, status: true }),
+  builtIn('v1', 'Pod', 'po', { categories, status: true }),
+  builtIn('v1', 'Service', 'svc', { categories, status: true }),
+  builtIn('v1', 'ServiceAccount', 'sa'),
+  builtIn('v1', 'ConfigMap', 'cm'),
+  builtIn('v1', 'Secret'),
+  builtIn('v1', 'Event', 'ev'),
+  builtIn('events.k8s.io/v1', 'Event', 'ev', { resource: 'events', stored: 'v1' }),
+  builtIn('apps/v1', 'Deployment', 'deploy', workload),
+  builtIn('apps/v1', 'ReplicaSet', 'rs', workload),
+  builtIn('discovery.k8s.io/v1', 'EndpointSlice', '', { generation: true }),
+  builtIn('coordination.k8s.io/v1', 'Lease'),
+  builtIn('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'crd', { namespaced: false, generation: true, status: true }),
 ]
 
 /** The kinds served at this moment. */
 export class Kinds {
-  readonly #byPath = new Map<string, Endpoint>()
-  readonly #byPlural = new Map<string, Kind>()
+  readonly #byName = new Map<string, Kind>()
 
   constructor() {
     for (const kind of builtInKinds) this.define(kind)
@@ -103,46 +106,28 @@ export class Kinds {
 
   /** Serves a kind, in place of the one of the same name. */
   define(kind: Kind): void {
-    this.remove(kind)
-    this.#byPlural.set(resourceName(kind.group, kind.plural), kind)
-    for (const version of kind.versions) this.#byPath.set(path(kind.group, version.name, kind.plural), { kind, version })
+    this.#byName.set(resourceName(kind.group, kind.plural), kind)
   }
 
   /** Stops serving a kind. */
-  remove(kind: Pick<Kind, 'group' | 'plural'>): void {
-    const name = resourceName(kind.group, kind.plural)
-    for (const version of this.#byPlural.get(name)?.versions ?? [])
-      this.#byPath.delete(path(kind.group, version.name, kind.plural))
-    this.#byPlural.delete(name)
+  remove({ group, plural }: Kind): void {
+    this.#byName.delete(resourceName(group, plural))
   }
 
   /** The kind behind a group, version and plural name. */
   endpoint(group: string, version: string, plural: string): Endpoint | undefined {
-    return this.#byPath.get(path(group, version, plural))
+    const kind = this.of(resourceName(group, plural))
+    const found = kind?.versions.find(({ name }) => name === version)
+    return kind && found && { kind, version: found }
   }
 
   /** The kind whose objects are kept under a resource name. */
   of(resource: ResourceName): Kind | undefined {
-    return this.#byPlural.get(resource)
+    return this.#byName.get(resource)
   }
 
   /** All kinds, oldest first. */
   list(): readonly Kind[] {
-    return [...this.#byPlural.values()]
+    return [...this.#byName.values()]
   }
-}
-
-const path = (group: string, version: string, plural: string): string => `${group}/${version}/${plural}`
-
-/** The apiVersion that an object has in the store. */
-export const storedApiVersion = (kind: Kind): string =>
-  kind.resource === 'events' ? 'v1' : groupVersion(kind.group, kind.storageVersion)
-
-/** Whether an object is on its way out and nothing holds it any longer. */
-export const mayVanish = ({ kind, metadata, spec }: KubeObject): boolean => {
-  const held = kind === 'Namespace' ? listAt(spec, 'finalizers') : []
-  const finalizers = [...(metadata.finalizers ?? []), ...held]
-  return (
-    metadata.deletionTimestamp !== undefined && finalizers.length === 0 && (metadata['deletionGracePeriodSeconds'] ?? 0) === 0
-  )
 }

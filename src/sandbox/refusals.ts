@@ -25,47 +25,42 @@ export class Refusal extends Error {
   }
 }
 
-const named = (subject: Subject): string => (subject.group === '' ? subject.plural : `${subject.plural}.${subject.group}`)
-const about = (subject: Subject, name: string): Fields => ({
-  name,
-  ...(subject.group !== '' && { group: subject.group }),
-  kind: subject.plural,
-})
+const named = ({ group, plural }: Subject, name: string): string => `${group === '' ? plural : `${plural}.${group}`} "${name}"`
+
+/** What a Status says of the object it is about. */
+export const about = ({ group, plural }: Subject, name: string): Fields =>
+  group === '' ? { name, kind: plural } : { name, group, kind: plural }
 
 /** 404: no such object. */
 export const notFound = (subject: Subject, name: string): Refusal =>
-  new Refusal(404, 'NotFound', `${named(subject)} "${name}" not found`, about(subject, name))
+  new Refusal(404, 'NotFound', `${named(subject, name)} not found`, about(subject, name))
 
 /** 404: no such path. */
 export const noSuchPath = (): Refusal => new Refusal(404, 'NotFound', 'the server could not find the requested resource')
 
 /** 409: an object of that name is there. */
 export const alreadyExists = (subject: Subject, name: string): Refusal =>
-  new Refusal(409, 'AlreadyExists', `${named(subject)} "${name}" already exists`, about(subject, name))
+  new Refusal(409, 'AlreadyExists', `${named(subject, name)} already exists`, about(subject, name))
 
 /** 409: what the write was computed from is not what is stored. */
 export const conflict = (subject: Subject, name: string, why: string): Refusal =>
-  new Refusal(409, 'Conflict', `Operation cannot be fulfilled on ${named(subject)} "${name}": ${why}`, about(subject, name))
+  new Refusal(409, 'Conflict', `Operation cannot be fulfilled on ${named(subject, name)}: ${why}`, about(subject, name))
 
 /** 403: the namespace is going away. */
 export const terminating = (subject: Subject, name: string, namespace: string): Refusal => {
   const why = `unable to create new content in namespace ${namespace} because it is being terminated`
-  const causes = [
-    { reason: 'NamespaceTerminating', message: `namespace ${namespace} is being terminated`, field: 'metadata.namespace' },
-  ]
-  return new Refusal(403, 'Forbidden', `${named(subject)} "${name}" is forbidden: ${why}`, { ...about(subject, name), causes })
+  const message = `namespace ${namespace} is being terminated`
+  const causes = [{ reason: 'NamespaceTerminating', message, field: 'metadata.namespace' }]
+  return new Refusal(403, 'Forbidden', `${named(subject, name)} is forbidden: ${why}`, { ...about(subject, name), causes })
 }
 
 /** 422: fields that are wrong; one cause each. */
 export const invalid = (subject: Subject, name: string, causes: readonly Cause[]): Refusal => {
   const lines = causes.map((cause) => `${cause.field}: ${cause.message}`)
   const text = lines.length === 1 ? lines[0] : `[${lines.join(', ')}]`
-  const kind = subject.group === '' ? subject.kind : `${subject.kind}.${subject.group}`
-  return new Refusal(422, 'Invalid', `${kind} "${name}" is invalid: ${text}`, {
-    ...about(subject, name),
-    kind: subject.kind,
-    causes,
-  })
+  const { group, kind } = subject
+  const message = `${group === '' ? kind : `${kind}.${group}`} "${name}" is invalid: ${text}`
+  return new Refusal(422, 'Invalid', message, { ...about(subject, name), kind, causes })
 }
 
 /** A cause that shows the wrong value. */
@@ -74,6 +69,9 @@ export const invalidValue = (field: string, value: unknown, why: string): Cause 
   message: `Invalid value: ${JSON.stringify(value) ?? 'null'}: ${why}`,
   reason: 'FieldValueInvalid',
 })
+
+/** A cause that something is missing. */
+export const required = (field: string): Cause => ({ field, message: 'Required value', reason: 'FieldValueRequired' })
 
 /** 400: the request itself makes no sense. */
 export const badRequest = (message: string): Refusal => new Refusal(400, 'BadRequest', message)

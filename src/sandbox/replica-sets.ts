@@ -1,60 +1,45 @@
+import { controllerOf, controllerReference, counts, type ControllerParts } from './controllers.ts'
 import { fieldsAt, numberAt, type Fields } from './json.ts'
-import { controllerOf, controllerReference, type ControllerParts } from './garbage.ts'
-import type { KubeObject, ResourceName } from './objects.ts'
-import { isReady } from './kubelet.ts'
-import type { Change } from './store.ts'
+import type { KubeObject } from './objects.ts'
+import { isReady } from './route-pods.ts'
 
 /** Where ReplicaSets are kept. */
-export const replicaSets: ResourceName = 'replicasets.apps'
-
-/** Counts with the zeros left out, as the API server writes them. */
-export const counts = (values: Readonly<Record<string, number>>): Fields =>
-  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== 0))
+export const replicaSets = 'replicasets.apps'
 
 /** Keeps as many pods of each ReplicaSet as it asks for. */
-export class ReplicaSets {
-  readonly #parts: ControllerParts
-
-  constructor(parts: ControllerParts) {
-    this.#parts = parts
-    parts.store.subscribe((change) => this.#seen(change))
-  }
-
-  #seen({ resource, object }: Change): void {
+export const runReplicaSets = (parts: ControllerParts): void => {
+  parts.store.subscribe(({ resource, object }) => {
     const uid = resource === replicaSets ? (object.metadata.uid ?? '') : resource === 'pods' ? controllerOf(object) : ''
-    if (uid !== '') this.#parts.turns.ask(`replicaset ${uid}`, () => this.#reconcile(uid))
-  }
+    if (uid !== '') parts.turns.ask(`replicaset ${uid}`, () => reconcile(parts, uid))
+  })
+}
 
-  #podsOf(uid: string): readonly KubeObject[] {
-    const owned = this.#parts.store.ownedBy(uid).filter(({ resource }) => resource === 'pods')
-    return owned.map(({ object }) => object).filter(({ metadata }) => metadata.deletionTimestamp === undefined)
-  }
+const podsOf = ({ store }: ControllerParts, uid: string): readonly KubeObject[] => {
+  const owned = store.ownedBy(uid).filter(({ resource }) => resource === 'pods')
+  return owned.map(({ object }) => object).filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+}
 
-  #reconcile(uid: string): void {
-    const { store, writes } = this.#parts
-    const kept = store.byUid(uid)
-    if (kept?.resource !== replicaSets || kept.object.metadata.deletionTimestamp !== undefined) return
-    const set = kept.object
-    const pods = this.#podsOf(uid)
-    const missing = numberAt(set, ['spec', 'replicas'], 1) - pods.length
-    for (let made = 0; made < missing; made++) writes.make('pods', set.metadata.namespace ?? '', podOf(set))
-    for (const pod of pods.toSorted(expendable).slice(0, Math.max(0, -missing))) writes.remove('pods', pod)
-    const left = this.#podsOf(uid)
-    const ready = left.filter(isReady).length
-    const filled = counts({ fullyLabeledReplicas: left.length, readyReplicas: ready, availableReplicas: ready })
-    writes.commit(replicaSets, set, {
-      ...set,
-      status: { replicas: left.length, observedGeneration: set.metadata.generation ?? 1, ...filled },
-    })
-  }
+const reconcile = (parts: ControllerParts, uid: string): void => {
+  const { store, writes } = parts
+  const kept = store.byUid(uid)
+  if (kept?.resource !== replicaSets || kept.object.metadata.deletionTimestamp !== undefined) return
+  const set = kept.object
+  const pods = podsOf(parts, uid)
+  const missing = numberAt(set, 'spec', 'replicas') - pods.length
+  for (let made = 0; made < missing; made++) writes.make('pods', set.metadata.namespace ?? '', podOf(set))
+  for (const pod of pods.toSorted(expendable).slice(0, Math.max(0, -missing))) writes.remove('pods', pod)
+  const left = podsOf(parts, uid)
+  const ready = left.filter(isReady).length
+  const filled = counts({ fullyLabeledReplicas: left.length, readyReplicas: ready, availableReplicas: ready })
+  const status = { replicas: left.length, observedGeneration: set.metadata.generation ?? 1, ...filled }
+  writes.commit(replicaSets, set, { ...set, status })
 }
 
 const podOf = (set: KubeObject): Fields => {
   const { labels, annotations } = fieldsAt(set, 'spec', 'template', 'metadata')
-  return {
-    metadata: { generateName: `${set.metadata.name}-`, labels, annotations, ownerReferences: [controllerReference(set)] },
-    spec: fieldsAt(set, 'spec', 'template', 'spec'),
-  }
+  const ownerReferences = [controllerReference(set)]
+  const metadata = { generateName: `${set.metadata.name}-`, labels, annotations, ownerReferences }
+  return { metadata, spec: fieldsAt(set, 'spec', 'template', 'spec') }
 }
 
 /** Pods that are not ready go first, then the youngest. */

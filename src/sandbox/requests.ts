@@ -1,7 +1,6 @@
 import { isFields, textAt, type Fields } from './json.ts'
 import type { Endpoint, Kinds } from './kinds.ts'
-import { parseJson } from './patches.ts'
-import { badRequest, noSuchPath, Refusal, unsupportedMedia } from './refusals.ts'
+import { badRequest, noSuchPath, unsupportedMedia } from './refusals.ts'
 import type { DeleteOptions, WriteOptions } from './writes.ts'
 
 /** One HTTP request as the API server sees it; header names in lower case. */
@@ -21,6 +20,12 @@ export type ApiAnswer = {
   readonly body: string | AsyncGenerator<string>
 }
 
+/** 200 with a JSON body. */
+export const ok = (body: Fields): ApiAnswer => ({ status: 200, headers: json, body: JSON.stringify(body) })
+
+/** The headers of every JSON answer. */
+export const json: ApiAnswer['headers'] = { 'content-type': 'application/json' }
+
 /** What a resource path names. */
 export type Target = {
   readonly endpoint: Endpoint
@@ -32,32 +37,33 @@ export type Target = {
 
 // "namespaces/x" alone is the namespace itself, and "status" and "finalize" are its subresources, not kinds.
 const resourcePath =
-  /^\/(?:api|apis\/(?<group>[^/]+))\/(?<version>[^/]+)(?:\/namespaces\/(?<namespace>[^/]+)(?=\/(?!status$|finalize$)))?\/(?<plural>[^/]+)(?:\/(?<name>[^/]+)(?:\/(?<subresource>[^/]+))?)?$/
+  /^\/(?:api|apis\/([^/]+))\/([^/]+)(?:\/namespaces\/([^/]+)(?=\/(?!status$|finalize$)))?\/([^/]+)(?:\/([^/]+)(?:\/([^/]+))?)?$/
 
 /** Reads a path such as /apis/apps/v1/namespaces/test/deployments/web/scale; refuses with 404 what is not served. */
 export const parseTarget = (kinds: Kinds, pathname: string): Target => {
-  const found = resourcePath.exec(decodeURIComponent(pathname))?.groups ?? {}
-  const { group = '', version = '', namespace = '', plural = '', name, subresource } = found
+  const found = resourcePath.exec(decodeURIComponent(pathname)) ?? []
+  const [, group = '', version = '', namespace = '', plural = '', name, subresource] = found
   const endpoint = kinds.endpoint(group, version, plural)
-  if (endpoint === undefined || !isPlace(endpoint.kind.namespaced, namespace !== '', name)) throw noSuchPath()
+  // Objects live in a namespace or not, as their kind does; a collection can also be that of all namespaces.
+  const inside = endpoint?.kind.namespaced === true && name === undefined ? true : namespace !== ''
+  if (endpoint?.kind.namespaced !== inside) throw noSuchPath()
   return { endpoint, namespace, name, subresource }
 }
 
-/** Objects live in a namespace or not, as their kind does; a collection can also be that of all namespaces. */
-const isPlace = (namespaced: boolean, inside: boolean, name: string | undefined): boolean =>
-  namespaced === inside || (namespaced && name === undefined)
-
-const bodyLimit = 3 * 1024 * 1024
+/** Parses a JSON body; refuses with 400 what is none. */
+export const parseJson = (body: string): unknown => {
+  try {
+    return JSON.parse(body)
+  } catch (cause) {
+    throw badRequest(`couldn't decode the body of the request: ${(cause as Error).message}`)
+  }
+}
 
 /** The JSON object in a request's body; refuses other media types with 415 and broken bodies with 400. */
 export const bodyObject = ({ headers, body }: ApiRequest): Fields => {
-  const type = (headers['content-type'] ?? 'application/json').split(';')[0]?.trim()
-  if (type !== 'application/json') {
-    throw unsupportedMedia(
-      `the body of the request was in an unknown format (${String(type)}) - accepted media types include: application/json`,
-    )
-  }
-  if (body.length > bodyLimit) throw new Refusal(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${bodyLimit}`)
+  const [type = ''] = (headers['content-type'] ?? 'application/json').split(';')
+  const said = `the body of the request was in an unknown format (${type})`
+  if (type.trim() !== 'application/json') throw unsupportedMedia(`${said} - accepted media types include: application/json`)
   const parsed = parseJson(body)
   if (!isFields(parsed)) throw badRequest('the body of the request is not a JSON object')
   return parsed
@@ -69,27 +75,24 @@ const isDryRun = (query: URLSearchParams, body: Fields = {}): boolean => {
   return asked.length > 0
 }
 
-const fieldValidations = ['Strict', 'Warn', 'Ignore'] as const
-
 /** Reads a write's query parameters. */
 export const writeOptions = (query: URLSearchParams, subresource: string | undefined): WriteOptions => {
   const asked = query.get('fieldValidation') ?? 'Warn'
-  const fieldValidation = fieldValidations.find((known) => known === asked)
+  const fieldValidation = (['Strict', 'Warn', 'Ignore'] as const).find((known) => known === asked)
   if (fieldValidation === undefined) throw badRequest(`fieldValidation: Unsupported value: "${asked}"`)
   return { dryRun: isDryRun(query), fieldValidation, status: subresource === 'status' }
 }
 
-/** Reads a delete's parameters, from its body and its query. */
+/** Reads a delete's parameters, from its body and its query; refuses with 400 to delete but in the background. */
 export const deleteOptions = (request: ApiRequest, query: URLSearchParams): DeleteOptions => {
   const body = request.body === '' ? {} : bodyObject(request)
-  const grace = body['gracePeriodSeconds'] ?? query.get('gracePeriodSeconds')
-  const uid = textAt(body, 'preconditions', 'uid')
-  const resourceVersion = textAt(body, 'preconditions', 'resourceVersion')
+  const policy = textAt(body, 'propagationPolicy') || (query.get('propagationPolicy') ?? 'Background')
+  if (policy !== 'Background') throw badRequest(`propagationPolicy ${policy}: the sandbox deletes in the background only`)
+  const grace = body['gracePeriodSeconds'] ?? query.get('gracePeriodSeconds') ?? undefined
   return {
     dryRun: isDryRun(query, body),
-    propagation: textAt(body, 'propagationPolicy') || (query.get('propagationPolicy') ?? 'Background'),
-    ...(uid !== '' && { uid }),
-    ...(resourceVersion !== '' && { resourceVersion }),
-    ...(grace !== null && grace !== undefined && { graceSeconds: Number(grace) }),
+    uid: textAt(body, 'preconditions', 'uid'),
+    resourceVersion: textAt(body, 'preconditions', 'resourceVersion'),
+    ...(grace !== undefined && { graceSeconds: Number(grace) }),
   }
 }

@@ -1,10 +1,8 @@
 import { at, setAt, textAt, type Fields } from './json.ts'
-import type { KindVersion } from './kinds.ts'
+import type { ScalePaths } from './kinds.ts'
 import type { KubeObject } from './objects.ts'
 import { badRequest } from './refusals.ts'
 import { labelSelectorText } from './selectors.ts'
-
-type ScalePaths = NonNullable<KindVersion['scale']>
 
 const steps = (path: string): readonly string[] => path.split('.').slice(1)
 

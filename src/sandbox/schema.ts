@@ -1,6 +1,6 @@
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
 import { at, canonical, clone, isFields, type Fields } from './json.ts'
-import { invalidValue, type Cause } from './refusals.ts'
+import { invalidValue, required, type Cause } from './refusals.ts'
 
 /** A structural schema, as a CustomResourceDefinition carries it. */
 export type Schema = {
@@ -24,53 +24,37 @@ const childPath = (path: string, name: string): string => (path === '' ? name : 
 
 /** Removes fields the schema does not know and fills in defaults, in place; returns the paths of what it removed. */
 export const pruneAndDefault = (schema: Schema, value: unknown, path = ''): readonly string[] => {
-  if (Array.isArray(value)) {
-    const { items } = schema
-    return items === undefined ? [] : value.flatMap((item, index) => pruneAndDefault(items, item, `${path}[${index}]`))
-  }
+  const { items, properties = {} } = schema
+  if (Array.isArray(value)) return items ? value.flatMap((item, index) => pruneAndDefault(items, item, `${path}[${index}]`)) : []
   if (!isFields(value)) return []
-  const pruned = prune(schema, value, path)
-  for (const [name, child] of Object.entries(schema.properties ?? {})) {
-    const missing = value[name] === undefined || (value[name] === null && child.nullable !== true)
-    if (child.default !== undefined && missing) value[name] = clone(child.default)
-  }
-  const isObject = path === '' || schema['x-kubernetes-embedded-resource'] === true
+  const own = path === '' || schema['x-kubernetes-embedded-resource'] === true ? objectFields : []
+  const unknown = isOpen(schema) ? [] : Object.keys(value).filter((name) => properties[name] === undefined && !own.includes(name))
+  for (const name of unknown) delete value[name]
+  fillIn(properties, value)
   const deeper = Object.entries(value).flatMap(([name, child]) => {
-    const below = isObject && objectFields.includes(name) ? undefined : childSchema(schema, name)
+    const below = own.includes(name) ? undefined : childSchema(schema, name)
     return below === undefined ? [] : pruneAndDefault(below, child, childPath(path, name))
   })
-  return [...pruned, ...deeper]
+  return [...unknown.map((name) => childPath(path, name)), ...deeper]
 }
 
-const childSchema = (schema: Schema, name: string): Schema | undefined => {
-  const { additionalProperties: others } = schema
-  return schema.properties?.[name] ?? (isFields(others) ? others : undefined)
+const fillIn = (properties: Readonly<Record<string, Schema>>, value: Fields): void => {
+  for (const [name, child] of Object.entries(properties)) {
+    if (child.default !== undefined && !(value[name] === null && child.nullable === true)) value[name] ??= clone(child.default)
+  }
 }
 
-const prune = (schema: Schema, value: Fields, path: string): readonly string[] => {
-  const open = schema.additionalProperties === true || isFields(schema.additionalProperties)
-  if (open || schema['x-kubernetes-preserve-unknown-fields'] === true) return []
-  const isObject = path === '' || schema['x-kubernetes-embedded-resource'] === true
-  const unknown = Object.keys(value).filter(
-    (name) => !(schema.properties?.[name] !== undefined || (isObject && objectFields.includes(name))),
-  )
-  for (const name of unknown) delete value[name]
-  return unknown.map((name) => childPath(path, name))
-}
+const isOpen = ({ additionalProperties: others, 'x-kubernetes-preserve-unknown-fields': open }: Schema): boolean =>
+  others === true || isFields(others) || open === true
+
+const childSchema = ({ properties, additionalProperties }: Schema, name: string): Schema | undefined =>
+  properties?.[name] ?? (isFields(additionalProperties) ? additionalProperties : undefined)
 
 /** Checks values against a schema; compiled at the first use. */
 export const compileSchema = (schema: Schema): ((value: Fields) => readonly Cause[]) => {
   let validate: ValidateFunction | undefined
   return (value) => {
-    validate ??= new Ajv({
-      allErrors: true,
-      strict: false,
-      meta: false,
-      validateSchema: false,
-      verbose: true,
-      unicodeRegExp: false,
-      formats,
-    }).compile(ajvSchema(schema))
+    validate ??= new Ajv(options).compile(ajvSchema(schema))
     validate(value)
     return [...(validate.errors ?? []).flatMap((error) => causeOf(error) ?? []), ...duplicates(schema, value, '')]
   }
@@ -78,130 +62,76 @@ export const compileSchema = (schema: Schema): ((value: Fields) => readonly Caus
 
 const formats = {
   'date-time': /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i,
-  int32: true,
-  int64: true,
-  uint32: true,
-  double: true,
-  float: true,
-  byte: true,
-  duration: true,
-} as const
+  ...Object.fromEntries(['int32', 'int64', 'uint32', 'double', 'float', 'byte', 'duration'].map((name) => [name, true as const])),
+}
 
-const branchKeywords: readonly string[] = ['oneOf', 'anyOf', 'allOf']
+const options: Options = {
+  allErrors: true,
+  strict: false,
+  meta: false,
+  validateSchema: false,
+  verbose: true,
+  unicodeRegExp: false,
+  formats,
+}
+
+const ignored = ['default', 'nullable', 'description', 'title', 'example', 'externalDocs']
 
 /** The same constraints in plain JSON Schema: Kubernetes' own keywords are put into those that ajv knows. */
 const ajvSchema = (schema: Schema): Fields => {
-  const { type, properties, items, additionalProperties, nullable, not, enum: values } = schema
-  const kept = Object.entries(schema).filter(([keyword]) => !keyword.startsWith('x-kubernetes-') && !dropped.includes(keyword))
+  const { type, properties = {}, nullable = false, enum: values } = schema
   const types = schema['x-kubernetes-int-or-string'] === true ? ['integer', 'string'] : type === undefined ? [] : [type]
-  const branches = branchKeywords.flatMap((keyword) =>
-    Array.isArray(schema[keyword]) ? [[keyword, (schema[keyword] as readonly Schema[]).map(ajvSchema)] as const] : [],
-  )
+  const kept = Object.entries(schema).filter(([keyword]) => !keyword.startsWith('x-kubernetes-') && !ignored.includes(keyword))
+  const converted = kept.map(([keyword, value]) => [keyword, nestedSchemas.includes(keyword) ? ajvNested(value) : value])
   return {
-    ...Object.fromEntries([...kept, ...branches]),
-    ...(types.length > 0 && { type: nullable === true ? [...types, 'null'] : types }),
-    ...(Array.isArray(values) && { enum: nullable === true ? [...(values as readonly unknown[]), null] : values }),
-    ...(properties && {
-      properties: Object.fromEntries(Object.entries(properties).map(([name, child]) => [name, ajvSchema(child)])),
-    }),
-    ...(items && { items: ajvSchema(items) }),
-    ...(isFields(additionalProperties) && { additionalProperties: ajvSchema(additionalProperties) }),
-    ...(isFields(not) && { not: ajvSchema(not) }),
+    ...Object.fromEntries(converted),
+    ...(types.length > 0 && { type: nullable ? [...types, 'null'] : types }),
+    ...(Array.isArray(values) && { enum: nullable ? [...(values as unknown[]), null] : values }),
+    properties: Object.fromEntries(Object.entries(properties).map(([name, child]) => [name, ajvSchema(child)])),
   }
 }
 
-const dropped: readonly string[] = ['default', 'nullable', 'description', 'title', 'example', 'externalDocs']
+const nestedSchemas = ['items', 'additionalProperties', 'not', 'oneOf', 'anyOf', 'allOf']
 
-const fieldOf = (pointer: string): string =>
-  pointer
-    .split('/')
-    .slice(1)
-    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
-    .reduce((path, part) => (/^\d+$/.test(part) ? `${path}[${part}]` : childPath(path, part)), '')
+const ajvNested = (value: unknown): unknown =>
+  Array.isArray(value) ? value.map((each: Schema) => ajvSchema(each)) : isFields(value) ? ajvSchema(value) : value
+
+const fieldOf = (pointer: string): string => {
+  const parts = pointer.split('/').slice(1).map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+  return parts.reduce((path, part) => (/^\d+$/.test(part) ? `${path}[${part}]` : childPath(path, part)), '')
+}
 
 const typeName = (value: unknown): string => (value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value)
 
-type Wording = (limit: string, field: string) => string
-
-const wordings: Readonly<Record<string, Wording>> = {
-  minimum: (limit, field) => `${field} in body should be greater than or equal to ${limit}`,
-  maximum: (limit, field) => `${field} in body should be less than or equal to ${limit}`,
-  exclusiveMinimum: (limit, field) => `${field} in body should be greater than ${limit}`,
-  exclusiveMaximum: (limit, field) => `${field} in body should be less than ${limit}`,
-  minLength: (limit, field) => `${field} in body should be at least ${limit} chars long`,
-  minItems: (limit, field) => `${field} in body should have at least ${limit} items`,
-  minProperties: (limit, field) => `${field} in body should have at least ${limit} properties`,
-  pattern: (limit, field) => `${field} in body should match '${limit}'`,
-  multipleOf: (limit, field) => `${field} in body should be a multiple of ${limit}`,
-  format: (limit, field) => `${field} in body must be of type ${limit}`,
-  oneOf: (_, field) => `"${field}" must validate one and only one schema (oneOf)`,
-  anyOf: (_, field) => `"${field}" must validate at least one schema (anyOf)`,
-  not: (_, field) => `"${field}" must not validate the schema (not)`,
-}
-
-const sizeWordings: Readonly<Record<string, readonly [string, string]>> = {
-  maxLength: ['Too long: may not be more than', 'bytes'],
-  maxItems: ['Too many: must have at most', 'items'],
-  maxProperties: ['Too many: must have at most', 'items'],
-}
-
-const causeOf = (error: ErrorObject): Cause | undefined => {
-  const { keyword, params, data, schema } = error
+/** As Kubernetes puts it where clients look for it (types, values, what is missing), else in ajv's words. */
+const causeOf = ({ keyword, params, data, schema, schemaPath, instancePath, message }: ErrorObject): Cause | undefined => {
   // What fails inside a branch says nothing by itself: the branch's own error does.
-  if (/\/(oneOf|anyOf|not)\//.test(error.schemaPath)) return undefined
-  const field = fieldOf(error.instancePath)
-  if (keyword === 'required')
-    return {
-      field: childPath(field, String(at(params, 'missingProperty'))),
-      message: 'Required value',
-      reason: 'FieldValueRequired',
-    }
+  if (/\/(oneOf|anyOf|not)\//.test(schemaPath)) return undefined
+  const field = fieldOf(instancePath)
+  const wanted = [schema].flat().filter((value) => value !== null && value !== 'null')
+  if (keyword === 'required') return required(childPath(field, String(at(params, 'missingProperty'))))
   if (keyword === 'enum') {
-    const supported = (schema as readonly unknown[])
-      .filter((value) => value !== null)
-      .map((value) => JSON.stringify(value))
-      .join(', ')
-    return {
-      field,
-      message: `Unsupported value: ${JSON.stringify(data)}: supported values: ${supported}`,
-      reason: 'FieldValueNotSupported',
-    }
+    const supported = wanted.map((value) => JSON.stringify(value)).join(', ')
+    const said = `Unsupported value: ${JSON.stringify(data)}: supported values: ${supported}`
+    return { field, message: said, reason: 'FieldValueNotSupported' }
   }
-  if (keyword === 'type') {
-    const expected = [schema]
-      .flat()
-      .filter((type) => type !== 'null')
-      .join(',')
-    return invalidValue(field, typeName(data), `${field} in body must be of type ${expected}: "${typeName(data)}"`)
-  }
-  const size = sizeWordings[keyword]
-  if (size !== undefined)
-    return {
-      field,
-      message: `${size[0]} ${String(schema)} ${size[1]}`,
-      reason: keyword === 'maxLength' ? 'FieldValueTooLong' : 'FieldValueTooMany',
-    }
-  return invalidValue(field, data, wordings[keyword]?.(String(schema), field) ?? error.message ?? keyword)
+  if (keyword === 'type')
+    return invalidValue(field, typeName(data), `${field} in body must be of type ${wanted.join(',')}: "${typeName(data)}"`)
+  return invalidValue(field, data, `${field} in body ${message}`)
 }
 
 /** Items that occur twice in a list that is a set or a map. */
 const duplicates = (schema: Schema, value: unknown, path: string): readonly Cause[] => {
-  if (Array.isArray(value)) {
-    const { items } = schema
-    const own = repeated(schema, value, path)
-    return items === undefined ? own : [...own, ...value.flatMap((item, index) => duplicates(items, item, `${path}[${index}]`))]
-  }
-  if (!isFields(value)) return []
-  return Object.entries(value).flatMap(([name, child]) => {
-    const below = childSchema(schema, name)
-    return below === undefined ? [] : duplicates(below, child, childPath(path, name))
-  })
+  const { items = {} } = schema
+  if (Array.isArray(value))
+    return [...repeated(schema, value, path), ...value.flatMap((item, index) => duplicates(items, item, `${path}[${index}]`))]
+  const children = isFields(value) ? Object.entries(value) : []
+  return children.flatMap(([name, child]) => duplicates(childSchema(schema, name) ?? {}, child, childPath(path, name)))
 }
 
 const repeated = (schema: Schema, list: readonly unknown[], path: string): readonly Cause[] => {
-  const type = schema['x-kubernetes-list-type']
-  if (type !== 'set' && type !== 'map') return []
-  const keys = schema['x-kubernetes-list-map-keys'] ?? []
+  const { 'x-kubernetes-list-type': type = '', 'x-kubernetes-list-map-keys': keys = [] } = schema
+  if (!['set', 'map'].includes(type)) return []
   const names = list.map((item) => canonical(type === 'set' ? item : Object.fromEntries(keys.map((key) => [key, at(item, key)]))))
   return names.flatMap((name, index) =>
     names.indexOf(name) === index

@@ -11,33 +11,18 @@ type Requirement = {
 /** What a list or a watch is narrowed to. */
 export type Selection = {
   readonly matches: (object: KubeObject) => boolean
-  /** A label that every match carries, for the store's index. */
-  readonly label?: readonly [string, string]
   /** Whether an object can only match or not for its whole life. */
   readonly constant: boolean
 }
 
-const forms: readonly (readonly [RegExp, (match: readonly string[]) => Requirement])[] = [
-  [
-    /^([^\s!=]+)\s+(in|notin)\s+\(([^)]*)\)$/,
-    ([, key = '', operator, list = '']) => ({
-      key,
-      operator: operator === 'in' ? 'In' : 'NotIn',
-      values: list.split(',').map((value) => value.trim()),
-    }),
-  ],
-  [/^([^\s!=]+)\s*!=\s*(\S*)$/, ([, key = '', value = '']) => ({ key, operator: 'NotIn', values: [value] })],
-  [/^([^\s!=]+)\s*==?\s*(\S*)$/, ([, key = '', value = '']) => ({ key, operator: 'In', values: [value] })],
-  [/^!\s*([^\s!=]+)$/, ([, key = '']) => ({ key, operator: 'DoesNotExist', values: [] })],
-  [/^([^\s!=]+)$/, ([, key = '']) => ({ key, operator: 'Exists', values: [] })],
-]
+const form = /^(?<absent>!\s*)?(?<key>[^\s!=]+)\s*(?:(?<operator>==?|!=|\b(?:not)?in\b)\s*(?<values>.*))?$/
 
 const parseRequirement = (text: string): Requirement => {
-  for (const [form, build] of forms) {
-    const match = form.exec(text)
-    if (match !== null) return build(match)
-  }
-  throw badRequest(`unable to parse requirement: ${text}`)
+  const { absent, key, operator, values = '' } = form.exec(text)?.groups ?? {}
+  if (key === undefined) throw badRequest(`unable to parse requirement: ${text}`)
+  if (operator === undefined) return { key, operator: absent === undefined ? 'Exists' : 'DoesNotExist', values: [] }
+  const listed = operator.endsWith('in') ? values.replaceAll(/^\(|\)$/g, '').split(',') : [values]
+  return { key, operator: ['!=', 'notin'].includes(operator) ? 'NotIn' : 'In', values: listed.map((value) => value.trim()) }
 }
 
 const commaOutsideBrackets = /,(?![^(]*\))/
@@ -68,14 +53,10 @@ export const labelSelectorText = (selector: unknown): string =>
         .map(([key, value]) => `${key}=${String(value)}`)
         .join(',')
 
-const eventFields = ['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'].map(
-  (field) => `involvedObject.${field}`,
-)
-
-const selectableFields: Readonly<Record<ResourceName, readonly string[]>> = {
-  events: [...eventFields, 'reason', 'reportingComponent', 'source', 'type'],
-  pods: ['status.phase', 'spec.nodeName', 'spec.serviceAccountName', 'status.podIP'],
-  namespaces: ['status.phase'],
+const selectableFields: Readonly<Record<ResourceName, RegExp>> = {
+  events: /^(involvedObject\.\w+|reason|reportingComponent|source|type)$/,
+  pods: /^(status\.phase|spec\.nodeName|spec\.serviceAccountName|status\.podIP)$/,
+  namespaces: /^status\.phase$/,
 }
 
 const fieldValue = (object: KubeObject, path: string): string => {
@@ -87,15 +68,13 @@ const fieldValue = (object: KubeObject, path: string): string => {
 export const parseSelection = (resource: ResourceName, query: URLSearchParams): Selection => {
   const labels = parseRequirements(query.get('labelSelector') ?? '')
   const fields = parseRequirements(query.get('fieldSelector') ?? '')
-  const known = ['metadata.name', 'metadata.namespace', ...(selectableFields[resource] ?? [])]
-  const unknown = fields.find(({ key }) => !known.includes(key))
+  const isKnown = (key: string): boolean => /^metadata\.name(space)?$/.test(key) || selectableFields[resource]?.test(key) === true
+  const unknown = fields.find(({ key }) => !isKnown(key))
   if (unknown !== undefined) throw badRequest(`field label not supported: ${unknown.key}`)
-  const exact = labels.find(({ operator, values }) => operator === 'In' && values.length === 1)
   return {
     matches: (object) =>
       labels.every((requirement) => meets(requirement, object.metadata.labels ?? {})) &&
       fields.every((requirement) => meets(requirement, { [requirement.key]: fieldValue(object, requirement.key) })),
     constant: labels.length === 0 && fields.every(({ key }) => key.startsWith('metadata.')),
-    ...(exact !== undefined && { label: [exact.key, exact.values[0] ?? ''] }),
   }
 }

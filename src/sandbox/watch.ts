@@ -10,16 +10,15 @@ export type WatchOptions = {
   /** Empty for all namespaces. */
   readonly namespace: string
   readonly selection: Selection
-  /** undefined or 0: what is there comes first, as ADDED events. */
-  readonly since: number | undefined
+  /** 0: what is there comes first, as ADDED events. */
+  readonly since: number
   readonly timeoutMs: number
   readonly bookmarks: boolean
-  readonly initialEvents: boolean
   readonly signal?: AbortSignal | undefined
   /** One event as a line of JSON. */
   readonly render: (type: string, object: KubeObject) => string
   /** A bookmark at a version as a line of JSON. */
-  readonly bookmark: (version: number, initialEventsEnd: boolean) => string
+  readonly bookmark: (version: number) => string
 }
 
 const bookmarkIntervalMs = 60_000
@@ -27,17 +26,18 @@ const bookmarkIntervalMs = 60_000
 /** Lines that one reader takes and the store's changes put in. */
 class LineQueue {
   readonly #held: () => boolean
-  #release: () => void = () => undefined
+  readonly #ended = new AbortController()
   #lines: string[] = []
-  #outcome: { readonly error?: unknown } | undefined
+  #failure: Error | undefined
   #wake: () => void = () => undefined
 
   constructor(held: () => boolean) {
     this.#held = held
   }
 
-  onFinish(release: () => void): void {
-    this.#release = release
+  /** Aborts when the stream ends, for whatever reason. */
+  get ended(): AbortSignal {
+    return this.#ended.signal
   }
 
   push(line: string): void {
@@ -45,11 +45,10 @@ class LineQueue {
     this.#wake()
   }
 
-  /** Ends the stream after what is in it, or breaks it at once with an error. */
-  finish(outcome: { readonly error?: unknown }): void {
-    if (this.#outcome !== undefined) return
-    this.#outcome = outcome
-    this.#release()
+  /** Ends the stream after what is in it, or breaks it at once with a failure. */
+  finish(failure?: Error): void {
+    this.#failure ??= this.ended.aborted ? undefined : failure
+    this.#ended.abort()
     this.#wake()
   }
 
@@ -60,13 +59,13 @@ class LineQueue {
   async *read(): AsyncGenerator<string> {
     try {
       for (;;) {
-        if (this.#outcome?.error !== undefined) throw this.#outcome.error
+        if (this.#failure !== undefined) throw this.#failure
         if (this.#lines.length > 0 && !this.#held()) yield* this.#lines.splice(0)
-        else if (this.#outcome !== undefined) return
+        else if (this.ended.aborted) return
         else await new Promise<void>((resolve) => (this.#wake = resolve))
       }
     } finally {
-      this.finish({})
+      this.finish()
     }
   }
 }
@@ -85,7 +84,7 @@ export class Watches {
 
   /** Breaks every open connection. */
   drop(): void {
-    for (const queue of this.#open) queue.finish({ error: new Error('the watch connection was reset') })
+    for (const queue of this.#open) queue.finish(new Error('the watch connection was reset'))
   }
 
   /** Holds back everything that the watches would deliver, until `resume`. */
@@ -104,57 +103,45 @@ export class Watches {
    * that has left the history gives a single ERROR line.
    */
   open(options: WatchOptions): AsyncGenerator<string> {
+    const { resource, namespace, selection, since, signal } = options
     const queue = new LineQueue(() => this.#paused)
     const deliver = (change: Change): void => {
-      const type = typeFor(change, options.selection)
-      if (type !== undefined) queue.push(options.render(type, change.object))
+      const type = typeFor(change, selection)
+      const inside = namespace === '' || change.object.metadata.namespace === namespace
+      if (inside && type !== undefined) queue.push(options.render(type, change.object))
     }
-    if (!this.#replay(options, queue, deliver)) {
-      queue.finish({})
-      return queue.read()
-    }
-    const done = new AbortController()
-    const abort = () => queue.finish({ error: options.signal?.reason ?? new Error('aborted') })
-    options.signal?.addEventListener('abort', abort, { once: true })
-    const unwatch = this.#store.watch(options.resource, options.namespace, deliver)
-    this.#open.add(queue)
-    queue.onFinish(() => {
-      unwatch()
-      this.#open.delete(queue)
-      options.signal?.removeEventListener('abort', abort)
-      done.abort()
-    })
-    if (options.signal?.aborted === true) abort()
-    else void this.#live(options, queue, done.signal)
+    const present = since > 0 ? [] : this.#store.list(resource, namespace || undefined).filter(selection.matches)
+    for (const object of present) queue.push(options.render('ADDED', object))
+    const missed = since > 0 ? this.#store.since(resource, since) : []
+    missed?.forEach(deliver)
+    if (missed === undefined) queue.push(JSON.stringify({ type: 'ERROR', object: expired(since, this.#store.version).status }))
+    if (missed === undefined) queue.finish()
+    else this.#follow(options, queue, deliver)
+    if (signal?.aborted === true) queue.finish(signal.reason as Error)
     return queue.read()
   }
 
-  #replay(options: WatchOptions, queue: LineQueue, deliver: (change: Change) => void): boolean {
-    const { resource, namespace, since = 0 } = options
-    if (since === 0) {
-      this.#present(options, queue)
-      return true
+  #follow({ resource, signal, ...options }: WatchOptions, queue: LineQueue, deliver: (change: Change) => void): void {
+    const abort = () => queue.finish(signal?.reason as Error)
+    signal?.addEventListener('abort', abort, { once: true })
+    const unwatch = this.#store.subscribe(deliver, resource)
+    this.#open.add(queue)
+    const release = () => {
+      unwatch()
+      this.#open.delete(queue)
+      signal?.removeEventListener('abort', abort)
     }
-    const changes = this.#store.since(resource, since)
-    if (changes === undefined) queue.push(JSON.stringify({ type: 'ERROR', object: expired(since, this.#store.version).status }))
-    for (const change of changes ?? []) if (namespace === '' || change.object.metadata.namespace === namespace) deliver(change)
-    return changes !== undefined
+    queue.ended.addEventListener('abort', release, { once: true })
+    void this.#live(options, queue)
   }
 
-  #present({ resource, namespace, selection, ...options }: WatchOptions, queue: LineQueue): void {
-    for (const object of this.#store.list(resource, namespace || undefined)) {
-      if (selection.matches(object)) queue.push(options.render('ADDED', object))
-    }
-    if (options.initialEvents) queue.push(options.bookmark(this.#store.version, true))
-  }
-
-  async #live({ timeoutMs, bookmarks, bookmark }: WatchOptions, queue: LineQueue, signal: AbortSignal): Promise<void> {
-    for (let leftMs = timeoutMs; leftMs > 0 && !signal.aborted; leftMs -= bookmarkIntervalMs) {
+  async #live({ timeoutMs, bookmarks, bookmark }: Omit<WatchOptions, 'resource'>, queue: LineQueue): Promise<void> {
+    for (let leftMs = timeoutMs; leftMs > 0 && !queue.ended.aborted; leftMs -= bookmarkIntervalMs) {
       // Rejects when the reader is gone: nothing is left to do then.
-      await this.#clock.sleep(Math.min(leftMs, bookmarkIntervalMs), signal).catch(() => undefined)
-      if (bookmarks && !signal.aborted) queue.push(bookmark(this.#store.version, false))
+      await this.#clock.sleep(Math.min(leftMs, bookmarkIntervalMs), queue.ended).catch(() => undefined)
+      if (bookmarks && !queue.ended.aborted) queue.push(bookmark(this.#store.version))
     }
-    queue.finish({})
+    queue.finish()
   }
 }
 
@@ -163,6 +150,5 @@ const typeFor = ({ type, object, previous }: Change, { matches, constant }: Sele
   const now = matches(object)
   if (constant || type !== 'MODIFIED') return now ? type : undefined
   const before = previous !== undefined && matches(previous)
-  if (now) return before ? 'MODIFIED' : 'ADDED'
-  return before ? 'DELETED' : undefined
+  return now ? (before ? 'MODIFIED' : 'ADDED') : before ? 'DELETED' : undefined
 }

@@ -1,46 +1,32 @@
 import { coreEvent } from './event-forms.ts'
 import { fieldsAt, textAt, withoutNulls, type Fields } from './json.ts'
-import { groupVersion, storedApiVersion, type Endpoint, type Kind } from './kinds.ts'
+import { groupVersion, type Endpoint, type Kind } from './kinds.ts'
 import type { KubeObject, ObjectMeta } from './objects.ts'
 import { badRequest, conflict, invalid, invalidValue } from './refusals.ts'
 
 /** A request's body as an object of the kind that its path names; refuses with 400 one of another kind, version or namespace. */
 export const receivedObject = ({ kind, version }: Endpoint, namespace: string, input: Fields): KubeObject => {
-  const apiVersion = groupVersion(kind.group, version.name)
-  const said = { kind: textAt(input, 'kind') || kind.kind, apiVersion: textAt(input, 'apiVersion') || apiVersion }
-  if (said.kind !== kind.kind) throw badRequest(`${said.kind} in version "${version.name}" cannot be handled as a ${kind.kind}`)
-  if (said.apiVersion !== apiVersion && said.apiVersion !== storedApiVersion(kind)) {
-    throw badRequest(`the API version in the data (${said.apiVersion}) does not match the expected API version (${apiVersion})`)
-  }
-  const draft = {
-    apiVersion,
-    kind: kind.kind,
-    metadata: receivedMetadata(namespace, input),
-    ...omit(input, ['apiVersion', 'kind', 'metadata']),
-  }
+  const served = groupVersion(kind.group, version.name)
+  const { apiVersion = served, kind: named = kind.kind, metadata: _, ...fields } = input
+  if (named !== kind.kind) throw badRequest(`${String(named)} in version "${version.name}" cannot be handled as a ${kind.kind}`)
+  if (apiVersion !== served && apiVersion !== kind.stored)
+    throw badRequest(`the API version in the data (${String(apiVersion)}) does not match the expected API version (${served})`)
+  const draft = { apiVersion: served, kind: kind.kind, metadata: receivedMetadata(namespace, input), ...fields }
   if (kind.custom) return draft
   return withoutNulls(kind.resource === 'events' ? coreEvent(draft) : draft)
 }
 
 const receivedMetadata = (namespace: string, input: Fields): ObjectMeta => {
-  const metadata: ObjectMeta = {
-    ...(fieldsAt(input, 'metadata') as Partial<ObjectMeta>),
-    name: textAt(input, 'metadata', 'name'),
-  }
+  const metadata = { ...(fieldsAt(input, 'metadata') as Partial<ObjectMeta>), name: textAt(input, 'metadata', 'name') }
   for (const map of ['labels', 'annotations']) {
     const wrong = Object.values(fieldsAt(metadata, map)).find((value) => typeof value !== 'string')
     if (wrong !== undefined)
       throw badRequest(`json: cannot unmarshal ${typeof wrong} into Go struct field ObjectMeta.metadata.${map} of type string`)
   }
-  if ((metadata.namespace ?? namespace) !== namespace) {
+  if ((metadata.namespace ?? namespace) !== namespace)
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
-  }
-  if (namespace !== '') metadata.namespace = namespace
-  return metadata
+  return namespace === '' ? metadata : { ...metadata, namespace }
 }
-
-const omit = (fields: Fields, names: readonly string[]): Fields =>
-  Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)))
 
 const nameRule = 'a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, "-" or "."'
 
@@ -50,35 +36,35 @@ export const checkName = (kind: Kind, name: string): void => {
   throw invalid(kind, name, [invalidValue('metadata.name', name, nameRule)])
 }
 
-/** Refuses a change that was computed from another version (409), or that changes name, uid or the finalizers of an object on its way out. */
+/**
+ * Refuses a change that was computed from another version (409), or that changes name, uid or the finalizers of an object
+ * on its way out.
+ */
 export const checkIdentity = (kind: Kind, current: KubeObject, { metadata }: KubeObject): void => {
   const { name, uid, resourceVersion, deletionTimestamp, finalizers = [] } = current.metadata
   if (metadata.name !== name)
     throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`)
-  if ((metadata.resourceVersion || resourceVersion) !== resourceVersion) {
+  if ((metadata.resourceVersion || resourceVersion) !== resourceVersion)
     throw conflict(kind, name, 'the object has been modified; please apply your changes to the latest version and try again')
-  }
   if ((metadata.uid || uid) !== uid) throw invalid(kind, name, [invalidValue('metadata.uid', metadata.uid, 'field is immutable')])
   const added = (metadata.finalizers ?? []).filter((finalizer) => !finalizers.includes(finalizer))
   if (deletionTimestamp === undefined || added.length === 0) return
-  const why = `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`
-  throw invalid(kind, name, [{ field: 'metadata.finalizers', message: why, reason: 'FieldValueForbidden' }])
+  const why = 'no new finalizers can be added if the object is being deleted, found new finalizers'
+  const message = `Forbidden: ${why} ${JSON.stringify(added)}`
+  throw invalid(kind, name, [{ field: 'metadata.finalizers', message, reason: 'FieldValueForbidden' }])
 }
 
-/** Refuses with 409 a delete or a replacement that is meant for another uid or version. */
+/** Refuses with 409 a delete or a replacement that is meant for another uid or version; empty texts mean any. */
 export const checkPreconditions = (
   kind: Kind,
   { metadata }: KubeObject,
-  wanted: { readonly uid?: string; readonly resourceVersion?: string },
+  { uid = '', resourceVersion = '' }: { readonly uid?: string; readonly resourceVersion?: string },
 ): void => {
-  const check = (what: string, asked: string | undefined, stored = ''): void => {
-    if (asked === undefined || asked === stored) return
-    throw conflict(
-      kind,
-      metadata.name,
-      `Precondition failed: ${what} in precondition: ${asked}, ${what} in object meta: ${stored}`,
-    )
+  const check = (what: string, asked: string, stored = ''): void => {
+    if (asked === '' || asked === stored) return
+    const why = `Precondition failed: ${what} in precondition: ${asked}, ${what} in object meta: ${stored}`
+    throw conflict(kind, metadata.name, why)
   }
-  check('UID', wanted.uid, metadata.uid)
-  check('ResourceVersion', wanted.resourceVersion, metadata.resourceVersion)
+  check('UID', uid, metadata.uid)
+  check('ResourceVersion', resourceVersion, metadata.resourceVersion)
 }

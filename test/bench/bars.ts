@@ -64,7 +64,7 @@ export function rowsOf(runs: readonly Findings[]): readonly Row[] {
 }
 
 function rowOf({ what, unit, most, digits = 0 }: Bar, size: number, values: readonly number[]): Row {
-  const shown = (value: number) => value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+  const shown = (value: number) => (value === Infinity ? 'not reached' : value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits }))
   const [low, middle, high] = [Math.min(...values), percentile(values, 0.5), Math.max(...values)]
   const spread = shown(low) === shown(high) ? '' : ` (${shown(low)}–${shown(high)})`
   return {
@@ -72,6 +72,6 @@ function rowOf({ what, unit, most, digits = 0 }: Bar, size: number, values: read
     size,
     measured: `${shown(middle)}${unit === '' ? '' : ` ${unit}`}${spread}`,
     bar: most === undefined ? '' : `≤ ${most}${unit === '' ? '' : ` ${unit}`}`,
-    verdict: most === undefined ? '' : middle <= most ? 'met' : most === 0 ? 'missed' : `${(middle / most).toFixed(1)}x over`,
+    verdict: most === undefined ? '' : middle <= most ? 'met' : most === 0 || middle === Infinity ? 'missed' : `${(middle / most).toFixed(1)}x over`,
   }
 }

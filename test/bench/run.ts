@@ -35,7 +35,7 @@ export async function run(plan: Plan): Promise<Findings> {
   const stage = { ...plan, world }
   say(`${size}: adopting`)
   const first = startOperator(world)
-  await world.until('adoption', () => allAre(world, 'Idle'), 120_000)
+  if (!(await world.until(() => allAre(world, 'Idle'), 120_000))) throw new Error(`${size} canaries were not adopted within two minutes`)
   await quiet(world)
   await first.stop()
   say(`${size}: starting again`)
@@ -65,7 +65,7 @@ const lastRequestMs = ({ journal }: World): number => journal.requests.findLast(
 
 async function quiet(world: World): Promise<void> {
   const fromMs = clock.monotonic()
-  await world.until('quiet', () => clock.monotonic() - Math.max(fromMs, world.journal.requests.findLast(isOfCanary)?.atMs ?? 0) > QUIET_MS, 120_000)
+  await world.until(() => clock.monotonic() - Math.max(fromMs, world.journal.requests.findLast(isOfCanary)?.atMs ?? 0) > QUIET_MS, 120_000)
 }
 
 async function restFor({ journal, fleet }: World): Promise<Pick<Findings, 'idleRequestsPerMinute'>> {
@@ -79,8 +79,8 @@ async function releaseAll({ world, size, intervalMs, say }: Stage, version: stri
   say(`${size}: a healthy release`)
   const from = world.journal.requests.length
   for (const member of world.fleet) await world.create(versionOf(member, version))
-  await world.until('the release to begin', () => allAre(world, 'Progressing'), 60_000)
-  await world.until('promotion', () => allAre(world, 'Idle'), 40 * intervalMs + 60_000)
+  await world.until(() => allAre(world, 'Progressing'), 30_000)
+  if (!(await world.until(() => allAre(world, 'Idle'), 60_000))) throw new Error(`${size} canaries were not promoted within a minute`)
   await clock.sleep(intervalMs)
   await quiet(world)
   return average(world.journal.requests.slice(from).filter(isOfCanary).map(({ kind }) => kind), size)
@@ -91,7 +91,7 @@ async function failAll(stage: Stage & { readonly operator: OperatorHandle }, ver
   const { world, size, say } = stage
   say(`${size}: new versions`)
   const starts = await startAll(stage, version)
-  await world.until('the first step', () => world.fleet.every(({ name }) => routes(world, name, version).length > 0), 60_000)
+  await world.until(() => world.fleet.every(({ name }) => routes(world, name, version).length > 0), 60_000)
   say(`${size}: steps`)
   const stepping = await steps(stage, version)
   const few = world.fleet.filter((_, index) => size > 1 && index % 100 === 50)
@@ -117,16 +117,16 @@ async function startAll({ world }: Stage, version: string): Promise<Pick<Finding
     await clock.sleep(APART_MS)
   }
   await Promise.all(together.map((member) => world.create(versionOf(member, version))))
-  await world.until('subsets', () => fleet.every(({ name }) => world.journal.factsOf(name).some((fact) => fact.kind === 'subset' && fact.version === version)), 60_000)
+  await world.until(() => fleet.every(({ name }) => world.journal.factsOf(name).some((fact) => fact.kind === 'subset' && fact.version === version)), 60_000)
   return { apart: startsOf(world, apart, version), together: startsOf(world, together, version) }
 }
 
 function startsOf({ journal }: World, members: readonly Member[], version: string): Starts {
-  const of = (name: string, kind: Fact['kind']) => journal.factsOf(name).find((fact) => fact.kind === kind && 'version' in fact && fact.version === version)?.atMs ?? NaN
+  const of = (name: string, kind: Fact['kind']) => journal.factsOf(name).find((fact) => fact.kind === kind && 'version' in fact && fact.version === version)?.atMs ?? Infinity
   const firstWrites = new Map<string, number>()
   for (const { canary, atMs, kind } of journal.requests) if (kind !== 'event' && !firstWrites.has(canary) && atMs > of(canary, 'deployed')) firstWrites.set(canary, atMs)
   return {
-    firstWrite: members.map(({ name }) => (firstWrites.get(name) ?? NaN) - of(name, 'deployed')),
+    firstWrite: members.map(({ name }) => (firstWrites.get(name) ?? Infinity) - of(name, 'deployed')),
     subset: members.map(({ name }) => of(name, 'subset') - of(name, 'deployed')),
   }
 }
@@ -139,7 +139,7 @@ async function steps({ world, operator, intervalMs, size }: Stage & { readonly o
   const { journal, prometheus, fleet } = world
   const [before, fromMs, queriesBefore] = [await operator.sample(), clock.monotonic(), prometheus.queries.length]
   await clock.sleep(4 * intervalMs)
-  await world.until('a step', () => fleet.every(({ name }) => routes(world, name, version).length > 1), 10 * intervalMs + 20_000)
+  await world.until(() => fleet.every(({ name }) => routes(world, name, version).length > 1), 3 * intervalMs)
   const [after, toMs] = [await operator.sample(), clock.monotonic()]
   const stepped = fleet.map(({ name }) => ({ name, raises: routes(world, name, version) }))
   const between = journal.requests.filter(({ canary, atMs }) => {
@@ -166,16 +166,16 @@ type Fate = { readonly verdictMs: number; readonly badMs: number; readonly reads
 async function fail({ world, intervalMs }: Stage, members: readonly Member[], version: string): Promise<readonly Fate[]> {
   const { prometheus, journal } = world
   const asked = prometheus.queries.length
-  await world.until('a check', () => prometheus.queries.length > asked, 2 * intervalMs)
+  await world.until(() => prometheus.queries.length > asked, 2 * intervalMs)
   const firstMs = prometheus.queries[asked]?.atMs ?? 0
   await clock.sleep(MARGIN_MS)
   const [fromMs, offsetMs] = [clock.monotonic(), clock.now() - clock.monotonic()]
   const begins = members.map((_, index) => fromMs + ((firstMs + intervalMs - MARGIN_MS - fromMs) * index) / Math.max(1, members.length - 1))
   members.forEach(({ host }, index) => prometheus.fails(host, version, (begins[index] ?? 0) + offsetMs))
   const backMs = (name: string) => journal.factsOf(name).find((fact) => fact.kind === 'route' && fact.weight === 0 && fact.atMs > fromMs)?.atMs
-  await world.until('rollbacks', () => members.every(({ name }) => backMs(name) !== undefined), 8 * intervalMs + 30_000)
+  await world.until(() => members.every(({ name }) => backMs(name) !== undefined), 5 * intervalMs)
   return members.map(({ name }, index) => {
-    const atMs = backMs(name) ?? NaN
+    const atMs = backMs(name) ?? Infinity
     const verdictAtMs = verdict(world, intervalMs, begins[index] ?? NaN, routes(world, name, version).findLast((fact) => fact.atMs < (begins[index] ?? NaN))?.atMs ?? NaN)
     const reads = journal.requests.filter((request) => request.canary === name && request.kind === 'live read' && request.atMs > verdictAtMs && request.atMs < atMs).length
     return { verdictMs: atMs - verdictAtMs, badMs: atMs - (begins[index] ?? NaN), reads }

@@ -16,8 +16,8 @@ export type World = {
   readonly prometheusUrl: string
   /** Creates an object as a user does; throws where the server refuses. */
   readonly create: (object: KubeObject) => Promise<void>
-  /** Resolves once `done` holds; rejects with `what` after `mostMs`. */
-  readonly until: (what: string, done: () => boolean, mostMs: number) => Promise<void>
+  /** Resolves with true once `done` holds, with false after `mostMs`. */
+  readonly until: (done: () => boolean, mostMs: number) => Promise<boolean>
   readonly close: () => Promise<void>
 }
 
@@ -55,9 +55,9 @@ export async function openWorld(size: number, pace: Pace): Promise<World> {
   await create(canaryCrd() as KubeObject)
   for (const name of new Set(fleet.map(({ namespace }) => namespace))) await create(namespaceOf(name))
   for (const member of fleet) for (const object of [serviceOf(member), versionOf(member, 'v1'), virtualServiceOf(member), canaryOf(member, pace)]) await create(object)
-  const until: World['until'] = async (what, done, mostMs) => {
-    for (const deadline = clock.monotonic() + mostMs; !done(); await clock.sleep(20))
-      if (clock.monotonic() > deadline) throw new Error(`after ${mostMs / 1000} s still waiting for ${what}`)
+  const until: World['until'] = async (done, mostMs) => {
+    for (const deadline = clock.monotonic() + mostMs; !done(); await clock.sleep(20)) if (clock.monotonic() > deadline) return false
+    return true
   }
   const close = async () => {
     cluster.close()

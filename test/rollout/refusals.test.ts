@@ -67,8 +67,8 @@ const CASES: Readonly<Record<string, Case>> = {
     reason: 'NoStable', objects: [...V1, version('v2')], fix: () => harness.patch(canary(), { spec: { versions: { desired: 'v1' } } }),
   },
   'a step whose match cannot be joined with that of a route': {
-    reason: 'UnmatchableProduct', spec: { steps: [{ match: [{ uri: { prefix: '/beta' } }], for: '2s' }] },
-    objects: [...V1, virtualService({ http: [{ match: [{ uri: { exact: '/api' } }], route: [destination('service-c')] }] })],
+    reason: 'UnmatchableProduct', spec: { steps: [{ match: [{ uri: { regex: '.*beta' } }], for: '2s' }] },
+    objects: [...V1, virtualService({ http: [{ match: [{ uri: { prefix: '/api' } }], route: [destination('service-c')] }] })],
     fix: () => harness.patch(canary(), { spec: { steps: [{ weight: 20, for: '2s' }] } }),
   },
 }

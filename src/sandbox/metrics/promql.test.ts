@@ -32,8 +32,21 @@ describe('queries', () => {
   })
 
   it.each([
-    ...['', 'sum(', 'rate(c[5m])', 'c[5m]', 'c offset 5m', 'c @ 5', 'c + c', '1', '"text"', 'avg(c)', 'topk(3, c)'],
-    ...['histogram_quantile(0.9, c)', '{}', 'c{v=~"("}', '{"c"}'],
+    '',
+    'sum(',
+    'rate(c[5m])',
+    'c[5m]',
+    'c offset 5m',
+    'c @ 5',
+    'c + c',
+    '1',
+    '"text"',
+    'avg(c)',
+    'topk(3, c)',
+    'histogram_quantile(0.9, c)',
+    '{}',
+    'c{v=~"("}',
+    '{"c"}',
   ])('refuse %s in a sentence', (query) => {
     expect(() => ask(query)).toThrow(/\w+ \w+/)
   })
