@@ -18,6 +18,7 @@ import { EventRecorder } from './runtime/event-recorder.ts'
 import { asError } from './runtime/failure.ts'
 import { startHealthServer } from './runtime/http-server.ts'
 import type { Log } from './runtime/log.ts'
+import { keyOf } from './runtime/object.ts'
 import type { Transport } from './runtime/transport.ts'
 import { WorkQueue } from './runtime/work-queue.ts'
 
@@ -72,7 +73,7 @@ export function createOperator(options: OperatorOptions): Operator {
   const writes = new OwnWrites()
   const analyst = new Analyst({ prometheus, clock, onChecked: (key) => queue.add(key), onTick: metrics.ticked })
   const recorder = new EventRecorder({ port: eventPort(client), controller: 'serin.dev/operator', instance: settings.instance, clock, random, log })
-  const crd = { problem: undefined as string | undefined }
+  const crd: CrdState = { problem: 'the installed CRD has not been compared yet', changed: () => stores.canaries.list().forEach((object) => queue.add(keyOf(object))) }
   const reconciler = new Reconciler({
     client, stores, clock, log, writes, analyst,
     statusWriter: new StatusWriter({ client, clock, writes }),
@@ -122,8 +123,10 @@ const eventPort = (client: KubernetesClient) => ({
   patch: (name: string, namespace: string, body: object, signal: AbortSignal) => client.mergePatch(resources.events, `${namespace}/${name}`, body, { signal }),
 })
 
+type CrdState = { problem: string | undefined; readonly changed: () => void }
+
 /** Looks at the installed CRD now and then: an upgrade may come before it, or after. */
-async function watchCrd(client: KubernetesClient, crd: { problem: string | undefined }, { clock, log }: OperatorOptions, signal: AbortSignal): Promise<void> {
+async function watchCrd(client: KubernetesClient, crd: CrdState, { clock, log }: OperatorOptions, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const before = crd.problem
     try {
@@ -132,6 +135,7 @@ async function watchCrd(client: KubernetesClient, crd: { problem: string | undef
       if (!signal.aborted) log.warn({ err: asError(thrown), resource: resourceName(resources.customResourceDefinitions) }, 'cannot compare the installed CRD')
     }
     if (crd.problem !== undefined && crd.problem !== before) log.error({ problem: crd.problem }, 'nothing is advanced')
+    if (crd.problem !== before) crd.changed()
     await clock.sleep(CRD_CHECK_MS, signal).catch(() => undefined)
   }
 }

@@ -1,64 +1,133 @@
+import { parseDuration } from '../src/api/duration.ts'
 import type { Ledger } from '../src/canary/ledger.ts'
 import type { Clock } from '../src/runtime/clock.ts'
 import type { ClusterReader, KubeObject, StoreEvent } from '../src/sandbox/objects.ts'
 
-const VIRTUAL_SERVICES = 'virtualservices.networking.istio.io'
-
 type Destination = { readonly subset?: string }
 type Route = {
-  readonly route?: readonly { readonly destination?: Destination; readonly weight?: number }[]
+  readonly route?: readonly { readonly destination?: Destination }[]
   readonly mirror?: Destination
   readonly mirrors?: readonly { readonly destination?: Destination }[]
 }
+type Waits = { readonly propagationMs: number; readonly drainMs: number }
 
-/** Watches every change of the cluster, as it happens, for what must never be. */
+const OURS = 'serin-'
+const DEFAULTS: Waits = { propagationMs: 15_000, drainMs: 30_000 }
+
+/** Watches every change of the cluster, as it happens, for what Serin must never do; it knows nothing of how Serin decides. */
 export class Oracle {
   readonly violations: string[] = []
   /** Every exposure that stood, in order: "v2 0", revision and step. */
   readonly exposures: string[] = []
+  readonly #reader: ClusterReader
   readonly #clock: Clock
-  readonly #standing = new Map<string, Ledger | undefined>()
-  readonly #steps: number | undefined
+  readonly #ledgers = new Map<string, Ledger | undefined>()
+  /** VirtualService → the subsets it names; subset → when any of them named it last. */
+  readonly #naming = new Map<string, readonly string[]>()
+  readonly #namedAt = new Map<string, number>()
+  /** Subset → since when it stands; version → since when it has ready pods; Deployment → its size. */
+  readonly #subsetSince = new Map<string, number>()
+  readonly #readySince = new Map<string, number>()
+  readonly #sizes = new Map<string, number>()
+  readonly #wasStable = new Set<string>()
 
-  constructor(reader: ClusterReader, clock: Clock, steps?: number) {
+  constructor(reader: ClusterReader, clock: Clock) {
+    this.#reader = reader
     this.#clock = clock
-    this.#steps = steps
-    reader.subscribe((event) => this.#seen(event))
+    const rules: Readonly<Record<string, (event: StoreEvent) => void>> = {
+      'virtualservices.networking.istio.io': (event) => this.#route(event),
+      'destinationrules.networking.istio.io': (event) => this.#rule(event),
+      'deployments.apps': (event) => this.#deployment(event),
+    }
+    reader.subscribe((event) => rules[event.resource]?.(event))
   }
 
   /** What a VirtualService gives to the canary now, by its ledger. */
   exposed(name: string): Ledger['exposure'] {
-    return [...this.#standing.entries()].find(([key]) => key.startsWith(`${name} `))?.[1]?.exposure
+    return [...this.#ledgers].find(([key]) => key.startsWith(`${name} `))?.[1]?.exposure
   }
 
-  #seen({ type, resource, object }: StoreEvent): void {
-    if (resource !== VIRTUAL_SERVICES) return
-    const { name, uid = '' } = object.metadata
-    const key = `${name} ${uid}`
-    const before = this.#standing.get(key)
+  #route({ type, object }: StoreEvent): void {
+    const key = `${object.metadata.name} ${object.metadata.uid ?? ''}`
+    const before = this.#ledgers.get(key)
     const after = type === 'DELETED' ? undefined : ledgerOf(object)
-    this.#standing.delete(key)
-    if (type !== 'DELETED') this.#standing.set(key, after)
-    if (after === undefined) return
-    this.#check(name, object, after, before)
+    const named = type === 'DELETED' ? [] : namedSubsets(object).filter((subset) => subset.startsWith(OURS))
+    this.#name(object.metadata.name, key, named)
+    this.#ledgers.delete(key)
+    if (type !== 'DELETED') this.#ledgers.set(key, after)
+    if (after !== undefined) this.#ledger(object.metadata.name, named, after, before)
   }
 
-  #check(name: string, object: KubeObject, after: Ledger, before: Ledger | undefined): void {
-    const exposed = namedSubsets(object)
-    for (const [revision, { hash }] of Object.entries(after.failed)) {
-      if (exposed.includes(`serin-${revision}`)) this.#broken(`${name} names ${revision}, which failed (${hash})`)
+  /** Make before break: a subset and its pods have stood for long enough before a route names them. */
+  #name(name: string, key: string, named: readonly string[]): void {
+    const now = this.#clock.monotonic()
+    const { propagationMs } = this.#waits()
+    for (const subset of named) {
+      if (now - this.#lastNamed(subset) < propagationMs) continue
+      const revision = subset.slice(OURS.length)
+      if (now - (this.#subsetSince.get(subset) ?? Infinity) < propagationMs || !this.#subsetSince.has(subset)) this.#broken(`${name} names ${subset} before it has spread`)
+      if (now - (this.#readySince.get(revision) ?? Infinity) < propagationMs || !this.#readySince.has(revision)) this.#broken(`${name} names ${subset} before its pods are known`)
     }
-    for (const subset of exposed) {
-      const revision = subset.replace(/^serin-/, '')
-      if (subset.startsWith('serin-') && after.open[revision] === undefined) this.#broken(`${name} names ${revision}, which is not open`)
-    }
+    for (const subset of this.#naming.get(key) ?? []) this.#namedAt.set(subset, now)
+    this.#naming.set(key, named)
+  }
+
+  /** When any route named it last: now, while one does; never, where none did. */
+  #lastNamed(subset: string): number {
+    const isNamed = [...this.#naming.values()].some((subsets) => subsets.includes(subset))
+    return isNamed ? this.#clock.monotonic() : (this.#namedAt.get(subset) ?? -Infinity)
+  }
+
+  #ledger(name: string, named: readonly string[], after: Ledger, before: Ledger | undefined): void {
+    for (const revision of Object.keys(after.failed)) if (named.includes(OURS + revision)) this.#broken(`${name} names ${revision}, which failed`)
+    for (const subset of named) if (after.open[subset.slice(OURS.length)] === undefined) this.#broken(`${name} names ${subset}, which is not open`)
     const [from, to] = [before?.exposure, after.exposure]
     if (to !== undefined && `${to.revision} ${to.step}` !== this.exposures.at(-1)) this.exposures.push(`${to.revision} ${to.step}`)
     const last = from?.revision === to?.revision && from?.plan === to?.plan ? (from?.step ?? -1) : -1
-    const allAtOnce = before !== undefined && to?.step === this.#steps
-    if (to !== undefined && to.step > last + 1 && !allAtOnce) this.#broken(`${name} went from step ${last} to ${to.step} of ${to.revision}`)
+    this.#wasStable.add(after.stable)
+    // Back to what was stable, and still stands, is one step.
+    if (before !== undefined && to !== undefined && to.step > last + 1 && !this.#wasStable.has(to.revision)) this.#broken(`${name} went from step ${last} to ${to.step} of ${to.revision}`)
     if (before !== undefined && after.promotions < before.promotions) this.#broken(`${name} forgot a promotion`)
     if (before !== undefined && after.stable !== before.stable && from?.revision !== after.stable) this.#broken(`${name} made ${after.stable} stable, which was not exposed`)
+  }
+
+  #rule({ type, object }: StoreEvent): void {
+    if (!object.metadata.name.startsWith(OURS)) return
+    const subsets = type === 'DELETED' ? [] : (object['spec'] as { subsets?: readonly { name: string }[] }).subsets ?? []
+    const standing = new Set(subsets.map(({ name }) => name))
+    for (const subset of standing) if (!this.#subsetSince.has(subset)) this.#subsetSince.set(subset, this.#clock.monotonic())
+    for (const subset of this.#subsetSince.keys()) {
+      if (standing.has(subset)) continue
+      this.#subsetSince.delete(subset)
+      this.#taken(subset, `subset ${subset} is gone`)
+    }
+  }
+
+  #deployment({ type, object }: StoreEvent): void {
+    const { spec, status } = object as { spec?: { replicas?: number; template?: { metadata?: { labels?: Record<string, string> } } }; status?: { readyReplicas?: number } }
+    const revision = spec?.template?.metadata?.labels?.['version'] ?? ''
+    const size = type === 'DELETED' ? 0 : (spec?.replicas ?? 1)
+    const before = this.#sizes.get(object.metadata.name)
+    this.#sizes.set(object.metadata.name, size)
+    if (object.metadata.labels?.['app'] === 'caller') return
+    if (type === 'DELETED' || (status?.readyReplicas ?? 0) === 0) this.#readySince.delete(revision)
+    else if (!this.#readySince.has(revision)) this.#readySince.set(revision, this.#clock.monotonic())
+    if (before !== undefined && size < before) this.#taken(OURS + revision, `${object.metadata.name} shrank from ${before} to ${size}`)
+  }
+
+  /** Traffic away before capacity: nothing has named it for long enough. */
+  #taken(subset: string, what: string): void {
+    const { propagationMs, drainMs } = this.#waits()
+    if (this.#clock.monotonic() - this.#lastNamed(subset) < propagationMs + drainMs) this.#broken(`${what} while requests may still be under way to it`)
+  }
+
+  #waits(): Waits {
+    const spec = this.#reader.list('canaries.serin.dev')[0]?.['spec'] as { traffic?: { propagation?: string; drain?: string } } | undefined
+    const { propagation, drain } = spec?.traffic ?? {}
+    return {
+      propagationMs: propagation === undefined ? DEFAULTS.propagationMs : parseDuration(propagation),
+      drainMs: drain === undefined ? DEFAULTS.drainMs : parseDuration(drain),
+    }
   }
 
   #broken(what: string): void {

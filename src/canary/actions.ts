@@ -1,5 +1,4 @@
 import type { HistoryEntry, RolloutStatus } from '../api/canary.ts'
-import { formatDuration } from '../api/duration.ts'
 import { formatPercent } from '../api/percent.ts'
 import type { Action, Change, Decision, EventNote, Hold, RouteWrite } from './decision.ts'
 import { undoneNow, type Facts, type Standing, type Target } from './facts.ts'
@@ -13,6 +12,8 @@ type Outcome = Omit<Decision, 'row'>
 type RoutesAction = Extract<Action, { kind: 'routes' }>
 
 const MOST_HISTORY = 10
+/** An annotation has room for a quarter of a megabyte; a version that failed longer ago has long been forgotten by everybody. */
+const MOST_TOMBSTONES = 32
 
 /** Nothing is written but, where it changed, status. */
 export const waitFor = (hold: Hold): Outcome => ({ ...outcome(hold.message), hold })
@@ -63,7 +64,10 @@ const target = (route: RouteFacts, write: RouteWrite) => ({ namespace: route.rec
 export function ledgerWith(facts: Facts, exposure: Exposure | undefined, change: LedgerChange): Omit<Ledger, 'uid'> {
   const { stable, promotions, open, failed, undone } = { ...facts.ledger, ...change }
   const { desired } = facts.world.settings
-  const tombstones = Object.entries(failed).map(([revision, tombstone]) => [
+  // Clocks differ between leaders: the one that is being written is kept whatever its time says.
+  const youngest = (revision: string, { at }: Tombstone) => (revision === facts.c?.revision ? Infinity : at)
+  const newestFirst = Object.entries(failed).sort((a, b) => youngest(...b) - youngest(...a))
+  const tombstones = newestFirst.map(([revision, tombstone]) => [
     revision,
     { ...tombstone, named: tombstone.named === true && desired === revision },
   ])
@@ -71,7 +75,7 @@ export function ledgerWith(facts: Facts, exposure: Exposure | undefined, change:
     stable,
     promotions,
     open,
-    failed: Object.fromEntries(tombstones) as Ledger['failed'],
+    failed: Object.fromEntries(tombstones.slice(0, MOST_TOMBSTONES)) as Ledger['failed'],
     ...(exposure === undefined ? {} : { exposure }),
     ...(undone.length === 0 ? {} : { undone }),
   }
@@ -95,7 +99,6 @@ export function buried({ c, ledger, world }: Facts, failure: Failure): Standing[
 export function rollBack(facts: Facts, failure: Failure): Outcome {
   return outcome(failure.message, {
     action: writeRoutes(facts, undefined, { failed: buried(facts, failure) }),
-    events: [warning('RolledBack', `${facts.c?.revision ?? ''} rolled back: ${failure.message}`)],
   })
 }
 
@@ -103,7 +106,6 @@ export function rollBack(facts: Facts, failure: Failure): Outcome {
 export function giveUp(facts: Facts, failure: Failure): Outcome {
   return outcome(failure.message, {
     action: writeLedgers(facts, { failed: buried(facts, failure) }),
-    events: [warning('RolledBack', `${facts.c?.revision ?? ''} given up: ${failure.message}`)],
   })
 }
 
@@ -113,7 +115,6 @@ export function abandon(facts: Facts, failure: Failure, taken: readonly RouteFac
   const writes = facts.world.mesh.routes.map((route) => target(route, { ledger, lists: !taken.includes(route), adopt: isNew(route) }))
   return outcome(failure.message, {
     action: { kind: 'routes', writes, own: undefined, live: false },
-    events: [warning('RolledBack', `${facts.c?.revision ?? ''} given up: ${failure.message}`)],
   })
 }
 
@@ -170,15 +171,11 @@ export function ended(facts: Facts, result: HistoryEntry['result'], failure?: Fa
 }
 
 /** What status says once the pointer has moved to the canary. */
-export function promoted(facts: Facts): Pick<Outcome, 'change' | 'events'> {
+export function promoted(facts: Facts): Change {
   const { world, c } = facts
-  const old = world.status?.stableRevision ?? ''
   const until = instant(world.now + world.settings.previousDelayMs)
   const wanted = c !== undefined && facts.t?.revision === c.revision ? { promoted: c.revision } : {}
-  return {
-    change: { ...ended(facts, 'Promoted'), previous: { revision: old, until }, ...wanted },
-    events: [normal('Promoted', `${c?.revision ?? ''} is stable; ${old} stays at full size for ${formatDuration(world.settings.previousDelayMs)}`)],
-  }
+  return { ...ended(facts, 'Promoted'), previous: { revision: world.status?.stableRevision ?? '', until }, ...wanted }
 }
 
 /** One more share for the canary, or all of it. */

@@ -25,10 +25,10 @@ export function adopt(facts: Facts): Outcome {
 function pin(facts: Facts, s: string): Outcome {
   const { routes, covered } = facts.world.mesh
   const own = covered ? undefined : { ledger: ledgerWith(facts, undefined, {}), lists: true, adopt: false }
-  const names = [...routes.map(({ record }) => record.name), ...(own === undefined ? [] : ["Serin's own"])].join(', ')
+  const names = [...routes.map(({ record }) => record.name), ...(own === undefined ? [] : ["Serin's own VirtualService"])].join(', ')
   return outcome(`pin ${names} to ${s}`, {
     action: { ...writeRoutes(facts, undefined, {}, { live: true }), own },
-    events: [normal('Adopted', `${s} is stable; routes pinned in ${names}`)],
+    events: [normal('Adopted', `${s} is stable, and named by every route: ${names}`)],
   })
 }
 

@@ -49,7 +49,7 @@ function promoted(facts: Facts): State {
 }
 
 function degraded(facts: Facts): State {
-  const found = noWayBack(facts) ?? contested(facts) ?? changedInPlace(facts) ?? blind(facts) ?? reachedInTheDark(facts)
+  const found = noWayBack(facts) ?? contested(facts) ?? refused(facts) ?? changedInPlace(facts) ?? blind(facts) ?? reachedInTheDark(facts)
   return found === undefined ? ['False', 'AsExpected', ''] : ['True', ...found]
 }
 
@@ -62,6 +62,12 @@ function noWayBack(facts: Facts): Trouble {
 }
 
 const contested = (facts: Facts): Trouble => (isContested(facts) ? ['RouteContested', 'others keep changing the managed routes: see docs/gitops.md'] : undefined)
+
+/** At rest nobody asks for a release, and nobody would hear that the next one will be refused. */
+function refused({ phase, world }: Facts): Trouble {
+  const refusal = phase === 'Idle' || phase === 'Failed' ? world.mesh.refusals[0] : undefined
+  return refusal && [refusal.reason, refusal.message]
+}
 
 /** What was opened, and analysed, is not what runs under stable's name. */
 function changedInPlace({ adopted, stable, seen, ledger }: Facts): Trouble {

@@ -5,7 +5,7 @@ import { factsOf, type Facts } from './facts.ts'
 import { violationOf } from './invariants.ts'
 import { projected } from './status.ts'
 import { TABLE } from './table.ts'
-import { troubles } from './troubles.ts'
+import { turns } from './turns.ts'
 import { stableLast } from './versions.ts'
 import { nextWake } from './wake.ts'
 import type { RouteFacts, World } from './world.ts'
@@ -22,8 +22,14 @@ export function decide(world: World): Pass {
   const decision = checked(facts, firstRow(facts))
   const after = factsOf(worldAfter(facts, decision))
   const status = projected(facts, after, decision)
-  const events = [...decision.events, ...troubles(world.status, status)]
+  const events = [...decision.events, ...turns(world.status, status)]
   return { decision: { ...decision, events }, status, wakeAfterMs: nextWake(after) }
+}
+
+/** The status while nothing can be done for a reason outside the world: a write that the API server will not take. */
+export function held(world: World, reason: string, message: string): CanaryStatus {
+  const facts = factsOf(world)
+  return projected(facts, facts, { row: '-', ...outcome(message, { hold: { message, waitingFor: 'Pods', stalled: reason } }) })
 }
 
 function firstRow(facts: Facts): Decision {

@@ -55,7 +55,7 @@ export function dueChecks(facts: Facts): CheckPlan | undefined {
 /** What status knows of this very step; of a step that it has not heard of, nothing. */
 function remembered(facts: Facts): Pick<CheckPlan, 'stepStartedAt' | 'observedMs' | 'remembered'> {
   const { status, now } = facts.world
-  const { stepStartedAt, observed } = status?.step === stepShown(facts) ? (status.rollout ?? {}) : {}
+  const { stepStartedAt, observed } = isTold(facts) ? (status?.rollout ?? {}) : {}
   if (status === undefined || stepStartedAt === undefined) return { stepStartedAt: now, observedMs: 0, remembered: [] }
   return { stepStartedAt: Date.parse(stepStartedAt), observedMs: observed === undefined ? 0 : parseDuration(observed), remembered: status.checks }
 }
@@ -63,6 +63,16 @@ function remembered(facts: Facts): Pick<CheckPlan, 'stepStartedAt' | 'observedMs
 /** Names what is exposed in this rollout. */
 export const stepKey = ({ c, exposure }: Pick<Facts, 'c' | 'exposure'>): string =>
   `${c?.rollout ?? ''}#${exposure === undefined ? 'dark' : `${exposure.step}#${exposure.plan}`}`
+
+/** What status tells of is what stands: by the text for people, and by the index, which is past the last step once promotion has begun. */
+export const isTold = (facts: Facts): boolean => {
+  const { status } = facts.world
+  return status?.step === stepShown(facts) && status.rollout?.stepIndex === stepIndexOf(facts)
+}
+
+/** Position of what is exposed, from 0; the number of steps once promotion has begun. */
+export const stepIndexOf = ({ exposure, world: { settings } }: Pick<Facts, 'exposure' | 'world'>): number =>
+  Math.max(0, Math.min(exposure?.step ?? 0, settings.steps.length))
 
 /** "2/5": how many steps have begun, of how many. */
 export const stepShown = ({ exposure, world: { settings } }: Pick<Facts, 'exposure' | 'world'>): string =>

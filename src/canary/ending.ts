@@ -1,6 +1,6 @@
 import { ended, outcome, promoted, waitFor, writeLedgers, writeRoutes } from './actions.ts'
 import type { Decision } from './decision.ts'
-import { busy, isNamed, podsFor, tombstoneOf, unfit, workload, type Facts } from './facts.ts'
+import { busy, failureOf, isNamed, podsFor, tombstoneOf, unfit, workload, type Facts } from './facts.ts'
 import { stableAnswers, whyRollBack } from './guards.ts'
 import { retire } from './retirement.ts'
 
@@ -15,15 +15,16 @@ export function forgetNaming(facts: Facts): Outcome | undefined {
 
 /** Row 20: the pointer moves; what was analysed is what serves. */
 export function promote(facts: Facts): Outcome | undefined {
-  const { c, exposure, ledger, world } = facts
+  const { c, exposure, isPartial, ledger, world } = facts
   if (c === undefined || exposure === undefined) return undefined
   const { ages, settings } = world
   const reason = whyRollBack(facts)?.message ?? unfit(facts, c.revision, podsFor(facts, exposure))
   if (reason !== undefined) return waitFor({ waitingFor: 'Pods', message: reason })
+  if (isPartial) return outcome('some routes do not give it everything yet', { action: writeRoutes(facts, exposure, {}, { live: true }) })
   if (ages.routes < settings.propagationMs + settings.drainMs)
     return waitFor({ waitingFor: 'Propagation', message: 'all requests go to it; the old stable drains' })
   const change = { stable: c.revision, promotions: ledger.promotions + 1 }
-  return outcome(`${c.revision} becomes stable`, { action: writeRoutes(facts, undefined, change, { live: true }), ...promoted(facts) })
+  return outcome(`${c.revision} becomes stable`, { action: writeRoutes(facts, undefined, change, { live: true }), change: promoted(facts) })
 }
 
 /** Row 21: rolled back, and something names it still. */
@@ -56,7 +57,8 @@ export function retirePrevious(facts: Facts): Outcome | undefined {
   if (previous === undefined) return undefined
   const over = outcome(`${previous.revision} is retired`, { action: { kind: 'status', live: false }, change: { previous: null } })
   if (previous.revision === facts.s) return over
-  const early = facts.world.now < Date.parse(previous.until) || facts.t?.revision === previous.revision
+  const wanted = facts.t?.revision === previous.revision && failureOf(facts, facts.t) === undefined
+  const early = facts.world.now < Date.parse(previous.until) || wanted
   return early || busy(facts, previous.revision) !== undefined ? undefined : (retire(facts, previous.revision) ?? over)
 }
 

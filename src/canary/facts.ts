@@ -22,8 +22,10 @@ export type Facts = {
   /** c: what is being rolled out, and its Deployment. */
   readonly c: Candidate | undefined
   readonly canary: Workload | undefined
-  /** The exposure that every managed route gives; the lowest while a write has reached only some of them. */
+  /** What users meet: the highest exposure while a write has reached only some of the managed routes. */
   readonly exposure: Exposure | undefined
+  /** A write has reached only some of them: it is finished, or taken back, before anything else rises. */
+  readonly isPartial: boolean
 }
 
 export type Standing = Pick<Ledger, 'stable' | 'promotions' | 'open' | 'failed'> & { readonly undone: readonly number[] }
@@ -50,8 +52,9 @@ export function factsOf(world: World): Facts {
   const seen = seenNow(world, s, adopted)
   const t = targetOf(world, seen, s)
   const c = adopted ? candidateOf(status, ledger, seen) : undefined
-  const exposure = lowestExposure(believed)
-  const base = { world, ledger, adopted, seen, s, t, c, exposure }
+  const exposure = highestExposure(believed)
+  const isPartial = exposure !== undefined && believed.some((route) => route.ledger?.exposure?.step !== exposure.step)
+  const base = { world, ledger, adopted, seen, s, t, c, exposure, isPartial }
   return { ...base, stable: workload(workloads, s), canary: workload(workloads, c?.revision), phase: phaseOf(base) }
 }
 
@@ -142,12 +145,12 @@ function mergedLedger(believed: readonly RouteFacts[], world: World): Standing {
 }
 
 /** Before the first pin, or with every VirtualService gone: what status and the rule's stamps remember. */
-function rememberedLedger({ status, mesh, workloads, settings, now }: World): Standing {
+function rememberedLedger({ status, mesh, workloads, settings }: World): Standing {
   const stable = status?.stableRevision ?? stableToBe({ mesh, workloads, settings }) ?? ''
   const rollout = status?.stableRevision === undefined ? adoptionOf(stable) : (mesh.rule.subsets[stable] ?? adoptionOf(stable))
   const failed = (status?.seen ?? [])
     .filter((entry) => entry.failed !== undefined)
-    .map((entry) => [entry.revision, tombstoneFrom(entry, status, now)] as const)
+    .map((entry) => [entry.revision, tombstoneFrom(entry, status)] as const)
   const open = { [stable]: { rollout, hash: workload(workloads, stable)?.hash ?? '' } }
   return { stable, promotions: 0, open, failed: Object.fromEntries(failed), undone: [] }
 }
@@ -155,12 +158,12 @@ function rememberedLedger({ status, mesh, workloads, settings, now }: World): St
 /** Names the opening of the revision that is stable at adoption. */
 const adoptionOf = (stable: string): string => rolloutId(stable, 'adoption')
 
-const tombstoneFrom = (entry: SeenVersion, status: CanaryStatus | undefined, now: number): Tombstone => ({
+const tombstoneFrom = (entry: SeenVersion, status: CanaryStatus | undefined): Tombstone => ({
   rollout: '',
   hash: entry.hash,
   reason: entry.failed ?? 'Unknown',
   message: status?.failed?.revision === entry.revision ? (status.failed.message ?? '') : '',
-  at: now,
+  at: Date.parse((status?.failed?.revision === entry.revision ? status.failed.at : undefined) ?? entry.since),
   named: true,
 })
 
@@ -204,11 +207,8 @@ function candidateOf(status: CanaryStatus | undefined, ledger: Standing, seen: r
 /** Names a rollout after its revision and its start: both stand in status, so every process finds the same name. */
 export const rolloutId = (revision: string, startedAt: string): string => `${revision}@${startedAt}`
 
-function lowestExposure(believed: readonly RouteFacts[]): Exposure | undefined {
-  const exposures = believed.map((route) => route.ledger?.exposure)
-  if (exposures.includes(undefined)) return undefined
-  return exposures.reduce((low, next) => ((next?.step ?? -1) < (low?.step ?? -1) ? next : low), exposures[0])
-}
+const highestExposure = (believed: readonly RouteFacts[]): Exposure | undefined =>
+  believed.map((route) => route.ledger?.exposure).reduce((high, next) => ((next?.step ?? -1) > (high?.step ?? -1) ? next : high), undefined)
 
 function phaseOf(facts: Omit<Facts, 'phase' | 'stable' | 'canary'>): Facts['phase'] {
   if (!facts.adopted) return 'Initializing'

@@ -16,7 +16,7 @@ export function statusDisagrees(facts: Facts): Outcome | undefined {
   const { world, s, c } = facts
   const action = { kind: 'status', live: true } as const
   const known = world.status?.stableRevision
-  if (known !== undefined && known !== s && c?.revision === s) return outcome(`${String(s)} was promoted`, { action, ...promoted(facts) })
+  if (known !== undefined && known !== s && c?.revision === s) return outcome(`${String(s)} was promoted`, { action, change: promoted(facts) })
   const exposed = exposedRevision(facts)
   if (exposed !== undefined && exposed !== c?.revision && exposed !== s)
     return outcome(`the routes speak of a rollout of ${exposed}`, { action, change: { rollout: rolloutOf(facts, exposed), stepStarted: true } })

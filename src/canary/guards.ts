@@ -9,6 +9,12 @@ import type { Check, RouteFacts } from './world.ts'
 /** Why a rollout must end, in one word and in words. */
 export type Failure = { readonly reason: string; readonly message: string }
 
+/** Refusals that let nobody reach a dark pod: they forbid to begin or to raise, but are no reason to end what stands. */
+const OPENS_NO_PATH = new Set([
+  'DuplicateRoute', 'DuplicateVersion', 'ForeignEndpoints', 'RouteNotFound', 'SelectorExcludesVersions', 'TooManyRoutes', 'TooManyVersions',
+  'UnmatchableProduct', 'UnsupportedMatch',
+])
+
 /** Why the canary must be rolled back; undefined while nothing speaks against it. */
 export function whyRollBack(facts: Facts): Failure | undefined {
   const tombstone = tombstoneOf(facts)
@@ -18,7 +24,7 @@ export function whyRollBack(facts: Facts): Failure | undefined {
   const failing = evidence.checks.find((check) => check.verdict === 'Fail' && !check.dryRun && check.failures >= check.failureThreshold)
   if (failing !== undefined) return { reason: reasonOf(failing.name), message: failing.message }
   if (isContested(facts)) return { reason: 'RouteContested', message: 'others keep changing the managed routes: see docs/gitops.md' }
-  const refusal = mesh.refusals.find(({ atStart }) => atStart !== true)
+  const refusal = mesh.refusals.find(({ reason }) => !OPENS_NO_PATH.has(reason))
   if (refusal !== undefined) return refusal
   return lostCanary(facts) ?? overdue(facts) ?? silent(facts)
 }
@@ -37,7 +43,7 @@ function overdue({ world, exposure }: Facts): Failure | undefined {
   const { rollout, message = '' } = world.status ?? {}
   if (rollout === undefined) return undefined
   const { stepIndex, stepName, stepStartedAt, waitingFor, until } = rollout
-  const { deadlineMs } = stepAt(world.settings, stepIndex) ?? {}
+  const { deadlineMs } = world.settings.steps[stepIndex] ?? {}
   if (exposure !== undefined && deadlineMs !== undefined && isPast(world.now, stepStartedAt, deadlineMs))
     return { reason: 'Deadline', message: `step ${stepName ?? stepIndex + 1} was not over by its deadline: ${message}` }
   return waitingFor === 'Pods' && isPast(world.now, until, 0) ? { reason: 'ProgressDeadline', message } : undefined
@@ -48,7 +54,7 @@ const isPast = (now: number, since: string | undefined, ms: number): boolean => 
 function silent(facts: Facts): Failure | undefined {
   const { settings, evidence } = facts.world
   const step = currentStep(facts)
-  if (settings.analysis.noData !== 'Fail' || step === undefined || evidence.observedMs < step.forMs) return undefined
+  if (settings.analysis.noData !== 'Fail' || step === undefined || facts.phase !== 'Progressing' || evidence.observedMs < step.forMs) return undefined
   const check = evidence.checks.find(({ verdict, dryRun }) => verdict === 'NoData' && !dryRun)
   return check && { reason: 'NoData', message: `no request reached the canary in this step: ${check.name} cannot be judged` }
 }
@@ -61,7 +67,9 @@ export const currentStep = ({ exposure, world }: Facts): Step | undefined =>
 export function nextExposure(facts: Facts): Exposure | undefined {
   const { c, exposure, world } = facts
   if (c === undefined) return undefined
-  return exposureOf(world.settings, c.revision, c.revert ? world.settings.steps.length : (exposure?.step ?? -1) + 1)
+  if (facts.isPartial) return exposure
+  const whole = c.revert || goesBackBlindly(facts)
+  return exposureOf(world.settings, c.revision, whole ? world.settings.steps.length : (exposure?.step ?? -1) + 1)
 }
 
 /** The steps were edited in mid-rollout: where the present weight belongs now. */
@@ -75,8 +83,26 @@ export function stepHold(facts: Facts): Hold | undefined {
   const { c, world } = facts
   const next = nextExposure(facts)
   if (c === undefined || next === undefined) return { message: 'nothing is being rolled out' }
-  return podsHold(facts, podsFor(facts, next)) ?? (facts.exposure === undefined || c.revert ? undefined : bakeHold(facts, world.settings.propagationMs))
+  return wayBackHold(facts) ?? podsHold(facts, podsFor(facts, next)) ?? (facts.exposure === undefined || facts.isPartial || c.revert || goesBackBlindly(facts) ? undefined : bakeHold(facts, world.settings.propagationMs))
 }
+
+/** Nothing rises while what is wanted is unknown, routes are in other hands, or there is no stable to go back to. */
+function wayBackHold(facts: Facts): Hold | undefined {
+  const { world, t, s } = facts
+  const refusal = world.mesh.refusals[0]
+  if (t === undefined) return versionNotFound(facts)
+  if (refusal !== undefined) return { waitingFor: 'Person', message: refusal.message, stalled: refusal.reason }
+  if (world.mesh.routes.some(({ content, lost }) => lost || content !== 'ours')) return { waitingFor: 'Propagation', message: 'a managed route is not as Serin wrote it' }
+  if (stableAnswers(facts) || goesBackBlindly(facts)) return undefined
+  return { waitingFor: 'Pods', message: `no pod of stable ${String(s)} is ready: name a version in spec.versions.desired to send everything there` }
+}
+
+const versionNotFound = ({ world }: Facts): Hold =>
+  ({ message: `no Deployment has version ${String(world.settings.desired)}: apply it, or change spec.versions.desired`, stalled: 'VersionNotFound' })
+
+/** Stable is gone, Deployment and pods, and somebody named another version: there is nothing left to compare or protect. */
+export const goesBackBlindly = (facts: Facts): boolean =>
+  facts.stable === undefined && !stableAnswers(facts) && facts.c !== undefined && facts.world.settings.desired === facts.c.revision
 
 /** The canary is not fit, for pods or for the time things take to spread. */
 function podsHold(facts: Facts, pods: number): Hold | undefined {
@@ -124,28 +150,32 @@ export const belowFloor = (facts: Facts): boolean => {
 
 /** What should serve is neither what is being rolled out nor what it was when it was opened. */
 export const isSuperseded = (facts: Facts): boolean =>
-  facts.t !== undefined && facts.c !== undefined && (facts.t.revision !== facts.c.revision || changedInFlight(facts))
+  facts.c !== undefined && ((facts.t !== undefined && facts.t.revision !== facts.c.revision) || changedInFlight(facts))
 
 /** The canary's template is not the one that was opened: what was analysed is not what runs. */
 export const changedInFlight = ({ c, canary, seen }: Facts): boolean =>
   c !== undefined && canary !== undefined && c.hash !== '' && knownHash(seen, canary) !== c.hash
 
 /** Stable can take everything: a rollback's only condition. */
-export const stableAnswers = ({ stable }: Facts): boolean => (stable?.ready ?? 0) > 0
+export const stableAnswers = ({ s, world }: Facts): boolean => s !== undefined && (world.endpoints[s] ?? 0) > 0
 
 /** The routes that need a write before anything else may happen, whoever made it so. */
 export function deviating(facts: Facts): readonly RouteFacts[] {
   const rollsOut = facts.phase === 'Progressing' || facts.phase === 'Promoting'
   const leftAlone = rollsOut || facts.phase === 'RollingBack' || facts.world.settings.suspend
-  return facts.world.mesh.routes.filter((route) => route.lost || (route.content !== 'ours' && !(route.content === 'lower' && leftAlone)))
+  return facts.world.mesh.routes.filter((route) => route.lost || isBehind(facts, route) || (route.content !== 'ours' && !(route.content === 'lower' && leftAlone)))
 }
+
+/** A promotion, or the end of a rollout, has reached the other routes and not this one. */
+const isBehind = ({ c, ledger }: Facts, route: RouteFacts): boolean =>
+  route.ledger !== undefined && (route.ledger.promotions !== ledger.promotions || (c === undefined && route.ledger.exposure !== undefined))
 
 /** What keeps `t` from being rolled out now. */
 export function startHold(facts: Facts): Hold | undefined {
   const { t, world } = facts
   const refusal = world.mesh.refusals[0]
   if (world.settings.suspend) return { waitingFor: 'Person', message: `suspended: ${t?.revision ?? 'nothing'} waits` }
-  if (t === undefined) return { message: `no Deployment has version ${world.settings.desired ?? ''}: apply it, or change spec.versions.desired`, stalled: 'VersionNotFound' }
+  if (t === undefined) return versionNotFound(facts)
   if (refusal !== undefined) return { message: refusal.message, stalled: refusal.reason }
   if (isContested(facts)) return { message: 'others keep changing the managed routes', stalled: 'RouteContested' }
   if (failureOf(facts, t) !== undefined) return { message: `${t.revision} failed` }

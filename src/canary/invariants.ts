@@ -41,8 +41,10 @@ function namesUnfit(facts: Facts, exposure: Exposure | undefined): string | unde
   return reason && `names ${exposure.revision}: ${reason}`
 }
 
-const failedExposed = (failed: Facts['ledger']['failed'], exposure: Exposure | undefined, facts: Facts): string | undefined =>
-  exposure !== undefined && failed[exposure.revision]?.rollout === facts.c?.rollout ? `exposes ${exposure.revision}, which failed` : undefined
+function failedExposed(failed: Facts['ledger']['failed'], exposure: Exposure | undefined, { c }: Facts): string | undefined {
+  const tombstone = exposure && failed[exposure.revision]
+  return tombstone !== undefined && tombstone.rollout === c?.rollout ? `exposes ${exposure?.revision ?? ''}, which failed` : undefined
+}
 
 function movesPointer(facts: Facts, stable: string): string | undefined {
   if (stable === facts.s) return undefined

@@ -1,7 +1,7 @@
 import { ended, normal, openWithout, outcome, raise, rolloutFrom, start, waitFor, writeLedgers, writeRoutes } from './actions.ts'
 import type { Decision } from './decision.ts'
 import { busy, failureOf, floorOf, isNamed, podsFor, type Candidate, type Facts, type Target } from './facts.ts'
-import { belowFloor, changedInFlight, isSuperseded, nextExposure, replanned, stableAnswers, startHold, stepHold, whyRollBack } from './guards.ts'
+import { belowFloor, changedInFlight, goesBackBlindly, isSuperseded, nextExposure, replanned, stableAnswers, startHold, stepHold, whyRollBack } from './guards.ts'
 
 type Outcome = Omit<Decision, 'row'>
 
@@ -36,11 +36,12 @@ function backToStable(facts: Facts, c: Candidate, why: string): Outcome {
 
 /** Row 14: the same once nobody meets it: its capacity goes, then what is wanted now is looked at. */
 export function supersededWhileDark(facts: Facts): Outcome | undefined {
-  const { c, t } = facts
-  if (c === undefined || t === undefined || !isSuperseded(facts)) return undefined
+  const { c, t, world } = facts
+  if (c === undefined || !isSuperseded(facts)) return undefined
   const reason = busy(facts, c.revision)
-  if (reason !== undefined && !facts.world.mesh.namedByUser.includes(c.revision)) return waitFor({ waitingFor: 'Propagation', message: reason })
-  return withdraw(facts, c, t) ?? succeed(facts, c, t)
+  if (reason !== undefined && !world.mesh.namedByUser.includes(c.revision)) return waitFor({ waitingFor: 'Propagation', message: reason })
+  const wanted = t ?? { revision: c.revision, hash: '' }
+  return withdraw(facts, c, wanted) ?? succeed(facts, c, wanted)
 }
 
 /** A revert leaves the previous stable as it found it; another template of one Deployment keeps its pods. */
@@ -83,7 +84,8 @@ function toZero({ canary, world }: Facts, c: Candidate): Outcome | undefined {
 export function keepFloor(facts: Facts): Outcome | undefined {
   const { c, stable, s } = facts
   if (c === undefined || floorOf(facts) !== undefined) return undefined
-  if (stable === undefined || s === undefined) return waitFor({ waitingFor: 'Pods', message: `the Deployment of stable ${s ?? ''} is gone` })
+  if (goesBackBlindly(facts)) return undefined
+  if (stable === undefined || s === undefined) return waitFor({ waitingFor: 'Pods', message: `the Deployment of stable ${String(s)} is gone: apply it again, or name another version in spec.versions.desired` })
   const floor = { rollout: c.rollout, replicas: stable.replicas }
   return outcome(`stable's floor is ${floor.replicas}`, { action: { kind: 'workload', revision: s, replicas: undefined, floor, live: false } })
 }

@@ -4,8 +4,9 @@ import { formatPercent } from '../api/percent.ts'
 import { conditionsOf } from './conditions.ts'
 import type { Decision, Hold } from './decision.ts'
 import { defined } from './defined.ts'
-import { stepShown } from './due-checks.ts'
-import { floorOf, type Facts } from './facts.ts'
+import { isTold, stepIndexOf, stepShown } from './due-checks.ts'
+import { floorOf, tombstoneOf, type Facts } from './facts.ts'
+import { stableAnswers } from './guards.ts'
 import { instant } from './instant.ts'
 import type { Check, Workload, World } from './world.ts'
 
@@ -13,7 +14,7 @@ import type { Check, Workload, World } from './world.ts'
 export function projected(before: Facts, after: Facts, decision: Decision): CanaryStatus {
   const { world } = after
   const carried = world.status
-  const begins = decision.change.stepStarted === true || (carried?.rollout !== undefined && carried.step !== stepShown(after))
+  const begins = decision.change.stepStarted === true || (carried?.rollout !== undefined && !isTold(after))
   const rollout = rolloutNow(after, decision.hold, begins)
   return defined({
     phase: phaseShown(after),
@@ -41,17 +42,20 @@ const MOST_RECORDED = 32
 const recorded = ({ world }: Facts): CanaryStatus['routes'] =>
   world.mesh.routes.filter(({ record, ledger, lost }) => record.name !== '' && (ledger !== undefined || lost)).map(({ record }) => record).slice(0, MOST_RECORDED)
 
-/** Those of the step that stands; once the rollout is over, the last ones made. */
-function checksNow({ c, world }: Facts, begins: boolean): CanaryStatus['checks'] {
-  if (c === undefined) return world.status?.checks ?? []
+/** Those of the step that stands; once the rollout is over, the ones that decided. */
+function checksNow({ c, phase, world }: Facts, begins: boolean): CanaryStatus['checks'] {
+  const over = c === undefined || phase === 'RollingBack'
+  if (over && world.evidence.checks.length === 0) return world.status?.checks ?? []
+  if (over) return world.evidence.checks.map(checkShown)
   return begins ? [] : world.evidence.checks.map(checkShown)
 }
 
 const phaseShown = ({ world, phase }: Facts): CanaryPhase => (world.settings.suspend ? 'Suspended' : phase)
 
 function messageOf(facts: Facts, { hold, reason, action }: Decision): string {
+  if (facts.phase === 'RollingBack') return `${tombstoneOf(facts)?.message ?? 'rolled back'}; ${hold?.message ?? reason}`
   if (hold !== undefined) return hold.message
-  if (facts.phase === 'Idle') return `${String(facts.s)} serves`
+  if (facts.phase === 'Idle') return stableAnswers(facts) ? `${String(facts.s)} serves` : `no pod of ${String(facts.s)} is ready`
   if (facts.phase === 'Failed') return failureShown(facts)
   return action.kind === 'none' ? (facts.world.status?.message ?? reason) : reason
 }
@@ -77,12 +81,12 @@ const revisionOf = (revision: string, deployment: Workload | undefined, weight: 
 
 /** A step that begins starts its clock anew, also where the write that began it could not say so. */
 function rolloutNow(facts: Facts, hold: Hold | undefined, begins: boolean): RolloutStatus | undefined {
-  const { world, exposure } = facts
+  const { world } = facts
   const rollout = facts.c === undefined ? undefined : world.status?.rollout
   if (rollout === undefined) return undefined
   const { steps } = world.settings
   const waitingFor = begins ? undefined : (hold ?? rollout).waitingFor
-  const stepIndex = Math.max(0, Math.min(exposure?.step ?? 0, steps.length - 1))
+  const stepIndex = stepIndexOf(facts)
   return defined({
     revision: rollout.revision,
     stepIndex,
@@ -92,7 +96,7 @@ function rolloutNow(facts: Facts, hold: Hold | undefined, begins: boolean): Roll
     ...(begins ? { stepStartedAt: instant(world.now), observed: '0s' } : { stepStartedAt: rollout.stepStartedAt, observed: observedNow(world) }),
     stableReplicas: floorOf(facts),
     waitingFor,
-    until: waitingFor === 'Pods' ? podsUntil(facts, rollout) : untilOf(hold),
+    until: waitingFor === 'Pods' ? podsUntil(facts, rollout) : (untilOf(hold) ?? (waitingFor === 'Propagation' ? rollout.until : undefined)),
   })
 }
 
@@ -100,18 +104,14 @@ const observedNow = ({ evidence }: World): string => formatDuration(Math.floor(e
 
 const untilOf = (hold: Hold | undefined): string | undefined => (hold?.until === undefined ? undefined : instant(hold.until))
 
-/** The progress deadline runs from the moment pods were first waited for, whoever restarts in between. */
-function podsUntil({ world }: Facts, { waitingFor, until }: RolloutStatus): string {
-  return waitingFor === 'Pods' && until !== undefined ? until : instant(world.now + world.settings.progressDeadlineMs)
-}
+/** The progress deadline runs from the moment pods were first waited for, whoever restarts, or is ready for a moment, in between. */
+const podsUntil = ({ world }: Facts, { until }: RolloutStatus): string => until ?? instant(world.now + world.settings.progressDeadlineMs)
 
-function failedLast({ ledger, world }: Facts): CanaryStatus['failed'] {
+function failedLast({ ledger }: Facts): CanaryStatus['failed'] {
   const latest = Object.entries(ledger.failed).sort(([, a], [, b]) => b.at - a.at)[0]
   if (latest === undefined) return undefined
   const [revision, { hash, reason, message, at }] = latest
-  const known = world.status?.failed
-  const shown = known?.revision === revision && known.hash === hash ? known.at : undefined
-  return { revision, hash, reason, message, at: shown ?? instant(at) }
+  return { revision, hash, reason, message, at: instant(at) }
 }
 
 function seenNow(facts: Facts): CanaryStatus['seen'] {

@@ -11,7 +11,7 @@ const MARGIN_MS = 1
 export function nextWake(facts: Facts): number | undefined {
   const { c, s, world } = facts
   const { ages, settings, status, now } = world
-  const resting = c === undefined && facts.phase !== 'Initializing'
+  const resting = c === undefined && facts.phase !== 'Initializing' && !hasLeftovers(facts)
   const spreading = [s, c?.revision].flatMap((revision) =>
     revision === undefined ? [] : [settings.propagationMs - (ages.subsets[revision] ?? 0), settings.propagationMs - (ages.ready[revision] ?? 0)])
   const routes = [settings.propagationMs - ages.routes, settings.propagationMs + settings.drainMs - ages.routes]
@@ -20,6 +20,11 @@ export function nextWake(facts: Facts): number | undefined {
   const ahead = waits.filter((ms) => ms > 0)
   return ahead.length === 0 ? undefined : Math.ceil(Math.min(...ahead)) + MARGIN_MS
 }
+
+/** Something other than stable is open, has a subset or pods of ours: it waits to be retired. */
+const hasLeftovers = ({ s, ledger, world }: Facts): boolean =>
+  [...Object.keys(ledger.open), ...Object.keys(world.mesh.rule.subsets), ...world.workloads.filter(({ stamp, replicas }) => stamp !== undefined && replicas > 0).map(({ revision }) => revision)]
+    .some((revision) => revision !== s)
 
 function ends(facts: Facts): readonly number[] {
   const { settings, status, now } = facts.world

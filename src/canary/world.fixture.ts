@@ -88,11 +88,13 @@ export const checkOf = (verdict: Check['verdict'], failures = 0): Check => ({
 /** Everything stood for an hour; v1 is stable, and alone. */
 export function idleWorld(over: Overrides = {}): World {
   const routes = over.mesh?.routes ?? [routeOf(ledgerOf())]
+  const workloads = over.workloads ?? [workloadOf('v1', { stamp: 'v1@adoption' })]
   return {
     settings: settings(),
     status: statusOf(),
     now: NOW,
-    workloads: [workloadOf('v1', { stamp: 'v1@adoption' })],
+    workloads,
+    endpoints: Object.fromEntries(workloads.map(({ revision, ready }) => [revision, ready])),
     ages: { routes: 3_600_000, subsets: { v1: 3_600_000, v2: 3_600_000, v3: 3_600_000 }, ready: { v1: 3_600_000, v2: 3_600_000, v3: 3_600_000 } },
     evidence: NO_EVIDENCE,
     stale: undefined,

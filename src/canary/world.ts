@@ -9,6 +9,8 @@ export type World = {
   /** Wall clock, milliseconds since the epoch: for people, deadlines and delays. */
   readonly now: number
   readonly workloads: readonly Workload[]
+  /** Ready pods that the Service selects, by version, whether or not a Deployment stands behind them. */
+  readonly endpoints: Readonly<Record<string, number>>
   readonly mesh: MeshFacts
   readonly ages: Ages
   readonly evidence: Evidence
@@ -61,12 +63,7 @@ export type MeshFacts = {
   readonly namedByUser: readonly string[]
 }
 
-export type Refusal = {
-  readonly reason: string
-  readonly message: string
-  /** It forbids to begin, but is no reason to end what has begun. */
-  readonly atStart?: boolean
-}
+export type Refusal = { readonly reason: string; readonly message: string }
 
 /** One VirtualService with managed routes. */
 export type RouteFacts = {

@@ -18,7 +18,7 @@ export type AnalystOptions = {
 }
 
 type Failed = { readonly error: string }
-type Followed = { readonly examination: Examination; dueMs: number; busy: boolean }
+type Followed = { readonly examination: Examination; dueMs: number; busy: boolean; lastMs: number | undefined }
 
 const USUAL_MS = 10 * 60_000
 
@@ -47,7 +47,7 @@ export class Analyst {
       known.dueMs = this.#nextTick(plan)
     } else {
       const examination = new Examination(plan, service, names, clock.monotonic())
-      this.#followed.set(key, { examination, dueMs: this.#nextTick(plan), busy: false })
+      this.#followed.set(key, { examination, dueMs: this.#nextTick(plan), busy: false, lastMs: undefined })
     }
     this.#wake()
   }
@@ -92,10 +92,11 @@ export class Analyst {
     onTick?.(clock.monotonic() - Math.min(...group.map(([, { dueMs }]) => dueMs)), group.length)
     for (const [, followed] of group) followed.busy = true
     try {
-      await this.#examine(group.map(([, { examination }]) => examination), signal)
+      await this.#examine(group.map(([, followed]) => followed), signal)
     } finally {
       for (const [, followed] of group) {
         followed.busy = false
+        followed.lastMs = clock.monotonic()
         followed.dueMs = this.#nextTick(followed.examination.plan)
       }
       if (!signal.aborted) for (const key of failingFirst(group)) onChecked(key)
@@ -103,39 +104,36 @@ export class Analyst {
     }
   }
 
-  /** Never throws: what cannot be seen is a blind tick. */
-  async #examine(examinations: readonly Examination[], signal: AbortSignal): Promise<void> {
+  /** Never throws: what cannot be seen is a blind tick, for whom it cannot be seen. */
+  async #examine(group: readonly Followed[], signal: AbortSignal): Promise<void> {
     const { clock } = this.#options
-    const intervalMs = intervalOf(examinations[0]?.plan.clock)
-    const at = () => ({ now: clock.now(), monotonicMs: clock.monotonic(), intervalMs })
-    const judged = examinations.filter(({ plan }) => plan.metrics.length > 0)
-    for (const examination of examinations) if (!judged.includes(examination)) examination.look(NOTHING, at())
-    if (judged.length === 0) return
-    const answers = await this.#ask(judged, signal)
-    for (const examination of judged) {
-      if ('error' in answers) examination.blind(answers.error, clock.now(), intervalMs)
-      else examination.look(answers.of(examination), at())
+    const judged = group.filter(({ examination: { plan } }) => plan.metrics.length > 0)
+    const answers = judged.length === 0 ? { error: '' } : await this.#ask(judged.map(({ examination }) => examination), signal)
+    for (const followed of group) {
+      const { examination } = followed
+      const intervalMs = intervalOf(followed, clock.monotonic())
+      const found = !judged.includes(followed) ? NOTHING : 'error' in answers ? answers : answers.of(examination)
+      if ('error' in found) examination.blind(found.error, clock.now(), intervalMs)
+      else examination.look(found, { now: clock.now(), monotonicMs: clock.monotonic(), intervalMs })
     }
   }
 
-  async #ask(examinations: readonly Examination[], signal: AbortSignal): Promise<Failed | { readonly of: (examination: Examination) => Answers }> {
+  async #ask(examinations: readonly Examination[], signal: AbortSignal): Promise<Failed | { readonly of: (examination: Examination) => Answers | Failed }> {
     const durations = examinations.some(({ plan }) => plan.metrics.some(({ kind }) => kind === 'latency'))
-    const unmarked = await this.#mark(examinations.filter(({ needsMarks }) => needsMarks), durations, signal)
-    if (unmarked !== undefined) return { error: unmarked }
+    const unmarked = new Map(await Promise.all(examinations.filter(({ needsMarks }) => needsMarks).map(async (one) => [one, await this.#mark(one, durations, signal)] as const)))
     const services = [...new Set(examinations.map(({ service }) => service))]
     const [counters, meshAnswers] = await Promise.all([askCounters(this.#options.prometheus, services, { durations, signal }), this.#meshAnswers(examinations, signal)])
     if (counters.kind === 'error') return { error: counters.message }
-    return 'error' in meshAnswers ? meshAnswers : { of: ({ service }) => ({ ...counters.of(service), meshAnswers }) }
+    if ('error' in meshAnswers) return meshAnswers
+    return { of: (examination) => unmarked.get(examination) ?? { ...counters.of(examination.service), meshAnswers } }
   }
 
-  /** After a restart: what the counters stood at when each step began. */
-  async #mark(examinations: readonly Examination[], durations: boolean, signal: AbortSignal): Promise<string | undefined> {
-    for (const examination of examinations) {
-      const counters = await askCounters(this.#options.prometheus, [examination.service], { durations, atMs: examination.plan.stepStartedAt, signal })
-      if (counters.kind === 'error') return counters.message
-      const { counts, durations: buckets } = counters.of(examination.service)
-      examination.mark(counts, buckets)
-    }
+  /** After a restart: what the counters stood at when the step began. */
+  async #mark(examination: Examination, durations: boolean, signal: AbortSignal): Promise<Failed | undefined> {
+    const counters = await askCounters(this.#options.prometheus, [examination.service], { durations, atMs: examination.plan.stepStartedAt, signal })
+    if (counters.kind === 'error') return { error: counters.message }
+    const { counts, durations: buckets } = counters.of(examination.service)
+    examination.mark(counts, buckets)
     return undefined
   }
 
@@ -154,7 +152,7 @@ export class Analyst {
     }
     const known = this.#meshMarks.get(group)
     this.#meshMarks.set(group, { marks: marksOf(samples, known?.marks), atMs: clock.monotonic() })
-    const recent = known !== undefined && clock.monotonic() - known.atMs <= 3 * intervalOf(examinations[0]?.plan.clock)
+    const recent = known !== undefined && clock.monotonic() - known.atMs <= staleAfterMs(examinations[0]?.plan.clock)
     return recent ? growths(samples, known.marks) : []
   }
 
@@ -169,8 +167,14 @@ export class Analyst {
 
 const NOTHING = { counts: [], durations: [], meshAnswers: [] }
 
-/** A schedule's ticks may lie far apart: what a gap counts as is then bounded by a minute. */
-const intervalOf = (clock: CheckPlan['clock'] | undefined): number => (clock?.kind === 'interval' ? clock.everyMs : 60_000)
+/** A schedule's ticks lie as far apart as the last two did; before there were two, a minute. */
+function intervalOf({ examination: { plan }, lastMs }: Followed, nowMs: number): number {
+  if (plan.clock.kind === 'interval') return plan.clock.everyMs
+  return lastMs === undefined ? 60_000 : Math.max(1000, nowMs - lastMs)
+}
+
+/** What was asked longer ago says nothing of now: nobody ticked on this clock in between. */
+const staleAfterMs = (clock: CheckPlan['clock'] | undefined): number => (clock?.kind === 'interval' ? 3 * clock.everyMs : 2 * 3_600_000)
 
 /** A rollback does not queue behind the canaries that pass. */
 function failingFirst(group: readonly (readonly [string, Followed])[]): readonly string[] {

@@ -102,3 +102,13 @@ describe('an examination', () => {
     expect(evidence(examination).checks).toEqual([])
   })
 })
+
+describe('time before an exposure', () => {
+  it('does not count, even where routes need no time to spread', () => {
+    const examination = started({ step: 'dark', exposed: false })
+    examination.look(answers(), at(10))
+    examination.follow(plan({ propagationMs: 0 }), 19 * SECOND)
+    examination.look(answers(), at(20))
+    expect(evidence(examination).observedMs).toBe(SECOND)
+  })
+})

@@ -50,15 +50,16 @@ export class Examination {
       this.#usualPerSecond = undefined
       this.#evidence = NO_EVIDENCE
     }
-    if (plan.step !== this.#plan.step) {
+    const begins = plan.step !== this.#plan.step
+    if (begins) {
       this.#tallies = EMPTY
       this.#evidence = { ...seeded(plan), broken: this.#evidence.broken }
-      this.#lastSeenMs = undefined
       this.#stepFromMs = monotonicMs - plan.stepAgeMs
     }
     this.#plan = plan
     // Once an exposure has spread, a later look must not move the moment at which it had.
-    this.#countsFromMs = plan.countsInMs > 0 ? monotonicMs + plan.countsInMs : Math.min(this.#countsFromMs, monotonicMs)
+    const stands = !begins && plan.countsInMs === 0
+    this.#countsFromMs = stands ? Math.min(this.#countsFromMs, monotonicMs) : monotonicMs + plan.countsInMs
   }
 
   /** A write of ours was answered: what the mesh answers itself soon after is our doing. */

@@ -88,6 +88,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     status: canary.status,
     now,
     workloads,
+    endpoints: endpointsOf(snapshot.pods, settings),
     mesh: { ...mesh, refusals: [...mesh.refusals, ...refusalsOf(snapshot, versions, settings), ...tooMany(mesh.routes)] },
     ages: {
       routes: ages.observe('routes', routes, monotonicMs),
@@ -147,6 +148,11 @@ function isSettled(deployment: KubeObject, replicas: number): boolean {
 function floorOf(text: string | undefined): Workload['floor'] {
   const match = /^(\d+) (.+)$/.exec(text ?? '')
   return match?.[1] === undefined || match[2] === undefined ? undefined : { replicas: Number(match[1]), rollout: match[2] }
+}
+
+function endpointsOf(pods: readonly KubeObject[], settings: Settings): Readonly<Record<string, number>> {
+  const revisions = new Set(pods.map((pod) => pod.metadata.labels?.[settings.versionLabel] ?? ''))
+  return Object.fromEntries([...revisions].map((revision) => [revision, readyPods(revision, pods, settings).length]))
 }
 
 /** Exactly what the revision's subset selects: a Deployment's own selector may be wider. */
@@ -211,7 +217,7 @@ function tooMany(routes: readonly RouteFacts[]): readonly Refusal[] {
   const crowded = routes.find(({ record }) => (record.httpRoutes?.length ?? 0) > MOST_ROUTES.inOne)
   if (crowded === undefined && routes.length <= MOST_ROUTES.objects) return []
   const what = crowded === undefined ? `${routes.length} VirtualServices have` : `VirtualService ${crowded.record.name} has more than ${MOST_ROUTES.inOne}`
-  return [{ reason: 'TooManyRoutes', atStart: true, message: `${what} routes to the Service: name those to manage in spec.traffic.httpRoutes, or join them` }]
+  return [{ reason: 'TooManyRoutes', message: `${what} routes to the Service: name those to manage in spec.traffic.httpRoutes, or join them` }]
 }
 
 const MOST_VERSIONS = 32
@@ -225,9 +231,9 @@ function refusalsOf({ canary, deployments, pods, service }: Snapshot, versions: 
   const foreign = pods.find(({ metadata }) => metadata.deletionTimestamp === undefined && !known.has(metadata.labels?.[label] ?? ''))
   const ambient = pods.find(isAmbient)
   const refusals: readonly (Refusal | undefined)[] = [
-    double && { reason: 'DuplicateVersion', atStart: true, message: `Deployment ${double.metadata.name} has the same ${label} as another one, or none: give each version's pods a ${label} label of its own` },
-    versions.length <= MOST_VERSIONS ? undefined : { reason: 'TooManyVersions', atStart: true, message: `${versions.length} Deployments match spec.versions.selector, ${MOST_VERSIONS} are remembered: delete those that will not come back` },
-    foreign && { reason: 'ForeignEndpoints', atStart: true, message: `Service ${service.metadata.name} also selects pod ${foreign.metadata.name}, which belongs to no version: pinning the routes would silently drop it; take it out of the Service, or label its Deployment as a version` },
+    double && { reason: 'DuplicateVersion', message: `Deployment ${double.metadata.name} has the same ${label} as another one, or none: give each version's pods a ${label} label of its own` },
+    versions.length <= MOST_VERSIONS ? undefined : { reason: 'TooManyVersions', message: `${versions.length} Deployments match spec.versions.selector, ${MOST_VERSIONS} are remembered: delete those that will not come back` },
+    foreign && { reason: 'ForeignEndpoints', message: `Service ${service.metadata.name} also selects pod ${foreign.metadata.name}, which belongs to no version: pinning the routes would silently drop it; take it out of the Service, or label its Deployment as a version` },
     ambient && { reason: 'AmbientMode', message: `pod ${ambient.metadata.name} is in an ambient mesh, where no VirtualService of a sidecar applies: Serin needs sidecars` },
   ]
   return refusals.filter((refusal) => refusal !== undefined)

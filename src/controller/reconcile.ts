@@ -3,7 +3,7 @@ import { parseCanary, type ParsedCanary, type Problem } from '../api/parse.ts'
 import { settingsOf, type Settings } from '../api/settings.ts'
 import { canonicalJson } from '../canary/template-hash.ts'
 import { condition } from '../canary/conditions.ts'
-import { decide, type Pass } from '../canary/decide.ts'
+import { decide, held, type Pass } from '../canary/decide.ts'
 import type { EventNote } from '../canary/decision.ts'
 import { dueChecks } from '../canary/due-checks.ts'
 import { factsOf } from '../canary/facts.ts'
@@ -12,10 +12,11 @@ import { serviceHost } from '../istio/host-name.ts'
 import { serviceHosts } from '../istio/hosts.ts'
 import { jsonOf } from '../istio/json.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
-import { isConflict, isInvalid } from '../kubernetes/errors.ts'
+import { isConflict, isInvalid, isUnknownOutcome } from '../kubernetes/errors.ts'
 import { resources } from '../kubernetes/resource.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Outcome } from '../runtime/controller.ts'
+import { asError } from '../runtime/failure.ts'
 import type { Log } from '../runtime/log.ts'
 import { keyOf, splitKey, type KubeObject } from '../runtime/object.ts'
 import { Ages } from './ages.ts'
@@ -93,9 +94,9 @@ export class Reconciler {
     let [observation, pass]: [Observation, Pass] = [cached, first]
     if (first.decision.row === '0') {
       // An old cache must not keep a rollback waiting: what stands there now is read, and decided on once.
-      observation = this.#observe(key, await readLive(client, cached, first.decision.action, signal), settings)
+      const live = this.#observe(key, await readLive(client, cached, first.decision.action, signal), settings)
+      observation = { ...live, world: { ...live.world, stale: undefined } }
       pass = this.#decide(key, observation)
-      if (pass.decision.row === '0') return SOON
     } else if (restsOnLive(first.decision.action)) {
       observation = this.#observe(key, await readLive(client, cached, first.decision.action, signal), settings)
       pass = this.#decide(key, observation)
@@ -110,18 +111,24 @@ export class Reconciler {
     const { decision, status } = pass
     try {
       const writes = await commit(this.#deps, observation, decision.action, signal)
-      if (writes > 0) analyst.wrote(key)
+      if (writes > 0 && decision.action.kind !== 'workload') analyst.wrote(key)
       if (decision.action.kind !== 'none')
         log.info({ canary: key, row: decision.row, action: decision.action.kind, writes, phase: status.phase, step: status.step, weight: status.weight, reason: decision.reason }, 'decided')
       return await this.#tell(observation.snapshot.canary, pass, { wrote: writes > 0, signal })
     } catch (thrown) {
-      if (!isConflict(thrown) && !isInvalid(thrown)) throw thrown
+      if (!isConflict(thrown) && !isInvalid(thrown)) return this.#refused(observation, thrown, signal)
       log.debug({ canary: key, row: decision.row, err: thrown }, 'refused: somebody wrote first')
-      if (decision.action.kind !== 'routes' || tries === 0) return isConflict(thrown) ? SOON : Promise.reject(thrown)
+      if (decision.action.kind !== 'routes' || tries === 0) return isConflict(thrown) ? SOON : this.#refused(observation, thrown, signal)
       const again = this.#observe(key, await readRoutes(client, observation, signal), observation.world.settings)
       const next = this.#decide(key, again)
       return restsOnLive(next.decision.action) ? SOON : this.#act(key, again, next, { signal, tries: tries - 1 })
     }
+  }
+
+  /** A write that the server will not take is said where people look, and tried again with a back-off. */
+  async #refused({ world, snapshot }: Observation, thrown: unknown, signal: AbortSignal): Promise<never> {
+    if (!isUnknownOutcome(thrown)) await this.#deps.statusWriter.write(snapshot.canary, held(world, 'WriteRefused', asError(thrown).message.slice(0, 250)), signal)
+    throw thrown
   }
 
   /** Status and events, after the write that they tell of. */

@@ -35,7 +35,7 @@ export type Sources = {
   readonly reflectors: readonly Reflector[]
 }
 
-type Source = { readonly resource: Resource; readonly prune: (object: KubeObject) => KubeObject; readonly indexes: Readonly<Record<string, IndexFunction<KubeObject>>>; readonly optional?: boolean }
+type Source = { readonly resource: Resource; readonly prune: (object: KubeObject) => KubeObject; readonly indexes: Readonly<Record<string, IndexFunction<KubeObject>>>; readonly optional?: boolean; /** Read of every namespace, whatever is watched: a rule or route elsewhere decides here too. */ readonly everywhere?: boolean }
 
 /** The watches, all on one screen: what is kept of each object, and what it is found by. */
 export function createSources(options: SourceOptions): Sources {
@@ -46,9 +46,9 @@ export function createSources(options: SourceOptions): Sources {
     deployments: { resource: resources.deployments, prune: pruneDeployment, indexes: { label: labelKeys.ofTemplate } },
     pods: { resource: resources.pods, prune: prunePod, indexes: { label: labelKeys.ofObject } },
     services: { resource: resources.services, prune: pruneManagedFields, indexes: {} },
-    virtualServices: { resource: resources.virtualServices, prune: pruneManagedFields, indexes: { host: routed } },
-    destinationRules: { resource: resources.destinationRules, prune: pruneManagedFields, indexes: { host: routed } },
-    httpRoutes: { resource: resources.httpRoutes, prune: pruneManagedFields, indexes: { namespace: namespaceOf }, optional: true },
+    virtualServices: { resource: resources.virtualServices, prune: pruneManagedFields, indexes: { host: routed }, everywhere: true },
+    destinationRules: { resource: resources.destinationRules, prune: pruneManagedFields, indexes: { host: routed }, everywhere: true },
+    httpRoutes: { resource: resources.httpRoutes, prune: pruneManagedFields, indexes: { namespace: namespaceOf }, optional: true, everywhere: true },
   }
   const made = Object.entries(table).map(([name, source]) => ({ name, ...reflected(name, source, options) }))
   return {
@@ -57,9 +57,9 @@ export function createSources(options: SourceOptions): Sources {
   }
 }
 
-function reflected(name: string, { resource, prune, indexes, optional }: Source, options: SourceOptions) {
+function reflected(name: string, { resource, prune, indexes, optional, everywhere }: Source, options: SourceOptions) {
   const { client, clock, log, random, namespace } = options
   const { store, writer } = createStore({ log, indexes })
-  const listWatch = client.listWatch(resource, namespace === undefined ? {} : { namespace })
+  const listWatch = client.listWatch(resource, namespace === undefined || everywhere === true ? {} : { namespace })
   return { store, reflector: new Reflector({ name, listWatch, writer, prune, clock, log, random, ...(optional === true ? { optional } : {}) }) }
 }

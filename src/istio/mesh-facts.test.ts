@@ -126,11 +126,12 @@ describe('what the managed lists have become', () => {
     expect(meshFacts(input).routes.map(({ content }) => content)).toEqual(['outdated'])
   })
 
-  it('a ledger copied with its object, or one that cannot be read, is lost', () => {
+  it('where it was recorded, a ledger copied with its object, or one that cannot be read, is lost', () => {
     const [object] = standing(inputOf([user])).virtualServices
     const copied = inputOf([], { virtualServices: [{ ...object!, metadata: { ...object!.metadata, uid: 'another' } }] })
-    expect(meshFacts(copied).routes).toMatchObject([{ lost: true, ledger: undefined, reaches: ['v1'] }])
+    expect(meshFacts(copied).routes).toMatchObject([{ lost: false, content: 'unpinned', ledger: undefined, reaches: ['v1'] }])
     const records = [{ namespace: 'test', name: 'reviews', mode: 'Route' as const, httpRoutes: ['main'] }]
+    expect(meshFacts({ ...copied, records }).routes).toMatchObject([{ lost: true, ledger: undefined, reaches: ['v1'] }])
     const exposure = { revision: 'v2', weight: 5, match: [], step: 0, plan: 'p' }
     const wrong = [{ open: { v1: 'first' } }, { exposure: {} }, { exposure: { ...exposure, match: '' } }, { exposure: { ...exposure, step: '0' } }]
     for (const text of ['{"uid":', '[]', ...wrong.map((part) => JSON.stringify({ ...ledger(), uid: 'uid-reviews', ...part }))]) {

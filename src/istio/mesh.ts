@@ -73,7 +73,7 @@ function draftOf(object: KubeObject, { input, fqdn, reach }: Pick<Mesh, 'input' 
     own: isOwn(input, object),
     near: namespace === input.canary.namespace,
     mesh: hasHost && routes.length > 0 && (gateways.length === 0 || gateways.includes('mesh')),
-    lost: annotations.copied || (isRecorded && annotations.ledger === undefined && annotations.otherCanary === undefined),
+    lost: isRecorded && annotations.ledger === undefined && annotations.otherCanary === undefined,
   }
 }
 

@@ -98,7 +98,7 @@ const byName = ({ metadata: a }: KubeObject, { metadata: b }: KubeObject): numbe
 const list = (call: Call): ApiAnswer => {
   const { target, query, parts } = call
   const { kind, version } = target.endpoint
-  const { matches } = parseSelection(kind.resource, query)
+  const matches = parseSelection(kind.resource, query)
   const objects = parts.store.list(kind.resource, target.namespace || undefined).filter(matches).toSorted(byName)
   if (asksForTable(call.request)) return ok(table(call, objects))
   const apiVersion = groupVersion(kind.group, version.name)
@@ -124,13 +124,12 @@ const watch = (call: Call): ApiAnswer => {
   const body = parts.watches.open({
     resource: kind.resource,
     namespace: target.namespace,
-    selection: parseSelection(kind.resource, query),
+    matches: parseSelection(kind.resource, query),
     since: Number(query.get('resourceVersion') ?? 0),
     timeoutMs: Number(query.get('timeoutSeconds') ?? 0) * 1000 || watchTimeoutMs,
-    bookmarks: query.get('allowWatchBookmarks') === 'true',
     signal: request.signal,
     render,
-    bookmark,
+    bookmark: query.get('allowWatchBookmarks') === 'true' ? bookmark : undefined,
   })
   return { status: 200, headers: json, body }
 }

@@ -64,7 +64,7 @@ export type ClusterOptions = {
   readonly historyLimit?: number
 }
 
-/** What the sandbox's cluster refuses or ignores, for whoever wonders why. */
+/** What the sandbox refuses or ignores, for whoever wonders why. */
 export const unsupported: readonly string[] = [
   'CEL rules (x-kubernetes-validations) in CustomResourceDefinitions are not evaluated.',
   'Server-side apply is refused with 415.',
@@ -77,6 +77,9 @@ export const unsupported: readonly string[] = [
   'Pods have no logs, exec or port-forward; there are no nodes, volumes, quotas, Jobs, StatefulSets, DaemonSets or autoscalers.',
   'A Deployment rolls with all new pods first, and keeps every ReplicaSet; strategy Recreate, maxSurge, minReadySeconds, ' +
     'revisionHistoryLimit, progressDeadlineSeconds, pausing and probes are ignored, and there are no revisions to undo.',
+  'The mesh ignores timeouts, retries, ports, traffic policies, mTLS modes and Gateways: one gateway serves every host. It ' +
+    'names, and ignores, headers, rewrites, redirects, delays, TCP and TLS routes and whatever else it does not know.',
+  'Prometheus answers selectors, and sums of them (by, without), over two metrics of Istio; every other query is a 400.',
 ]
 
 const requestLimit = 100_000

@@ -4,11 +4,8 @@ import type { MeshRequest, MeshResponse } from './mesh.ts'
 import type { KubeObject } from './objects.ts'
 import type { StringMap } from './route-objects.ts'
 
-/** Calls a URI through the pod's own proxy. */
-export type Call = (uri: string, request: Pick<MeshRequest, 'method' | 'path' | 'headers'>) => Promise<MeshResponse>
-
 /** A pod's program. */
-export type App = (request: MeshRequest, call: Call) => Promise<MeshResponse>
+export type App = (request: MeshRequest) => Promise<MeshResponse>
 
 type Surroundings = {
   readonly clock: Clock
@@ -16,6 +13,8 @@ type Surroundings = {
   readonly random: () => number
   /** Aborted when the pod ends: what sleeps then rejects. */
   readonly signal: AbortSignal
+  /** Calls through the pod's own proxy. */
+  readonly call: App
 }
 
 type Outcome = { readonly code: number; readonly error?: string; readonly upstream_calls?: Readonly<Record<string, unknown>> }
@@ -43,28 +42,28 @@ const listOf = (text = ''): readonly string[] =>
  * A stand-in for nicholasjackson/fake-service, told by the pod's environment. Two differences: upstreams are called with
  * the caller's method and headers, and ERROR_METHODS (a comma list) confines injected errors to those methods.
  */
-export function createFakeService(pod: KubeObject, { clock, random, signal }: Surroundings): App {
+export function createFakeService(pod: KubeObject, { clock, random, signal, call }: Surroundings): App {
   const env = environmentOf(pod)
   const headers = { 'content-type': 'text/plain; charset=utf-8', 'x-version': pod.metadata.labels?.['version'] ?? '' }
   const inject = createErrorInjector(env)
   const upstreams = listOf(env['UPSTREAM_URIS'])
 
-  const outcomeOf = async (request: MeshRequest, call: Call, startedMs: number): Promise<Outcome> => {
+  const outcomeOf = async (request: MeshRequest, startedMs: number): Promise<Outcome> => {
     const injected = inject(request.method)
     if (injected !== undefined) {
       if (injected.delayMs > 0) await clock.sleep(injected.delayMs, signal)
       return { code: injected.code, error: injected.error }
     }
     const calls: Record<string, unknown> = {}
-    for (const uri of upstreams) calls[uri] = upstreamEntry(uri, await call(uri, request))
+    for (const uri of upstreams) calls[uri] = upstreamEntry(uri, await call(outbound(uri, request)))
     const failed = Object.values(calls).some((entry) => at(entry, 'code') !== 200)
     const restMs = failed ? 0 : latencyMs(env, random) - (clock.monotonic() - startedMs)
     if (restMs > 0) await clock.sleep(restMs, signal)
     return { code: failed ? 500 : 200, ...(upstreams.length > 0 && { upstream_calls: calls }) }
   }
-  return async (request, call) => {
+  return async (request) => {
     const startedMs = clock.monotonic()
-    const outcome = await outcomeOf(request, call, startedMs)
+    const outcome = await outcomeOf(request, startedMs)
     const duration = `${(clock.monotonic() - startedMs).toFixed(3)}ms`
     const said = outcome.code === 200 ? { body: env['MESSAGE'] ?? 'Hello World' } : {}
     const body = { name: env['NAME'] ?? 'Service', uri: request.path, type: 'HTTP', duration, ...said, ...outcome }
@@ -93,6 +92,11 @@ function latencyMs(env: StringMap, random: () => number): number {
   const draw = random()
   const base = durationMs(draw < 0.9 ? p50 : draw < 0.99 ? p90 : (env['TIMING_99_PERCENTILE'] ?? p90))
   return base * (1 + (random() * Number(env['TIMING_VARIANCE'] ?? 0)) / 100)
+}
+
+function outbound(uri: string, { method, path, headers }: MeshRequest): MeshRequest {
+  const { host, pathname } = new URL(uri)
+  return { method, host, path: pathname.replace(/\/$/, '') + path, headers }
 }
 
 function upstreamEntry(uri: string, { status, headers, body }: MeshResponse): Record<string, unknown> {

@@ -39,7 +39,7 @@ describe.skipIf(!present)(`happy-istio${present ? '' : ' (skipped: its manifests
     expect(await world.sendMany(1, gateway, { host: 'shop.example' })).toEqual([200])
     expect(
       await world.mesh.request(
-        { ...gateway, gateways: ['mesh'] },
+        { ...gateway, side: 'mesh' },
         { method: 'GET', host: 'service-c.istioinaction', path: '/', headers: {} },
       ),
     ).toMatchObject({ status: 403, body: 'RBAC: access denied' })

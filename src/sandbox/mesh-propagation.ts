@@ -4,17 +4,10 @@ import { keyOf, ROUTE_RESOURCES, type RouteObjects } from './route-objects.ts'
 import { isReady } from './route-pods.ts'
 import { createRouteView, type RouteView } from './route-view.ts'
 
-/** How long a change takes to reach the proxies, milliseconds. */
-export type PropagationOptions = {
-  /** Quiet time after a change before it is pushed; every further change starts it again. Default 100. */
-  readonly debounceMs?: number
-  /** A push is not put off for longer than this. Default 10,000. */
-  readonly debounceMaxMs?: number
-  /** From a lone change to its effect, the quiet time included. Default 110. */
-  readonly propagationMs?: () => number
-}
+/** istiod's: quiet time before a push, which every further change starts again; the longest such wait; and the push itself. */
+const [DEBOUNCE_MS, DEBOUNCE_MAX_MS, PUSH_MS] = [100, 10_000, 10] as const
 
-type Options = PropagationOptions & {
+type Options = {
   readonly clock: Clock
   readonly cluster: ClusterReader
   readonly signal: AbortSignal
@@ -26,23 +19,18 @@ type Options = PropagationOptions & {
 export type PropagatedView = { readonly current: () => RouteView }
 
 /** Follows the cluster as istiod does. The objects that are there at the start are known at once. */
-export function createPropagatedView(options: Options): PropagatedView {
-  const { clock, cluster, signal, onChange, debounceMs = 100, debounceMaxMs = 10_000, propagationMs = () => 110 } = options
+export function createPropagatedView({ clock, cluster, signal, onChange }: Options): PropagatedView {
   const digests = new Map<string, string>()
   let view = createRouteView(snapshot(cluster))
   let firstChange: number | undefined
   let lastChange = 0
-  let [pushes, applied] = [0, 0]
 
   const push = async () => {
-    const due = () => Math.min(lastChange + debounceMs, (firstChange ?? 0) + debounceMaxMs)
+    const due = () => Math.min(lastChange + DEBOUNCE_MS, (firstChange ?? 0) + DEBOUNCE_MAX_MS)
     while (clock.monotonic() < due()) await clock.sleep(due() - clock.monotonic(), signal)
     firstChange = undefined
-    const [next, order] = [createRouteView(snapshot(cluster)), ++pushes]
-    await clock.sleep(Math.max(0, propagationMs() - debounceMs), signal)
-    // A slow push must not undo a later one that overtook it.
-    if (order < applied) return
-    applied = order
+    const next = createRouteView(snapshot(cluster))
+    await clock.sleep(PUSH_MS, signal)
     view = next
   }
   const changed = (event: StoreEvent) => {
@@ -55,7 +43,6 @@ export function createPropagatedView(options: Options): PropagatedView {
       if (!signal.aborted) throw error
     })
   }
-
   for (const resource of ROUTE_RESOURCES) {
     for (const object of cluster.list(resource)) {
       isChange(digests, { type: 'ADDED', resource, object })

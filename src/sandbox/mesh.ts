@@ -1,7 +1,7 @@
 import type { Clock } from '../runtime/clock.ts'
 import { seededRandom } from '../runtime/random.ts'
 import { requestLabels, UNKNOWN, type RequestReport, type ResponseFlags } from './mesh-labels.ts'
-import { createPropagatedView, type PropagatedView, type PropagationOptions } from './mesh-propagation.ts'
+import { createPropagatedView, type PropagatedView } from './mesh-propagation.ts'
 import { MeshTally, type VersionTally } from './mesh-tally.ts'
 import { createRequestMetrics, type RequestMetrics, type Sample } from './metrics/request-metrics.ts'
 import type { ClusterReader, KubeObject } from './objects.ts'
@@ -30,15 +30,13 @@ export class ConnectionError extends Error {
 }
 
 /** What the mesh is made of. */
-export type MeshOptions = PropagationOptions & {
+export type MeshOptions = {
   readonly clock: Clock
   readonly cluster: ClusterReader
   /** The same seed gives the same choices. */
   readonly seed: number
   /** Between two scrapes of Prometheus, milliseconds; default 1 s. */
   readonly scrapeMs?: number
-  /** Envoy's stats flush, which histograms wait for; default 5 s. */
-  readonly flushMs?: number
   /** Told, in a sentence, of every object that asks for what the mesh does not do. */
   readonly onUnsupported?: (sentence: string, object: KubeObject) => void
 }
@@ -92,13 +90,13 @@ export class Mesh {
 
   /** The ingress gateway, as a caller. */
   gateway(): Workload {
-    return { ...GATEWAY, gateways: this.#view.current().gateways(GATEWAY.labels) }
+    return GATEWAY
   }
 
   /** Puts a pod's proxy and app in place; returns the way to end them abruptly, which ends its metrics too. */
   attach({ namespace, pod, key }: Workload, receive: Receive): () => void {
-    const { clock, scrapeMs = 1000, flushMs = 5000 } = this.#options
-    const metrics = createRequestMetrics({ clock, scrapeMs, flushMs }, { namespace, pod, instance: `${pod}.${namespace}:15090` })
+    const { clock, scrapeMs = 1000 } = this.#options
+    const metrics = createRequestMetrics(clock, scrapeMs, { namespace, pod, instance: `${pod}.${namespace}:15090` })
     const proxy = { metrics, receive, endedMs: Infinity }
     this.#proxies.set(key, proxy)
     this.#scraped = [...this.#scraped.filter(({ endedMs }) => endedMs > clock.monotonic() - MEMORY_MS), proxy]
@@ -180,5 +178,5 @@ const GATEWAY: Workload = {
   app: 'istio-ingressgateway',
   version: 'latest',
   principal: `cluster.local/ns/${ROOT_NAMESPACE}/sa/istio-ingressgateway-service-account`,
-  gateways: [],
+  side: 'gateway',
 }

@@ -83,7 +83,7 @@ describe('pods as functions', () => {
     const slow = pod('app', 'v1', { TIMING_50_PERCENTILE: '200ms' })
     const client = pod('client', 'v1')
     await world.run(slow, client)
-    const from = { ...world.mesh.gateway(), key: 'shop/client-v1', namespace: 'shop', gateways: ['mesh'] }
+    const from = { ...world.mesh.gateway(), key: 'shop/client-v1', namespace: 'shop', side: 'mesh' as const }
     const answer = world.mesh.request(from, { method: 'GET', host: 'app', path: '/', headers: {} })
     await world.clock.advance(100)
     await world.pods.stop(slow)

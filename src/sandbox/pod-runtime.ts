@@ -1,6 +1,6 @@
 import type { Clock } from '../runtime/clock.ts'
 import { seededRandom } from '../runtime/random.ts'
-import { createFakeService, durationMs, environmentOf, type App, type Call } from './fake-service.ts'
+import { createFakeService, durationMs, environmentOf, type App } from './fake-service.ts'
 import { ConnectionError, type Mesh, type MeshRequest, type MeshResponse } from './mesh.ts'
 import type { PodRuntime } from './objects.ts'
 import { createForwarder, listen, type Forwarder } from './proxy.ts'
@@ -24,6 +24,7 @@ export type MeshPodRuntime = PodRuntime & {
   readonly stopAll: () => void
 }
 
+type Peers = ReadonlyMap<string, Workload>
 type Program = { readonly workload: Workload; readonly app: App; readonly signal: AbortSignal }
 
 /** Runs pods behind the mesh. A pod whose READY_CHECK_RESPONSE_SUCCESS_CODE is not 200 never becomes ready. */
@@ -48,7 +49,8 @@ export function createPodRuntime({ clock, mesh, mode, startMs = 300 }: Options):
       if (code !== '200') throw new Error(`pod ${key} fails its readiness check with ${code}`)
       started += 1
       const ip = `10.244.${(started >> 8) & 255}.${started & 255}`
-      const app = createFakeService(pod, { clock, random: seededRandom(`pod ${started}`), signal })
+      const call = (request: MeshRequest) => mesh.request(workload, request)
+      const app = createFakeService(pod, { clock, random: seededRandom(`pod ${started}`), signal, call })
       workloads.set(key, workload)
       const program = { workload, app, signal }
       const ended = mode === 'http' ? await runAsServer(mesh, program, forwarder, workloads) : runAsFunction(mesh, program)
@@ -66,11 +68,10 @@ export function createPodRuntime({ clock, mesh, mode, startMs = 300 }: Options):
 }
 
 function runAsFunction(mesh: Mesh, { workload, app, signal }: Program): () => void {
-  const call: Call = (uri, request) => mesh.request(workload, outbound(uri, request))
   return mesh.attach(workload, (from, request) =>
     unlessEnded(
       signal,
-      mesh.accept(from, workload, request, () => app(request, call)),
+      mesh.accept(from, workload, request, () => app(request)),
     ),
   )
 }
@@ -87,19 +88,12 @@ async function unlessEnded(signal: AbortSignal, answer: Promise<MeshResponse>): 
 /** Stands in for the certificate: says who opened the connection. */
 const PEER = 'x-mesh-peer'
 
-/** Two ports: one on which the app's calls leave through its proxy, one on which its proxy lets calls in. */
-async function runAsServer(
-  mesh: Mesh,
-  { workload, app }: Program,
-  forwarder: Forwarder,
-  peers: ReadonlyMap<string, Workload>,
-): Promise<() => void> {
-  const sidecar = await listen((request) => mesh.request(workload, request))
-  const call: Call = (uri, request) => forwarder.send(sidecar.port, outbound(uri, request))
+/** A port on which the pod's proxy lets calls in. */
+async function runAsServer(mesh: Mesh, { workload, app }: Program, forwarder: Forwarder, peers: Peers): Promise<() => void> {
   const server = await listen(({ headers: { [PEER]: from = '', ...headers }, ...rest }) => {
     const [peer, request] = [peers.get(from), { ...rest, headers }]
     if (peer === undefined) throw new Error(`the caller ${from} is gone`)
-    return mesh.accept(peer, workload, request, () => app(request, call))
+    return mesh.accept(peer, workload, request, () => app(request))
   })
   const detach = mesh.attach(workload, (from, request) =>
     forwarder.send(server.port, { ...request, headers: { ...request.headers, [PEER]: from.key } }),
@@ -107,11 +101,5 @@ async function runAsServer(
   return () => {
     detach()
     void server.close()
-    void sidecar.close()
   }
-}
-
-function outbound(uri: string, { method, path, headers }: Parameters<Call>[1]): MeshRequest {
-  const { host, pathname } = new URL(uri)
-  return { method, host, path: pathname.replace(/\/$/, '') + path, headers }
 }

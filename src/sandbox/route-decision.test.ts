@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../runtime/random.ts'
-import { caller, destinationRule, gateway, pod, service, testCluster, virtualService } from './mesh.fixture.ts'
+import { caller, destinationRule, pod, service, testCluster, virtualService } from './mesh.fixture.ts'
 import type { KubeObject } from './objects.ts'
 import { decideRoute } from './route-decision.ts'
 import type { RouteRequest } from './route-decision.ts'
@@ -188,7 +188,6 @@ describe('VirtualServices', () => {
     ]
     const objects = [
       RULE,
-      gateway('edge', { selector: { istio: 'ingressgateway' }, servers: [{ hosts: ['shop.example'] }] }),
       virtualService('all', { hosts: ['shop.example'], gateways: ['edge'], http: http('v1') }),
       virtualService(
         'some',
@@ -196,7 +195,7 @@ describe('VirtualServices', () => {
         { creationTimestamp: '2026-01-02T00:00:00Z' },
       ),
     ]
-    const edge = { ...caller('istio-system'), gateways: ['shop/edge'] }
+    const edge = { ...caller('istio-system'), side: 'gateway' as const }
     expect(decide(objects, { host: 'shop.example' }, edge).destination?.version).toBe('v1')
     expect(decide(objects, { host: 'shop.example', headers: { 'x-tester': 'yes' } }, edge).destination?.version).toBe('v2')
     expect(decide(objects, { host: 'other.example' }, edge)).toMatchObject({ status: 404, flags: 'NR' })

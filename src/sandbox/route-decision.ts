@@ -48,8 +48,8 @@ export function decideRoute(view: RouteView, caller: Workload, request: RouteReq
   const host = view.resolve(request.host, caller.namespace)
   const routes = view.routes(caller, host)
   if (routes === undefined && view.service(host) !== undefined) return cluster(context, { host })
-  const { labels, namespace, gateways } = caller
-  const route = routes?.find(({ matches }) => matches({ ...request, labels, namespace, gateways }))
+  const { labels, namespace, side } = caller
+  const route = routes?.find(({ matches }) => matches({ ...request, labels, namespace, side }))
   return route === undefined ? own(404, 'NR', request.host) : routed(context, route)
 }
 

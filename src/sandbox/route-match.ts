@@ -1,5 +1,11 @@
 import type { HttpMatch, StringMap, StringMatch } from './route-objects.ts'
 
+/** Where a proxy stands: beside a pod, or at the edge, where one ingress gateway serves every Gateway. */
+export type Side = 'mesh' | 'gateway'
+
+/** The side that a name in a list of gateways means. */
+export const sideOf = (gateway: string): Side => (gateway === 'mesh' ? 'mesh' : 'gateway')
+
 /** What a match may look at: the request, and who sends it. */
 export type MatchInput = {
   readonly method: string
@@ -10,16 +16,16 @@ export type MatchInput = {
   readonly headers: StringMap
   readonly labels: StringMap
   readonly namespace: string
-  readonly gateways: readonly string[]
+  readonly side: Side
 }
 
 /** A compiled condition. */
 export type Predicate = (input: MatchInput) => boolean
 
 /** Compiles a list of matches, any of which is enough; an absent or empty list matches everything. */
-export function compileMatches(matches: readonly HttpMatch[] = [], gatewayName: (written: string) => string): Predicate {
+export function compileMatches(matches: readonly HttpMatch[] = []): Predicate {
   if (matches.length === 0) return () => true
-  const predicates = matches.map((match) => compileMatch(match, gatewayName))
+  const predicates = matches.map(compileMatch)
   return (input) => predicates.some((predicate) => predicate(input))
 }
 
@@ -28,9 +34,8 @@ type Read = (input: MatchInput, name: string) => string | undefined
 const header: Read = ({ headers }, name) => headers[name.toLowerCase()]
 const parameter: Read = ({ path }, name) => new URLSearchParams(path.split('?')[1]).get(name) ?? undefined
 
-function compileMatch(match: HttpMatch, gatewayName: (written: string) => string): Predicate {
+function compileMatch(match: HttpMatch): Predicate {
   const { uri, method, authority, sourceNamespace, gateways = [] } = match
-  const names = gateways.map(gatewayName)
   const labels = Object.entries(match.sourceLabels ?? {})
   const tests: readonly Predicate[] = [
     ...each({ ...(uri && { uri }) }, ({ path }) => path.split('?', 1)[0]),
@@ -41,7 +46,7 @@ function compileMatch(match: HttpMatch, gatewayName: (written: string) => string
     ...each(match.queryParams, parameter),
     (input) => labels.every(([key, value]) => input.labels[key] === value),
     ({ namespace }) => sourceNamespace === undefined || namespace === sourceNamespace,
-    (input) => names.length === 0 || input.gateways.some((gateway) => names.includes(gateway)),
+    ({ side }) => gateways.length === 0 || gateways.map(sideOf).includes(side),
   ]
   return (input) => tests.every((test) => test(input))
 }

@@ -4,7 +4,6 @@ import type { KubeObject, ResourceName } from './objects.ts'
 export const ROUTE_RESOURCES = [
   'virtualservices.networking.istio.io',
   'destinationrules.networking.istio.io',
-  'gateways.networking.istio.io',
   'authorizationpolicies.security.istio.io',
   'services',
   'pods',
@@ -71,9 +70,6 @@ export type DestinationRuleSpec = Exported & {
   readonly trafficPolicy?: Policy
   readonly subsets?: readonly { readonly name: string; readonly labels?: StringMap; readonly trafficPolicy?: Policy }[]
 }
-
-/** spec of a Gateway. */
-export type GatewaySpec = { readonly selector?: StringMap; readonly servers?: readonly { readonly hosts?: readonly string[] }[] }
 
 /** The object's spec, read as `Spec`: the API server has checked it against the kind's schema. */
 export const specOf = <Spec extends object>(object: KubeObject): Spec => (object['spec'] ?? {}) as Spec

@@ -1,5 +1,6 @@
 import { at, listAt, textAt } from './json.ts'
 import type { KubeObject } from './objects.ts'
+import type { Side } from './route-match.ts'
 import { keyOf, namespaceOf, type StringMap } from './route-objects.ts'
 
 /** A pod or a gateway as its proxy presents it to others. */
@@ -15,8 +16,7 @@ export type Workload = {
   readonly version: string
   /** SPIFFE name without its scheme. */
   readonly principal: string
-  /** "mesh" for a sidecar, "namespace/name" of each Gateway served for a gateway. */
-  readonly gateways: readonly string[]
+  readonly side: Side
 }
 
 /** What Istio makes of a Pod object. */
@@ -28,7 +28,7 @@ export function workloadOf(pod: KubeObject): Workload {
   const revision = labels['service.istio.io/canonical-revision'] ?? labels['app.kubernetes.io/version']
   const version = revision ?? labels['version'] ?? 'latest'
   const principal = `cluster.local/ns/${namespace}/sa/${textAt(pod, 'spec', 'serviceAccountName') || 'default'}`
-  return { key: keyOf(pod), pod: name, namespace, labels, workload, app, version, principal, gateways: ['mesh'] }
+  return { key: keyOf(pod), pod: name, namespace, labels, workload, app, version, principal, side: 'mesh' }
 }
 
 /** Whether the pod is an endpoint of its Services: Ready, and not being deleted. */

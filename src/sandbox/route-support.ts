@@ -12,7 +12,7 @@ const accepts = (fields: string): Readonly<Record<string, Shape>> =>
 const stringMatch = accepts('exact prefix regex')
 const stringMatches: Shape = { '*': stringMatch }
 
-// Of these, timeouts, retries, ports, traffic policies and PeerAuthentications change nothing here.
+// Of these, timeouts, retries, ports, traffic policies, Gateways and PeerAuthentications change nothing here.
 const SHAPES: Readonly<Record<string, Shape>> = {
   VirtualService: {
     ...accepts('hosts gateways exportTo'),

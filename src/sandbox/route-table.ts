@@ -1,8 +1,8 @@
 import type { KubeObject } from './objects.ts'
 import { closest, fullHost, hostFit, isVisible } from './route-hosts.ts'
-import { compileMatches, type Predicate } from './route-match.ts'
+import { compileMatches, sideOf, type Predicate } from './route-match.ts'
 import { keyOf, namespaceOf, specOf } from './route-objects.ts'
-import type { GatewaySpec, HttpRoute, RouteTarget, VirtualServiceSpec } from './route-objects.ts'
+import type { HttpRoute, RouteTarget, VirtualServiceSpec } from './route-objects.ts'
 import type { Workload } from './route-pods.ts'
 
 /** An http route, ready to be tried. */
@@ -18,7 +18,6 @@ export type CompiledRoute = {
 type Question = {
   /** Oldest first. */
   readonly virtualServices: readonly KubeObject[]
-  readonly gateways: readonly KubeObject[]
   readonly caller: Workload
   readonly host: string
 }
@@ -30,7 +29,7 @@ type Question = {
  */
 export function compileVirtualHost(question: Question): readonly CompiledRoute[] | undefined {
   const { caller, virtualServices } = question
-  const atGateway = !caller.gateways.includes('mesh')
+  const atGateway = caller.side === 'gateway'
   const speaking = closest(virtualServices, (object) => fitOf(object, question)).slice(0, atGateway ? undefined : 1)
   const routes = speaking.flatMap((object) => compileRoutes(object, virtualServices))
   if (!atGateway) return routes.length === 0 ? undefined : routes
@@ -38,23 +37,11 @@ export function compileVirtualHost(question: Question): readonly CompiledRoute[]
   return [...routes.filter(matched), ...routes.filter((route) => !matched(route))]
 }
 
-function fitOf(object: KubeObject, { gateways, caller, host }: Question): number {
-  const { exportTo, hosts = [], gateways: written = ['mesh'] } = specOf<VirtualServiceSpec>(object)
-  const namespace = namespaceOf(object)
-  const attached = written.map((gateway) => gatewayName(gateway, namespace)).filter((name) => caller.gateways.includes(name))
-  const heard = isVisible(object, exportTo, caller.namespace) && attached.some((name) => accepts(gateways, name, host))
-  const names = hosts.map((each) => fullHost(each, namespace))
+function fitOf(object: KubeObject, { caller, host }: Question): number {
+  const { exportTo, hosts = [], gateways = ['mesh'] } = specOf<VirtualServiceSpec>(object)
+  const heard = gateways.some((name) => sideOf(name) === caller.side) && isVisible(object, exportTo, caller.namespace)
+  const names = hosts.map((each) => fullHost(each, namespaceOf(object)))
   return heard ? hostFit(names, host) : -1
-}
-
-const gatewayName = (written: string, namespace: string): string =>
-  written === 'mesh' || written.includes('/') ? written : `${namespace}/${written}`
-
-function accepts(gateways: readonly KubeObject[], name: string, host: string): boolean {
-  const gateway = gateways.find((object) => keyOf(object) === name)
-  const servers = gateway === undefined ? [] : (specOf<GatewaySpec>(gateway).servers ?? [])
-  const hosts = servers.flatMap((server) => server.hosts ?? []).map((written) => written.split('/').at(-1) ?? written)
-  return name === 'mesh' || hostFit(hosts, host) >= 0
 }
 
 /** A route that delegates is replaced by its delegate's routes, or by nothing where the delegate is gone. */
@@ -75,7 +62,7 @@ function compileRoutes(object: KubeObject, all: readonly KubeObject[]): readonly
 function compileRoute(spec: HttpRoute, namespace: string): CompiledRoute {
   const single = spec.mirror === undefined ? [] : [{ destination: spec.mirror, percentage: spec.mirrorPercentage }]
   return {
-    matches: compileMatches(spec.match, (written) => gatewayName(written, namespace)),
+    matches: compileMatches(spec.match),
     spec,
     namespace,
     mirrors: [...single, ...(spec.mirrors ?? [])].map(({ destination, percentage }) => ({

@@ -1,7 +1,7 @@
 import type { KubeObject } from './objects.ts'
 import { hostCandidates, serviceHost } from './route-hosts.ts'
-import { byAge, keyOf, namespaceOf, selects, specOf } from './route-objects.ts'
-import type { GatewaySpec, RouteObjects, StringMap } from './route-objects.ts'
+import { byAge, namespaceOf, selects, specOf } from './route-objects.ts'
+import type { RouteObjects, StringMap } from './route-objects.ts'
 import { isReady, workloadOf, type Workload } from './route-pods.ts'
 import { compilePolicies, type PolicyCheck } from './route-policy.ts'
 import { governingRule, type MergedRule } from './route-rules.ts'
@@ -22,8 +22,6 @@ export type RouteView = {
   readonly endpoints: (service: ServiceView, labels: StringMap) => readonly Workload[]
   /** The Service in whose name the pod's own proxy reports: the oldest that selects it. */
   readonly serviceOf: (pod: Workload) => ServiceView | undefined
-  /** The Gateways that a gateway with these labels serves, "namespace/name". */
-  readonly gateways: (labels: StringMap) => readonly string[]
   readonly policies: PolicyCheck
 }
 
@@ -36,7 +34,6 @@ export function createRouteView(objects: RouteObjects): RouteView {
   })
   const virtualServices = memoise(() => objects['virtualservices.networking.istio.io'].toSorted(byAge))
   const pods = memoise(() => objects.pods.filter(isReady).map(workloadOf))
-  const gateways = objects['gateways.networking.istio.io']
   const rules = objects['destinationrules.networking.istio.io']
   return {
     service: (host) => services().get(host),
@@ -45,8 +42,8 @@ export function createRouteView(objects: RouteObjects): RouteView {
       return candidates.find((candidate) => services().has(candidate)) ?? candidates.at(-1) ?? header
     }),
     routes: memoise(
-      (caller, host) => compileVirtualHost({ virtualServices: virtualServices(), gateways, caller, host }),
-      (caller, host) => `${caller.gateways.join()} ${caller.namespace} ${host}`,
+      (caller, host) => compileVirtualHost({ virtualServices: virtualServices(), caller, host }),
+      (caller, host) => `${caller.side} ${caller.namespace} ${host}`,
     ),
     rule: memoise(
       (caller, { host, namespace }) =>
@@ -61,7 +58,6 @@ export function createRouteView(objects: RouteObjects): RouteView {
       (pod) => [...services().values()].find((service) => selectsPod(service, pod)),
       ({ key }) => key,
     ),
-    gateways: (labels) => gateways.filter((gateway) => selects(specOf<GatewaySpec>(gateway).selector ?? {}, labels)).map(keyOf),
     policies: compilePolicies(objects['authorizationpolicies.security.istio.io']),
   }
 }

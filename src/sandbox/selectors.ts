@@ -9,11 +9,7 @@ type Requirement = {
 }
 
 /** What a list or a watch is narrowed to. */
-export type Selection = {
-  readonly matches: (object: KubeObject) => boolean
-  /** Whether an object can only match or not for its whole life. */
-  readonly constant: boolean
-}
+export type Selection = (object: KubeObject) => boolean
 
 const form = /^(?<absent>!\s*)?(?<key>[^\s!=]+)\s*(?:(?<operator>==?|!=|\b(?:not)?in\b)\s*(?<values>.*))?$/
 
@@ -71,10 +67,7 @@ export const parseSelection = (resource: ResourceName, query: URLSearchParams): 
   const isKnown = (key: string): boolean => /^metadata\.name(space)?$/.test(key) || selectableFields[resource]?.test(key) === true
   const unknown = fields.find(({ key }) => !isKnown(key))
   if (unknown !== undefined) throw badRequest(`field label not supported: ${unknown.key}`)
-  return {
-    matches: (object) =>
-      labels.every((requirement) => meets(requirement, object.metadata.labels ?? {})) &&
-      fields.every((requirement) => meets(requirement, { [requirement.key]: fieldValue(object, requirement.key) })),
-    constant: labels.length === 0 && fields.every(({ key }) => key.startsWith('metadata.')),
-  }
+  return (object) =>
+    labels.every((requirement) => meets(requirement, object.metadata.labels ?? {})) &&
+    fields.every((requirement) => meets(requirement, { [requirement.key]: fieldValue(object, requirement.key) }))
 }

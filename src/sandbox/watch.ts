@@ -9,16 +9,15 @@ export type WatchOptions = {
   readonly resource: ResourceName
   /** Empty for all namespaces. */
   readonly namespace: string
-  readonly selection: Selection
+  readonly matches: Selection
   /** 0: what is there comes first, as ADDED events. */
   readonly since: number
   readonly timeoutMs: number
-  readonly bookmarks: boolean
   readonly signal?: AbortSignal | undefined
   /** One event as a line of JSON. */
   readonly render: (type: string, object: KubeObject) => string
-  /** A bookmark at a version as a line of JSON. */
-  readonly bookmark: (version: number) => string
+  /** A bookmark at a version as a line of JSON; undefined where none are wanted. */
+  readonly bookmark: ((version: number) => string) | undefined
 }
 
 const bookmarkIntervalMs = 60_000
@@ -103,52 +102,48 @@ export class Watches {
    * that has left the history gives a single ERROR line.
    */
   open(options: WatchOptions): AsyncGenerator<string> {
-    const { resource, namespace, selection, since, signal } = options
+    const { resource, namespace, matches, since, signal, render } = options
     const queue = new LineQueue(() => this.#paused)
     const deliver = (change: Change): void => {
-      const type = typeFor(change, selection)
+      const type = typeFor(change, matches)
       const inside = namespace === '' || change.object.metadata.namespace === namespace
-      if (inside && type !== undefined) queue.push(options.render(type, change.object))
+      if (inside && type !== undefined) queue.push(render(type, change.object))
     }
-    const present = since > 0 ? [] : this.#store.list(resource, namespace || undefined).filter(selection.matches)
-    for (const object of present) queue.push(options.render('ADDED', object))
+    const present = since > 0 ? [] : this.#store.list(resource, namespace || undefined).filter(matches)
+    for (const object of present) queue.push(render('ADDED', object))
     const missed = since > 0 ? this.#store.since(resource, since) : []
     missed?.forEach(deliver)
     if (missed === undefined) queue.push(JSON.stringify({ type: 'ERROR', object: expired(since, this.#store.version).status }))
-    if (missed === undefined) queue.finish()
-    else this.#follow(options, queue, deliver)
-    if (signal?.aborted === true) queue.finish(signal.reason as Error)
-    return queue.read()
-  }
-
-  #follow({ resource, signal, ...options }: WatchOptions, queue: LineQueue, deliver: (change: Change) => void): void {
     const abort = () => queue.finish(signal?.reason as Error)
-    signal?.addEventListener('abort', abort, { once: true })
     const unwatch = this.#store.subscribe(deliver, resource)
-    this.#open.add(queue)
     const release = () => {
       unwatch()
       this.#open.delete(queue)
       signal?.removeEventListener('abort', abort)
     }
+    this.#open.add(queue)
     queue.ended.addEventListener('abort', release, { once: true })
-    void this.#live(options, queue)
+    signal?.addEventListener('abort', abort, { once: true })
+    if (missed === undefined) queue.finish()
+    else if (signal?.aborted === true) abort()
+    else void this.#live(options, queue)
+    return queue.read()
   }
 
-  async #live({ timeoutMs, bookmarks, bookmark }: Omit<WatchOptions, 'resource'>, queue: LineQueue): Promise<void> {
+  async #live({ timeoutMs, bookmark }: WatchOptions, queue: LineQueue): Promise<void> {
     for (let leftMs = timeoutMs; leftMs > 0 && !queue.ended.aborted; leftMs -= bookmarkIntervalMs) {
       // Rejects when the reader is gone: nothing is left to do then.
       await this.#clock.sleep(Math.min(leftMs, bookmarkIntervalMs), queue.ended).catch(() => undefined)
-      if (bookmarks && !queue.ended.aborted) queue.push(bookmark(this.#store.version))
+      if (bookmark !== undefined && !queue.ended.aborted) queue.push(bookmark(this.#store.version))
     }
     queue.finish()
   }
 }
 
 /** What a change is to somebody who sees only a selection: an object that comes to match is new, one that ceases to is gone. */
-const typeFor = ({ type, object, previous }: Change, { matches, constant }: Selection): StoreEvent['type'] | undefined => {
+const typeFor = ({ type, object, previous }: Change, matches: Selection): StoreEvent['type'] | undefined => {
   const now = matches(object)
-  if (constant || type !== 'MODIFIED') return now ? type : undefined
+  if (type !== 'MODIFIED') return now ? type : undefined
   const before = previous !== undefined && matches(previous)
   return now ? (before ? 'MODIFIED' : 'ADDED') : before ? 'DELETED' : undefined
 }

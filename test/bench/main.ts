@@ -11,7 +11,7 @@ const { values } = parseArgs({
 })
 
 const PLANS: readonly Omit<Plan, 'say'>[] = [
-  { size: 1, intervalMs: 2_000, release: true },
+  { size: 1, intervalMs: 1_000, release: true },
   { size: 100, intervalMs: 2_000, release: true },
   { size: 1_000, intervalMs: 10_000, release: false },
 ]

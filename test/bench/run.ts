@@ -80,7 +80,7 @@ async function releaseAll({ world, size, intervalMs, say }: Stage, version: stri
   const from = world.journal.requests.length
   for (const member of world.fleet) await world.create(versionOf(member, version))
   await world.until(() => allAre(world, 'Progressing'), 30_000)
-  if (!(await world.until(() => allAre(world, 'Idle'), 60_000))) throw new Error(`${size} canaries were not promoted within a minute`)
+  if (!(await world.until(() => allAre(world, 'Idle'), 120_000))) throw new Error(`${size} canaries were not promoted within two minutes`)
   await clock.sleep(intervalMs)
   await quiet(world)
   return average(world.journal.requests.slice(from).filter(isOfCanary).map(({ kind }) => kind), size)

@@ -3,13 +3,15 @@ import type { Transport, TransportRequest, TransportResponse } from '../../src/r
 import type { Faults } from '../../src/sandbox/cluster.ts'
 
 /**
- * What happens to one write: the operator dies before it or after it, the server refuses it, its answer is lost, it
- * hangs for longer than anybody waits and lands late, or every watch falls behind from then on for a while.
+ * What happens to one write: the operator dies before it, after it, or while it is under way and lands all the same;
+ * the server refuses it, its answer is lost, it hangs for longer than anybody waits and lands late, or every watch
+ * falls behind from then on for a while.
  */
-export type Fault = 'crash-before' | 'crash-after' | '409' | '429' | '500' | 'lost-answer' | 'lands-late' | 'stale-caches'
+export type Fault = 'crash-before' | 'crash-after' | 'orphaned' | '409' | '429' | '500' | 'lost-answer' | 'lands-late' | 'stale-caches'
 
 /** When a late write lands, milliseconds after it was sent. */
 export const LATE_MS = 20_000
+const ORPHAN_MS = 4_000
 const STALE_MS = 4_000
 
 /** What a saboteur needs of the surroundings. */
@@ -46,6 +48,9 @@ export class Saboteur {
         return this.#die()
       case 'crash-after':
         await transport(request)
+        return this.#die()
+      case 'orphaned':
+        void clock.sleep(ORPHAN_MS).then(() => transport(request))
         return this.#die()
       case 'lost-answer':
         await transport(request)

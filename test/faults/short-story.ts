@@ -10,7 +10,7 @@ export type Ending = { readonly end: unknown; readonly violations: readonly stri
 const RPS = 20
 const MOST_MS = 120_000
 /** A new process is there a moment after the old one died. */
-const RESTART_MS = 300
+const RESTART_MS = 100
 /** Long enough for whatever was put off to be written. */
 const QUIET_MS = 12_000
 
@@ -21,6 +21,8 @@ export type StoryOptions = {
   readonly leaders?: number
   /** Stands between each leader and the API server, beside the saboteur. */
   readonly through?: (transport: Transport, harness: Harness) => Transport
+  /** What somebody does when the operator dies: the story ends there, and goes on until `until`. */
+  readonly meanwhile?: { readonly act: (harness: Harness) => Promise<void>; readonly until: (harness: Harness) => boolean }
   /** Whatever else goes on all the time. */
   readonly trouble?: (harness: Harness) => void
   /** Users and time go on for so long after the end. */
@@ -28,13 +30,15 @@ export type StoryOptions = {
 }
 
 /** One bad version, then a good one: two steps, few requests. */
-export async function shortStory({ fate = () => undefined, leaders = 1, through = (transport) => transport, trouble, afterMs = 0 }: StoryOptions = {}): Promise<Ending> {
+export async function shortStory({ fate = () => undefined, leaders = 1, through = (transport) => transport, meanwhile, trouble, afterMs = 0 }: StoryOptions = {}): Promise<Ending> {
   const harness = new Harness()
   const { clock, sandbox: { cluster: { faults } } } = harness
+  let dead = false
   const starts = Array.from({ length: leaders }, () => {
     let process: Process | undefined
     const saboteur: Saboteur = new Saboteur({ clock, faults, fate, kill: () => {
       process?.kill()
+      dead = true
       void clock.sleep(RESTART_MS).then(start)
     } })
     const start = () => {
@@ -48,10 +52,14 @@ export async function shortStory({ fate = () => undefined, leaders = 1, through 
     const leave = harness.users(RPS, { host: 'service-c', from: harness.insider })
     for (const { start } of starts) start()
     trouble?.(harness)
-    await tell(harness)
-    const written = starts.map(({ saboteur }) => saboteur.writes.length)
+    await tell(harness, () => dead && meanwhile !== undefined)
+    if (dead && meanwhile !== undefined) {
+      await meanwhile.act(harness)
+      await harness.until(() => meanwhile.until(harness), MOST_MS)
+    }
     await clock.advance(afterMs)
     leave()
+    const written = starts.map(({ saboteur }) => saboteur.writes.length)
     await clock.advance(QUIET_MS)
     const late = starts.flatMap(({ saboteur }, index) => saboteur.writes.slice(written[index]))
     return { end: endOf(harness), violations: wrongs(harness, late), writes: starts.flatMap(({ saboteur }) => saboteur.writes) }
@@ -60,14 +68,23 @@ export async function shortStory({ fate = () => undefined, leaders = 1, through 
   }
 }
 
-async function tell(harness: Harness): Promise<void> {
-  const phase = () => harness.status().phase
-  await harness.apply(canary())
-  await harness.until(() => phase() === 'Idle', MOST_MS)
-  await harness.apply(faulty('v2', { replicas: 0 }))
-  await harness.until(() => phase() === 'Failed', MOST_MS)
-  await harness.apply(version('v3', { replicas: 0 }))
-  await harness.until(() => phase() === 'Idle' && harness.status().stableRevision === 'v3' && harness.status().previous === undefined, MOST_MS)
+async function tell(harness: Harness, isOver: () => boolean): Promise<void> {
+  const chapters = [
+    { object: canary(), revision: 'v1', phase: 'Idle' },
+    { object: faulty('v2', { replicas: 0 }), revision: 'v1', phase: 'Failed' },
+    { object: version('v3', { replicas: 0 }), revision: 'v3', phase: 'Idle' },
+  ]
+  for (const { object, revision, phase } of chapters) {
+    if (isOver()) return
+    await harness.apply(object)
+    await harness.until(() => isOver() || rests(harness, revision, phase), MOST_MS, 50)
+  }
+}
+
+/** This version is stable, and nothing is left to do. */
+export function rests(harness: Harness, revision: string, phase = 'Idle'): boolean {
+  const { phase: present, stableRevision, previous } = harness.status()
+  return present === phase && stableRevision === revision && previous === undefined
 }
 
 /** Events may be late, and may be written again; nothing else is written once nothing is left to do. */

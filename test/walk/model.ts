@@ -107,6 +107,7 @@ export function worldFrom(objects: Objects, process: Process, now: number, verdi
     status,
     now: now + process.wallSkewMs,
     workloads,
+    endpoints: Object.fromEntries(workloads.map(({ revision, ready }) => [revision, ready])),
     mesh: {
       refusals: [],
       routes: standing,

@@ -14,13 +14,8 @@ export type RequestMetrics = {
   readonly samples: (atMs: number) => readonly Sample[]
 }
 
-type Options = {
-  readonly clock: Clock
-  /** Between two scrapes, milliseconds. */
-  readonly scrapeMs: number
-  /** Between two flushes of histograms, which a scrape waits for. */
-  readonly flushMs: number
-}
+/** Envoy's stats flush, which histograms wait for. */
+const FLUSH_MS = 5000
 
 /** Upper bounds of Istio's duration histogram, milliseconds. */
 const BOUNDS_MS = [0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, Infinity] as const
@@ -38,9 +33,9 @@ type Row = { readonly counter: History; readonly histogram: History; readonly na
  * Metrics of one proxy; `extra` are the labels that a scrape adds. Scrapes fall on multiples of `scrapeMs` and cost
  * nothing: each request says from which scrape on it is known.
  */
-export function createRequestMetrics({ clock, scrapeMs, flushMs }: Options, extra: Labels): RequestMetrics {
+export function createRequestMetrics(clock: Clock, scrapeMs: number, extra: Labels): RequestMetrics {
   const rows = new Map<string, Row>()
-  const lagMs = Math.max(1, Math.ceil(flushMs / scrapeMs)) * scrapeMs
+  const lagMs = Math.max(1, Math.ceil(FLUSH_MS / scrapeMs)) * scrapeMs
   const knownFrom = (periodMs: number): number => (Math.floor(clock.monotonic() / periodMs) + 1) * periodMs
   return {
     record(labels, durationMs) {
