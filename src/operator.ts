@@ -60,7 +60,8 @@ export type Operator = {
   readonly run: (signal: AbortSignal) => Promise<void>
 }
 
-const CRD_CHECK_MS = 60_000
+/** How often the installed CRD is looked at: while all is well, and while nothing is advanced because of it. */
+const CRD_CHECK_MS = { well: 300_000, frozen: 10_000 }
 
 /** The composition root: every watch, controller and loop of the operator. */
 export function createOperator(options: OperatorOptions): Operator {
@@ -136,6 +137,6 @@ async function watchCrd(client: KubernetesClient, crd: CrdState, { clock, log }:
     }
     if (crd.problem !== undefined && crd.problem !== before) log.error({ problem: crd.problem }, 'nothing is advanced')
     if (crd.problem !== before) crd.changed()
-    await clock.sleep(CRD_CHECK_MS, signal).catch(() => undefined)
+    await clock.sleep(crd.problem === undefined ? CRD_CHECK_MS.well : CRD_CHECK_MS.frozen, signal).catch(() => undefined)
   }
 }

@@ -84,3 +84,14 @@ export const destinationRule = (spec: Fields = {}, name = 'service-c'): KubeObje
   metadata: { name, namespace: NAMESPACE },
   spec: { host: 'service-c', ...spec },
 })
+
+/** A gateway at the edge, and the user's VirtualService on it. */
+export const atEdge = (): readonly KubeObject[] => [
+  {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'Gateway',
+    metadata: { name: 'edge', namespace: NAMESPACE },
+    spec: { selector: { istio: 'ingressgateway' }, servers: [{ port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts: ['*'] }] },
+  },
+  virtualService({ hosts: ['shop.example'], gateways: ['edge'] }, 'shop'),
+]

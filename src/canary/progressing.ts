@@ -94,7 +94,7 @@ export function keepFloor(facts: Facts): Outcome | undefined {
 export function raiseToFloor(facts: Facts): Outcome | undefined {
   const floor = floorOf(facts)
   if (floor === undefined || facts.s === undefined || !belowFloor(facts)) return undefined
-  return outcome(`stable is below its floor of ${floor}`, {
+  return contestedSize(facts, facts.s, facts.stable?.name ?? '') ?? outcome(`stable is below its floor of ${floor}`, {
     action: { kind: 'workload', revision: facts.s, replicas: floor, live: false },
     events: [normal('StableRestored', `stable ${facts.s} is back at ${floor} pods: it is never smaller than when the rollout began`)],
   })
@@ -110,7 +110,7 @@ export function openAndSize(facts: Facts): Outcome | undefined {
   const isSized = canary === undefined || canary.replicas >= pods
   if (isOpen && isSized) return undefined
   if (world.ages.routes < world.settings.propagationMs) return waitFor({ waitingFor: 'Propagation', message: 'the last change of the routes is spreading' })
-  return isOpen ? grow(c, canary?.name, pods) : outcome(`open ${c.revision}`, { action: writeLedgers(facts, opening(facts, c)) })
+  return isOpen ? grow(facts, c, canary?.name ?? '', pods) : outcome(`open ${c.revision}`, { action: writeLedgers(facts, opening(facts, c)) })
 }
 
 /** Row 16 for what stands already: whoever shrank it, the canary is as big as its exposure needs, suspended too. */
@@ -118,11 +118,19 @@ export function keepSize(facts: Facts): Outcome | undefined {
   const { c, canary, exposure, world } = facts
   if (c === undefined || canary === undefined || exposure === undefined || world.ages.routes < world.settings.propagationMs) return undefined
   const pods = podsFor(facts, exposure)
-  return canary.replicas >= pods ? undefined : grow(c, canary.name, pods)
+  return canary.replicas >= pods ? undefined : grow(facts, c, canary.name, pods)
 }
 
-const grow = (c: Candidate, name = '', pods: number): Outcome =>
-  outcome(`${name} needs ${pods} pods`, {
+const MOST_GROWTHS = 3
+
+/** Somebody else keeps setting the size: pods that come and go in front of users are worse than waiting. */
+const contestedSize = ({ world }: Facts, revision: string, name: string): Outcome | undefined =>
+  (world.growths[revision] ?? 0) < MOST_GROWTHS
+    ? undefined
+    : waitFor({ waitingFor: 'Pods', message: `somebody else keeps setting the replicas of ${name}: leave them to Serin while it is rolled out`, stalled: 'ReplicasContested' })
+
+const grow = (facts: Facts, c: Candidate, name: string, pods: number): Outcome =>
+  contestedSize(facts, c.revision, name) ?? outcome(`${name} needs ${pods} pods`, {
     action: { kind: 'workload', revision: c.revision, replicas: pods, stamp: c.rollout, live: false },
     events: [normal('ScaledUp', `${name} scaled to ${pods} before it takes more`)],
   })

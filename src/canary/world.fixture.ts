@@ -96,6 +96,7 @@ export function idleWorld(over: Overrides = {}): World {
     workloads,
     endpoints: Object.fromEntries(workloads.map(({ revision, ready }) => [revision, ready])),
     ages: { routes: 3_600_000, subsets: { v1: 3_600_000, v2: 3_600_000, v3: 3_600_000 }, ready: { v1: 3_600_000, v2: 3_600_000, v3: 3_600_000 } },
+    growths: {},
     evidence: NO_EVIDENCE,
     stale: undefined,
     ...over,

@@ -40,6 +40,7 @@ export type ObserveOptions = {
   readonly now: number
   readonly monotonicMs: number
   readonly evidence: (step: string) => Evidence | undefined
+  readonly growths: Readonly<Record<string, number>>
 }
 
 /** The newer of what a cache has and what was written last; a key that is named is looked up even where the cache has nothing. */
@@ -95,6 +96,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
       subsets: agesOf(subsetsSeen(input), (name, seen) => ages.observe(`subset ${name}`, seen, monotonicMs)),
       ready: agesOf(readySeen(versions, snapshot.pods, settings), (name, seen) => ages.observe(`ready ${name}`, seen, monotonicMs)),
     },
+    growths: options.growths,
     evidence: NO_EVIDENCE,
     stale: olderTarget(workloads, canary),
   }

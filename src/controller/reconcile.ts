@@ -20,6 +20,7 @@ import { asError } from '../runtime/failure.ts'
 import type { Log } from '../runtime/log.ts'
 import { keyOf, splitKey, type KubeObject } from '../runtime/object.ts'
 import { Ages } from './ages.ts'
+import { Growths } from './growths.ts'
 import type { Analyst } from './analyst.ts'
 import { commit, idOf } from './commit.ts'
 import { readLive, readRoutes, restsOnLive } from './live.ts'
@@ -55,6 +56,7 @@ const SOON: Outcome = { kind: 'requeue', afterMs: 250 }
 export class Reconciler {
   readonly #deps: ReconcileDeps
   readonly #ages = new Map<string, Ages>()
+  readonly #growths = new Growths()
   readonly #parsed = new WeakMap<KubeObject, ParsedCanary>()
   /** The last spec of each Canary that could be used, and what is wrong with the present one. */
   readonly #usable = new Map<string, CanarySpec>()
@@ -112,6 +114,7 @@ export class Reconciler {
     try {
       const writes = await commit(this.#deps, observation, decision.action, signal)
       if (writes > 0 && decision.action.kind !== 'workload') analyst.wrote(key)
+      if (decision.action.kind === 'workload') this.#growths.scaled(key, decision.action, this.#deps.clock.monotonic())
       if (decision.action.kind !== 'none')
         log.info({ canary: key, row: decision.row, action: decision.action.kind, writes, phase: status.phase, step: status.step, weight: status.weight, reason: decision.reason }, 'decided')
       return await this.#tell(observation.snapshot.canary, pass, { wrote: writes > 0, signal })
@@ -156,6 +159,7 @@ export class Reconciler {
       now: clock.now(),
       monotonicMs: clock.monotonic(),
       evidence: (step) => analyst.evidence(key, step),
+      growths: this.#growths.repeated(key, clock.monotonic()),
     })
   }
 
@@ -202,6 +206,7 @@ export class Reconciler {
   #forget(key: string): Outcome {
     const { namespace = '', name } = splitKey(key)
     this.#ages.delete(key)
+    this.#growths.forget(key)
     this.#usable.delete(key)
     this.#invalid.delete(key)
     this.#deps.analyst.forget(key)

@@ -19,7 +19,7 @@ export type ReflectorOptions<T extends KubeObject> = {
   readonly log: Log
   /** Yields [0, 1), to spread retries and watch ends. */
   readonly random: () => number
-  /** A resource that need not exist: not served counts as empty, and is asked for again every 30 s. */
+  /** A resource that need not exist: not served counts as empty, and is asked for again every 5 minutes. */
   readonly optional?: boolean
   /** How long a watch lasts before the server ends it; 290 s by default. */
   readonly watchMs?: number
@@ -29,7 +29,7 @@ type State = { readonly kind: 'stale' } | { readonly kind: 'current'; readonly r
 
 const STALE: State = { kind: 'stale' }
 const BACKOFF = { baseMs: 800, maxMs: 30_000 }
-const ABSENT_RETRY_MS = 30_000
+const ABSENT_RETRY_MS = 300_000
 /** How much later than it was asked to a server may end a watch before the connection counts as dead. */
 const IDLE_MARGIN_MS = 10_000
 /** A watch that lived this long ends a series of failures, as does its first event. */

@@ -28,6 +28,10 @@ export type Findings = {
   readonly queriesPerTick: number
   readonly seriesPerTick: number
   readonly cores: number
+  /** Share of the time in which the operator's event loop had something to do, on the CPU or waiting for it. */
+  readonly busy: number
+  /** For each step. */
+  readonly reconciles: number
   readonly mostRssMib: number
   /** Ticks, and those that came more than 100 ms late. */
   readonly ticks: number

@@ -6,7 +6,7 @@ import { systemClock } from '../../src/runtime/system-clock.ts'
 import type { World } from './world.ts'
 
 /** What an operator's process says of itself; CPU time since its start, the most memory it has held, ticks by how late (cumulative). */
-export type Sample = { readonly reconciles: number; readonly cpuMs: number; readonly mostRssMib: number; readonly ticks: Readonly<Record<string, number>> }
+export type Sample = { readonly reconciles: number; readonly cpuMs: number; readonly busyMs: number; readonly mostRssMib: number; readonly ticks: Readonly<Record<string, number>> }
 
 /** An operator in a process of its own, that talks to the world over loopback HTTP. */
 export type OperatorHandle = {

@@ -34,7 +34,7 @@ async function sample(): Promise<Sample> {
   const late = metrics.find(({ name }) => name === 'serin_check_tick_late_seconds')?.values ?? []
   const ticks = late.flatMap(({ labels, value }) => ('le' in labels ? [[String(labels.le), value] as const] : []))
   const reconciles = metrics.find(({ name }) => name === 'serin_reconciles_total')?.values ?? []
-  return { reconciles: reconciles.reduce((sum, { value }) => sum + value, 0), cpuMs: (user + system) / 1000, mostRssMib: mostRssBytes / MIB, ticks: Object.fromEntries(ticks) }
+  return { reconciles: reconciles.reduce((sum, { value }) => sum + value, 0), cpuMs: (user + system) / 1000, busyMs: performance.eventLoopUtilization().active, mostRssMib: mostRssBytes / MIB, ticks: Object.fromEntries(ticks) }
 }
 
 process.on('message', () => void sample().then((taken) => process.send?.(taken)))

@@ -134,12 +134,12 @@ function startsOf({ journal }: World, members: readonly Member[], version: strin
 const routes = ({ journal }: World, name: string, version: string) =>
   journal.factsOf(name).flatMap((fact) => (fact.kind === 'route' && fact.version === version && fact.weight > 0 ? [fact] : []))
 
-/** What it costs to step, over four ticks in which all canaries are under way. */
+/** What it costs to step, over some ticks in which all canaries are under way. */
 async function steps({ world, operator, intervalMs, size }: Stage & { readonly operator: OperatorHandle }, version: string) {
   const { journal, prometheus, fleet } = world
   const [before, fromMs, queriesBefore] = [await operator.sample(), clock.monotonic(), prometheus.queries.length]
-  await clock.sleep(4 * intervalMs)
-  await world.until(() => fleet.every(({ name }) => routes(world, name, version).length > 1), 3 * intervalMs)
+  await clock.sleep(3 * intervalMs)
+  await world.until(() => fleet.every(({ name }) => routes(world, name, version).length > 1), 2 * intervalMs)
   const [after, toMs] = [await operator.sample(), clock.monotonic()]
   const stepped = fleet.map(({ name }) => ({ name, raises: routes(world, name, version) }))
   const between = journal.requests.filter(({ canary, atMs }) => {
@@ -155,6 +155,8 @@ async function steps({ world, operator, intervalMs, size }: Stage & { readonly o
     queriesPerTick: queries.length / ticks,
     seriesPerTick: queries.reduce((sum, { series }) => sum + series, 0) / ticks,
     cores: (after.cpuMs - before.cpuMs) / (toMs - fromMs),
+    busy: (after.busyMs - before.busyMs) / (toMs - fromMs),
+    reconciles: (after.reconciles - before.reconciles) / Math.max(1, between.filter(({ kind }) => kind === 'VirtualService').length),
     ticks,
     lateTicks: ticks - inTime,
   }
@@ -173,7 +175,7 @@ async function fail({ world, intervalMs }: Stage, members: readonly Member[], ve
   const begins = members.map((_, index) => fromMs + ((firstMs + intervalMs - MARGIN_MS - fromMs) * index) / Math.max(1, members.length - 1))
   members.forEach(({ host }, index) => prometheus.fails(host, version, (begins[index] ?? 0) + offsetMs))
   const backMs = (name: string) => journal.factsOf(name).find((fact) => fact.kind === 'route' && fact.weight === 0 && fact.atMs > fromMs)?.atMs
-  await world.until(() => members.every(({ name }) => backMs(name) !== undefined), 5 * intervalMs)
+  await world.until(() => members.every(({ name }) => backMs(name) !== undefined), 4 * intervalMs)
   return members.map(({ name }, index) => {
     const atMs = backMs(name) ?? Infinity
     const verdictAtMs = verdict(world, intervalMs, begins[index] ?? NaN, routes(world, name, version).findLast((fact) => fact.atMs < (begins[index] ?? NaN))?.atMs ?? NaN)
@@ -184,10 +186,10 @@ async function fail({ world, intervalMs }: Stage, members: readonly Member[], ve
 
 /** When the last answer of the second check was out that shows more than 1 % errors since the step began. */
 function verdict({ prometheus }: World, intervalMs: number, badFromMs: number, stepFromMs: number): number {
-  const ticks: { atMs: number; answeredMs: number }[] = []
+  const ticks: { readonly atMs: number; answeredMs: number }[] = []
   for (const { atMs, answeredMs } of prometheus.queries.filter((query) => query.atMs > badFromMs)) {
     const last = ticks.at(-1)
-    if (last === undefined || atMs - last.atMs > intervalMs / 2) ticks.push({ atMs, answeredMs })
+    if (last === undefined || atMs - last.answeredMs > intervalMs / 4) ticks.push({ atMs, answeredMs })
     else last.answeredMs = Math.max(last.answeredMs, answeredMs)
   }
   return ticks.filter(({ atMs }) => (atMs - badFromMs) / (atMs - stepFromMs) > 0.01)[1]?.answeredMs ?? NaN

@@ -1,4 +1,5 @@
 import type { Transport } from '../../src/runtime/transport.ts'
+import type { KubeObject } from '../../src/sandbox/objects.ts'
 import { caller, canary, faulty, namespace, service, version } from '../fixtures.ts'
 import { Harness, NAMESPACE, uncheckedCrd, type Process } from '../harness.ts'
 import { ledgerOf } from '../oracle.ts'
@@ -15,6 +16,8 @@ const RESTART_MS = 100
 const QUIET_MS = 12_000
 
 export type StoryOptions = {
+  /** What else there is from the beginning. */
+  readonly objects?: readonly KubeObject[]
   /** What befalls the write of this number. */
   readonly fate?: (write: number) => Fault | undefined
   /** Leaders at the same time; 1 unless given. */
@@ -30,7 +33,7 @@ export type StoryOptions = {
 }
 
 /** One bad version, then a good one: two steps, few requests. */
-export async function shortStory({ fate = () => undefined, leaders = 1, through = (transport) => transport, meanwhile, trouble, afterMs = 0 }: StoryOptions = {}): Promise<Ending> {
+export async function shortStory({ objects = [], fate = () => undefined, leaders = 1, through = (transport) => transport, meanwhile, trouble, afterMs = 0 }: StoryOptions = {}): Promise<Ending> {
   const harness = new Harness()
   const { clock, sandbox: { cluster: { faults } } } = harness
   let dead = false
@@ -47,7 +50,7 @@ export async function shortStory({ fate = () => undefined, leaders = 1, through 
     return { saboteur, start }
   })
   try {
-    await harness.apply(uncheckedCrd(), namespace(), service(), caller(), version('v1', { replicas: 2 }))
+    await harness.apply(uncheckedCrd(), namespace(), service(), caller(), version('v1', { replicas: 2 }), ...objects)
     await clock.advance(500)
     const leave = harness.users(RPS, { host: 'service-c', from: harness.insider })
     for (const { start } of starts) start()
@@ -96,7 +99,7 @@ function wrongs(harness: Harness, late: readonly string[]): readonly string[] {
 
 /** Everything that must be the same whatever went wrong: no times, no names of rollouts. */
 function endOf(harness: Harness): unknown {
-  const { reader } = harness.sandbox.cluster
+  const list = (resource: string) => harness.sandbox.cluster.reader.list(resource, NAMESPACE).toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
   const { phase, stableRevision, canaryRevision, weight, failed, seen, rollout, previous, history, conditions } = harness.status()
   return {
     status: {
@@ -106,9 +109,9 @@ function endOf(harness: Harness): unknown {
       history: history?.map(({ revision, result, reason }) => `${revision} ${result} ${reason ?? ''}`),
       conditions: conditions?.map(({ type, status, reason }) => `${type} ${status} ${reason}`),
     },
-    deployments: reader.list('deployments.apps', NAMESPACE).map(({ metadata }) => `${metadata.name} ${harness.replicas(metadata.name)}`).sort(),
-    rules: reader.list('destinationrules.networking.istio.io', NAMESPACE).map(({ metadata, spec }) => ({ name: metadata.name, spec })),
-    routes: reader.list('virtualservices.networking.istio.io', NAMESPACE).map((object) => ({ name: object.metadata.name, spec: object['spec'], ledger: timeless(object) })),
+    deployments: list('deployments.apps').map(({ metadata }) => `${metadata.name} ${harness.replicas(metadata.name)}`),
+    rules: list('destinationrules.networking.istio.io').map(({ metadata, spec }) => ({ name: metadata.name, spec })),
+    routes: list('virtualservices.networking.istio.io').map((object) => ({ name: object.metadata.name, spec: object['spec'], ledger: timeless(object) })),
   }
 }
 

@@ -1,20 +1,14 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { destination, faulty, service, version, virtualService } from '../fixtures.ts'
-import { NAMESPACE, type Harness } from '../harness.ts'
-import type { KubeObject } from '../../src/sandbox/objects.ts'
+import { atEdge, destination, faulty, service, version, virtualService } from '../fixtures.ts'
+import type { Harness } from '../harness.ts'
 import { adopted } from './adopted.ts'
 
 let harness: Harness
 afterEach(() => harness.stop())
 
-const gateway = (): KubeObject => ({
-  apiVersion: 'networking.istio.io/v1',
-  kind: 'Gateway',
-  metadata: { name: 'edge', namespace: NAMESPACE },
-  spec: { selector: { istio: 'ingressgateway' }, servers: [{ port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts: ['*'] }] },
-})
-const atGateway = () => virtualService({ hosts: ['shop.example'], gateways: ['edge'] }, 'shop')
-const OBJECTS = [gateway(), atGateway(), virtualService()]
+const [gateway, shop] = atEdge()
+if (gateway === undefined || shop === undefined) throw new Error('nothing at the edge')
+const OBJECTS = [gateway, shop, virtualService()]
 
 const list = (name: string, index = 0) => (harness.object('virtualservices.networking.istio.io', name)['spec'] as { http: readonly { route: readonly { destination: { host: string; subset?: string }; weight?: number }[] }[] }).http[index]?.route
 const weights = (name: string, index = 0) => list(name, index)?.map(({ destination: { host, subset }, weight }) => `${subset ?? host} ${weight ?? ''}`)
@@ -69,18 +63,18 @@ describe('two VirtualServices for one Service, one for the mesh and one at a gat
     await harness.apply(version('v2'))
     await at('1/1')
     await harness.clock.advance(2000)
-    await harness.delete(atGateway())
+    await harness.delete(shop)
     await harness.until(() => harness.status().stableRevision === 'v2', 60_000)
     expect(weights('service-c')).toEqual(['serin-v2 '])
     expect(harness.meshMade()).toEqual([])
   })
 
   it('of which the one at the gateway is new in mid-rollout: it is given stable or the present weights at once, never all pods', async () => {
-    harness = await adopted({ objects: [gateway(), virtualService()], spec: { steps: [{ weight: 20, for: '10s' }] } })
+    harness = await adopted({ objects: [gateway, virtualService()], spec: { steps: [{ weight: 20, for: '10s' }] } })
     await harness.apply(version('v2'))
     await at('1/1')
     await harness.clock.advance(2000)
-    await harness.apply(atGateway())
+    await harness.apply(shop)
     await harness.clock.advance(0)
     expect(weights('shop')?.every((entry) => entry.startsWith('serin-'))).toBe(true)
     await harness.until(() => harness.status().rollout === undefined, 60_000)

@@ -96,7 +96,7 @@ describe('a slow rollout', () => {
     harness.startOperator()
     harness.users(0.05, { host: 'service-c', from: harness.insider })
     const steps = [{ weight: 5, for: '2h' }, { weight: 25, for: '2h' }, { weight: 50, for: '2h' }]
-    await harness.apply(canary({ steps, analysis: { interval: '15m', minRequests: 20, metrics: [{ name: 'error-rate', max: '1%' }] } }))
+    await harness.apply(canary({ steps, analysis: { interval: '15m', minRequests: 10, metrics: [{ name: 'error-rate', max: '1%' }] } }))
     await harness.until(() => harness.status().phase === 'Idle')
     const startedAt = harness.clock.monotonic()
     await harness.apply(version('v2'))

@@ -108,6 +108,7 @@ export function worldFrom(objects: Objects, process: Process, now: number, verdi
     now: now + process.wallSkewMs,
     workloads,
     endpoints: Object.fromEntries(workloads.map(({ revision, ready }) => [revision, ready])),
+    growths: {},
     mesh: {
       refusals: [],
       routes: standing,
