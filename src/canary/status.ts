@@ -53,11 +53,15 @@ function checksNow({ c, phase, world }: Facts, begins: boolean): CanaryStatus['c
 const phaseShown = ({ world, phase }: Facts): CanaryPhase => (world.settings.suspend ? 'Suspended' : phase)
 
 function messageOf(facts: Facts, { hold, reason, action }: Decision): string {
-  if (facts.phase === 'RollingBack') return `${tombstoneOf(facts)?.message ?? 'rolled back'}; ${hold?.message ?? reason}`
-  if (hold !== undefined) return hold.message
-  if (facts.phase === 'Idle') return stableAnswers(facts) ? `${String(facts.s)} serves` : `no pod of ${String(facts.s)} is ready`
+  if (facts.phase === 'RollingBack') return `${tombstoneOf(facts)?.message ?? 'rolled back'}; ${(hold ?? { message: reason }).message}`
+  const atRest = restingMessage(facts)
+  return hold?.message ?? atRest ?? (action.kind === 'none' ? (facts.world.status?.message ?? reason) : reason)
+}
+
+function restingMessage(facts: Facts): string | undefined {
   if (facts.phase === 'Failed') return failureShown(facts)
-  return action.kind === 'none' ? (facts.world.status?.message ?? reason) : reason
+  if (facts.phase !== 'Idle') return undefined
+  return stableAnswers(facts) ? `${String(facts.s)} serves` : `no pod of ${String(facts.s)} is ready`
 }
 
 function failureShown(facts: Facts): string {
