@@ -53,9 +53,9 @@ export class Oracle {
     const after = type === 'DELETED' ? undefined : ledgerOf(object)
     const named = type === 'DELETED' ? [] : namedSubsets(object).filter((subset) => subset.startsWith(OURS))
     this.#name(object.metadata.name, key, named)
+    if (after !== undefined) this.#ledger(object.metadata.name, named, after, before)
     this.#ledgers.delete(key)
     if (type !== 'DELETED') this.#ledgers.set(key, after)
-    if (after !== undefined) this.#ledger(object.metadata.name, named, after, before)
   }
 
   /** Make before break: a subset and its pods have stood for long enough before a route names them. */
@@ -79,11 +79,14 @@ export class Oracle {
   }
 
   #ledger(name: string, named: readonly string[], after: Ledger, before: Ledger | undefined): void {
-    for (const revision of Object.keys(after.failed)) if (named.includes(OURS + revision)) this.#broken(`${name} names ${revision}, which failed`)
+    for (const [revision, { rollout }] of Object.entries(after.failed))
+      if (named.includes(OURS + revision) && after.open[revision]?.rollout === rollout) this.#broken(`${name} names ${revision}, which failed`)
     for (const subset of named) if (after.open[subset.slice(OURS.length)] === undefined) this.#broken(`${name} names ${subset}, which is not open`)
     const [from, to] = [before?.exposure, after.exposure]
     if (to !== undefined && `${to.revision} ${to.step}` !== this.exposures.at(-1)) this.exposures.push(`${to.revision} ${to.step}`)
-    const last = from?.revision === to?.revision && from?.plan === to?.plan ? (from?.step ?? -1) : -1
+    // What reached another VirtualService already may reach this one.
+    const standing = [before, ...this.#ledgers.values()].flatMap((ledger) => ledger?.exposure ?? [])
+    const last = Math.max(-1, ...standing.filter(({ revision, plan }) => revision === to?.revision && plan === to.plan).map(({ step }) => step))
     this.#wasStable.add(after.stable)
     // Back to what was stable, and still stands, is one step.
     if (before !== undefined && to !== undefined && to.step > last + 1 && !this.#wasStable.has(to.revision)) this.#broken(`${name} went from step ${last} to ${to.step} of ${to.revision}`)

@@ -4,8 +4,15 @@ import type { Exposure } from './ledger.ts'
 import { sha256 } from './sha256.ts'
 import { canonicalJson } from './template-hash.ts'
 
+/** Names of lists of steps that were asked for before: a pass asks a dozen times. */
+const plans = new WeakMap<Settings['steps'], string>()
+
 /** Names the content of the steps: an edit of them in mid-rollout changes it. */
-export const planOf = (settings: Settings): string => sha256(canonicalJson(settings.steps)).slice(0, 10)
+export function planOf({ steps }: Pick<Settings, 'steps'>): string {
+  const plan = plans.get(steps) ?? sha256(canonicalJson(steps)).slice(0, 10)
+  plans.set(steps, plan)
+  return plan
+}
 
 /** The exposure of step `index`; all of it, still beside stable, past the last one. */
 export function exposureOf(settings: Settings, revision: string, index: number): Exposure {

@@ -34,12 +34,13 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
  */
 export const templateHash = (template: unknown): string => `h1:${sha256(canonicalJson(pruned(template))).slice(0, 20)}`
 
-/** JSON with sorted keys: equal text means equal content. */
-export const canonicalJson = (value: unknown): string =>
-  JSON.stringify(value, (_key, inner: unknown) => (isRecord(inner) ? sorted(inner) : inner)) ?? 'null'
-
-const sorted = (record: Readonly<Record<string, unknown>>) =>
-  Object.fromEntries(Object.keys(record).sort().map((key) => [key, record[key]]))
+/** JSON with sorted keys: equal text means equal content. What JSON cannot say counts as null in lists, and as missing elsewhere. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  if (!isRecord(value)) return JSON.stringify(value) ?? 'null'
+  const members = Object.keys(value).filter((key) => value[key] !== undefined).sort()
+  return `{${members.map((key) => `${JSON.stringify(key)}:${canonicalJson(value[key])}`).join(',')}}`
+}
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

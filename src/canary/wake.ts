@@ -3,6 +3,8 @@ import { currentStep } from './guards.ts'
 
 /** Time for what a wait measures in whole milliseconds to be over for sure. */
 const MARGIN_MS = 1
+/** How soon to see whether somebody else has stopped to set replicas. */
+const CONTEST_LOOK_MS = 60_000
 
 /**
  * When a guard that holds now may stop to hold by time alone, milliseconds from now; undefined when only an event can
@@ -34,6 +36,7 @@ function ends(facts: Facts): readonly number[] {
   return [
     ...(deadlineMs === undefined || stepStartedAt === undefined ? [] : [Date.parse(stepStartedAt) + deadlineMs - now]),
     ...(until === undefined ? [] : [Date.parse(until) - now]),
+    ...(Object.values(facts.world.growths).some((count) => count > 1) ? [CONTEST_LOOK_MS] : []),
     ...(isContested(facts) ? [contestedUntil(facts) - now] : []),
     ...(tombstone === undefined ? [] : [tombstone.at + settings.failedDelayMs - now]),
   ]

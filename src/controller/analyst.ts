@@ -4,7 +4,7 @@ import type { CheckPlan } from '../canary/due-checks.ts'
 import type { Evidence } from '../canary/world.ts'
 import type { Prometheus } from '../prometheus/prometheus.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { askCounters, askMeshAnswers, type Answers } from './ask.ts'
+import { askCounters, askMeshAnswers, type Answers, type Subject } from './ask.ts'
 import { Examination } from './examination.ts'
 import { nextRun } from './schedule.ts'
 
@@ -55,6 +55,11 @@ export class Analyst {
   /** Nothing of it is being rolled out any more. */
   forget(key: string): void {
     this.#followed.delete(key)
+  }
+
+  /** Counts the looks: the same number means that nothing was seen since. */
+  looks(key: string): number {
+    return this.#followed.get(key)?.examination.looks ?? 0
   }
 
   evidence(key: string, step: string): Evidence | undefined {
@@ -121,18 +126,17 @@ export class Analyst {
   async #ask(examinations: readonly Examination[], signal: AbortSignal): Promise<Failed | { readonly of: (examination: Examination) => Answers | Failed }> {
     const durations = examinations.some(({ plan }) => plan.metrics.some(({ kind }) => kind === 'latency'))
     const unmarked = new Map(await Promise.all(examinations.filter(({ needsMarks }) => needsMarks).map(async (one) => [one, await this.#mark(one, durations, signal)] as const)))
-    const services = [...new Set(examinations.map(({ service }) => service))]
-    const [counters, meshAnswers] = await Promise.all([askCounters(this.#options.prometheus, services, { durations, signal }), this.#meshAnswers(examinations, signal)])
+    const [counters, meshAnswers] = await Promise.all([askCounters(this.#options.prometheus, examinations.map(subjectOf), { durations, signal }), this.#meshAnswers(examinations, signal)])
     if (counters.kind === 'error') return { error: counters.message }
     if ('error' in meshAnswers) return meshAnswers
-    return { of: (examination) => unmarked.get(examination) ?? { ...counters.of(examination.service), meshAnswers } }
+    return { of: (examination) => unmarked.get(examination) ?? { ...counters.of(subjectOf(examination)), meshAnswers } }
   }
 
   /** After a restart: what the counters stood at when the step began. */
   async #mark(examination: Examination, durations: boolean, signal: AbortSignal): Promise<Failed | undefined> {
-    const counters = await askCounters(this.#options.prometheus, [examination.service], { durations, atMs: examination.plan.stepStartedAt, signal })
+    const counters = await askCounters(this.#options.prometheus, [subjectOf(examination)], { durations, atMs: examination.plan.stepStartedAt, signal })
     if (counters.kind === 'error') return { error: counters.message }
-    const { counts, durations: buckets } = counters.of(examination.service)
+    const { counts, durations: buckets } = counters.of(subjectOf(examination))
     examination.mark(counts, buckets)
     return undefined
   }
@@ -164,6 +168,8 @@ export class Analyst {
     return at === undefined ? Infinity : now + at - clock.now()
   }
 }
+
+const subjectOf = ({ service, plan: { workload } }: Examination): Subject => ({ service, workload })
 
 const NOTHING = { counts: [], durations: [], meshAnswers: [] }
 

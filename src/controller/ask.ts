@@ -10,18 +10,23 @@ export type Answers = {
   readonly meshAnswers: readonly Growth[]
 }
 
-/** Counters of many Services at one time, by Service; or why there are none. */
-export type Counters = { readonly kind: 'counters'; readonly of: (service: string) => Pick<Answers, 'counts' | 'durations'> } | { readonly kind: 'error'; readonly message: string }
+/** Counters of many workloads at one time; or why there are none. */
+export type Counters = { readonly kind: 'counters'; readonly of: (subject: Subject) => Pick<Answers, 'counts' | 'durations'> } | { readonly kind: 'error'; readonly message: string }
+
+/** Whose requests are looked at: as one Service of one workload. */
+export type Subject = { readonly service: string; readonly workload: string }
 
 /** As many Services as one query names: with histograms that is some 7,000 series. */
 const MOST_SERVICES = 100
 
 /**
- * Asks for the counters of all these Services: two queries for each 100 of them, one where no latency is judged. One
+ * Asks for the counters of all these workloads: two queries for each 100 Services, one where no latency is judged. One
  * hundred after the other: the answers for a thousand would be 20 MB at once, and those parsed last would be late.
  */
-export async function askCounters(prometheus: Prometheus, services: readonly string[], options: { readonly durations: boolean; readonly atMs?: number; readonly signal: AbortSignal }): Promise<Counters> {
+export async function askCounters(prometheus: Prometheus, subjects: readonly Subject[], options: { readonly durations: boolean; readonly atMs?: number; readonly signal: AbortSignal }): Promise<Counters> {
   const { durations, atMs, signal } = options
+  const services = [...new Set(subjects.map(({ service }) => service))]
+  const wanted = new Set(subjects.map(placeOf))
   const chunks = Array.from({ length: Math.ceil(services.length / MOST_SERVICES) }, (_, index) => services.slice(index * MOST_SERVICES, (index + 1) * MOST_SERVICES))
   const found = { counts: new Map<string, Sample[]>(), durations: new Map<string, Sample[]>() }
   for (const chunk of chunks) {
@@ -31,10 +36,10 @@ export async function askCounters(prometheus: Prometheus, services: readonly str
       if (answer.kind === 'error') return { kind: 'error', message: answer.message }
       const odd = answer.kind === 'vector' ? answer.samples.find(({ value }) => !Number.isFinite(value) || value < 0) : undefined
       if (odd !== undefined) return { kind: 'error', message: `a counter reads ${odd.value}` }
-      if (answer.kind === 'vector') fileAway(kind === 'counts' ? found.counts : found.durations, answer.samples)
+      if (answer.kind === 'vector') fileAway(kind === 'counts' ? found.counts : found.durations, answer.samples, wanted)
     }
   }
-  return { kind: 'counters', of: (service) => ({ counts: found.counts.get(service) ?? [], durations: found.durations.get(service) ?? [] }) }
+  return { kind: 'counters', of: (subject) => ({ counts: found.counts.get(placeOf(subject)) ?? [], durations: found.durations.get(placeOf(subject)) ?? [] }) }
 }
 
 /** Every counter of answers that the mesh made itself. */
@@ -43,11 +48,14 @@ export async function askMeshAnswers(prometheus: Prometheus, options: { readonly
   return answer.kind === 'vector' ? answer.samples : answer.kind === 'empty' ? [] : { error: answer.message }
 }
 
-function fileAway(found: Map<string, Sample[]>, samples: readonly Sample[]): void {
+const placeOf = ({ service, workload }: Subject): string => `${service} ${workload}`
+
+/** Most series are stable's: what nobody looks at is let go of at once. */
+function fileAway(found: Map<string, Sample[]>, samples: readonly Sample[], wanted: ReadonlySet<string>): void {
   for (const sample of samples) {
-    const service = sample.labels['destination_service'] ?? ''
-    const known = found.get(service)
-    if (known === undefined) found.set(service, [sample])
-    else known.push(sample)
+    const place = placeOf({ service: sample.labels['destination_service'] ?? '', workload: sample.labels['destination_workload'] ?? '' })
+    const known = found.get(place)
+    if (known !== undefined) known.push(sample)
+    else if (wanted.has(place)) found.set(place, [sample])
   }
 }

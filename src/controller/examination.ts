@@ -20,6 +20,7 @@ export class Examination {
   #usualPerSecond: number | undefined
   #lastWriteMs = -Infinity
   #stepFromMs: number
+  #looks = 0
 
   constructor(plan: CheckPlan, service: string, names: HostNames, monotonicMs: number) {
     this.#plan = plan
@@ -37,6 +38,10 @@ export class Examination {
   /** Without marks there is nothing to difference from: after a restart in the middle of a step they are asked for. */
   get needsMarks(): boolean {
     return this.#countMarks === undefined && this.#plan.exposed
+  }
+
+  get looks(): number {
+    return this.#looks
   }
 
   /** What the step has shown; nothing where it speaks of another. */
@@ -86,6 +91,7 @@ export class Examination {
   /** One tick that could not see: no time counts, nothing is concluded. */
   blind(message: string, now: number, intervalMs: number): void {
     const checks = this.#plan.metrics.map((metric) => blindCheck(metric, message, this.#known(metric.name), now))
+    this.#looks++
     this.#blindFromMs ??= now
     this.#lastSeenMs = undefined
     const long = now - this.#blindFromMs >= BLIND_INTERVALS * intervalMs
@@ -100,6 +106,7 @@ export class Examination {
       this.#tallies = { counts: tallied(this.#tallies.counts, grown.counts), durations: tallied(this.#tallies.durations, grown.durations) }
     this.#countMarks = marksOf(answers.counts, this.#countMarks)
     this.#durationMarks = marksOf(answers.durations, this.#durationMarks)
+    this.#looks++
     this.#blindFromMs = undefined
     this.#evidence = {
       ...this.#guard(answers.meshAnswers, at),

@@ -19,6 +19,12 @@ export class OwnWrites {
     this.#deleted.delete(id)
   }
 
+  /** The server showed this object when it was read live: no cache may show an older one again. */
+  readonly read = (id: string, object: KubeObject, atMs: number): void => {
+    const known = this.#written.get(id)
+    if (known === undefined || isOlder(known.object.metadata.resourceVersion, object.metadata.resourceVersion)) this.wrote(id, object, atMs)
+  }
+
   /** The server answered a deletion of ours. */
   deleted(id: string, uid: string): void {
     this.#deleted.set(id, uid)

@@ -57,6 +57,8 @@ export class Reconciler {
   readonly #deps: ReconcileDeps
   readonly #ages = new Map<string, Ages>()
   readonly #growths = new Growths()
+  /** What stood there when nothing was to be done, and until when that holds by itself. */
+  readonly #rests = new Map<string, { readonly seen: string; readonly untilMs: number }>()
   readonly #parsed = new WeakMap<KubeObject, ParsedCanary>()
   /** The last spec of each Canary that could be used, and what is wrong with the present one. */
   readonly #usable = new Map<string, CanarySpec>()
@@ -90,21 +92,53 @@ export class Reconciler {
 
   async #pass(key: string, canary: Canary, settings: Settings, signal: AbortSignal): Promise<Outcome> {
     const { client } = this.#deps
-    const cached = this.#observe(key, snapshotOf(this.#deps.stores, canary, settings, { ...this.#deps.surroundings, newest: this.#newest }), settings)
+    const snapshot = snapshotOf(this.#deps.stores, canary, settings, { ...this.#deps.surroundings, newest: this.#newest })
+    const seen = this.#seen(key, snapshot)
+    const rested = this.#rested(key, seen)
+    if (rested !== undefined) return rested
+    const cached = this.#observe(key, snapshot, settings)
     const first = this.#decide(key, cached)
     this.#follow(key, cached)
     let [observation, pass]: [Observation, Pass] = [cached, first]
     if (first.decision.row === '0') {
       // An old cache must not keep a rollback waiting: what stands there now is read, and decided on once.
-      const live = this.#observe(key, await readLive(client, cached, first.decision.action, signal), settings)
+      const live = this.#observe(key, this.#learnt(await readLive(client, cached, first.decision.action, signal)), settings)
       observation = { ...live, world: { ...live.world, stale: undefined } }
       pass = this.#decide(key, observation)
     } else if (restsOnLive(first.decision.action)) {
-      observation = this.#observe(key, await readLive(client, cached, first.decision.action, signal), settings)
+      observation = this.#observe(key, this.#learnt(await readLive(client, cached, first.decision.action, signal)), settings)
       pass = this.#decide(key, observation)
       if (canonicalJson(pass.decision.action) !== canonicalJson(first.decision.action)) return SOON
     }
-    return this.#act(key, observation, pass, { signal, tries: MOST_TRIES })
+    const outcome = await this.#act(key, observation, pass, { signal, tries: MOST_TRIES })
+    if (pass.decision.action.kind === 'none' && pass === first) this.#rest(key, seen, outcome)
+    return outcome
+  }
+
+  #seen(key: string, snapshot: Snapshot): string {
+    const { analyst, frozen } = this.#deps
+    return [analyst.looks(key), frozen(), this.#invalid.get(key), versionsIn(snapshot)].join(' ')
+  }
+
+  /** Woken by the echo of an own write, or by a neighbour: nothing has changed since nothing was to be done. */
+  #rested(key: string, seen: string): Outcome | undefined {
+    const rest = this.#rests.get(key)
+    const leftMs = (rest?.untilMs ?? 0) - this.#deps.clock.monotonic()
+    if (rest?.seen === seen && leftMs > 0) return leftMs === Infinity ? DONE : { kind: 'requeue', afterMs: leftMs }
+    this.#rests.delete(key)
+    return undefined
+  }
+
+  #rest(key: string, seen: string, outcome: Outcome): void {
+    const untilMs = outcome.kind === 'done' ? Infinity : this.#deps.clock.monotonic() + outcome.afterMs
+    this.#rests.set(key, { seen, untilMs })
+  }
+
+  #learnt(snapshot: Snapshot): Snapshot {
+    const { writes, clock } = this.#deps
+    const read = [[resources.deployments, snapshot.deployments], [resources.virtualServices, snapshot.virtualServices], [resources.destinationRules, snapshot.destinationRules]] as const
+    for (const [resource, objects] of read) for (const object of objects) writes.read(idOf(resource, keyOf(object)), object, clock.monotonic())
+    return snapshot
   }
 
   /** A refused write of routes is decided again on what stands there now, at once: nobody waits for a cache to roll back. */
@@ -207,6 +241,7 @@ export class Reconciler {
     const { namespace = '', name } = splitKey(key)
     this.#ages.delete(key)
     this.#growths.forget(key)
+    this.#rests.delete(key)
     this.#usable.delete(key)
     this.#invalid.delete(key)
     this.#deps.analyst.forget(key)
@@ -220,6 +255,11 @@ function stalled(status: CanaryStatus, message: string, world: World): CanarySta
   const invalid = condition({ world }, 'Stalled', ['True', 'InvalidSpec', message])
   return { ...status, message, conditions: [...status.conditions.filter(({ type }) => type !== 'Stalled'), invalid] }
 }
+
+/** Every object of a snapshot with its version: equal texts, equal worlds. */
+const versionsIn = ({ canary, service, deployments, pods, virtualServices, destinationRules, httpRoutes }: Snapshot): string =>
+  [canary, ...(service === undefined ? [] : [service]), ...deployments, ...pods, ...virtualServices, ...destinationRules, ...httpRoutes]
+    .map(({ metadata }) => `${metadata.uid ?? ''}@${metadata.resourceVersion ?? ''}`).join(' ')
 
 /** What protection needs of a spec that cannot be used otherwise, after a restart: whose versions, and which Service. */
 function essentials(object: KubeObject): object {

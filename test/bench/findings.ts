@@ -50,9 +50,9 @@ export function percentile(values: readonly number[], share: number): number {
 /** The sum over all kinds. */
 export const totalOf = (counts: Counts): number => Object.values(counts).reduce((sum, count) => sum + count, 0)
 
-/** Counts of one canary, from the counts of `size`. */
-export const average = (kinds: readonly RequestKind[], size: number): Counts => {
-  const counts: Record<string, number> = {}
-  for (const kind of kinds) counts[kind] = (counts[kind] ?? 0) + 1 / size
-  return counts
+/** What came to one of `size` canaries. */
+export function average(kinds: readonly RequestKind[], size: number): Counts {
+  const counts = new Map<string, number>()
+  for (const kind of kinds) counts.set(kind, (counts.get(kind) ?? 0) + 1)
+  return Object.fromEntries([...counts].map(([kind, count]) => [kind, count / size]))
 }

@@ -24,7 +24,8 @@ const DRAIN_MS = 1_000
 const QUIET_MS = 3_000
 const IDLE_MS = 10_000
 /** How far apart versions come that come one by one. */
-const APART_MS = 50
+const APART_MS = 100
+const MOST_APART = 100
 /** Each canary's first bad answer comes at its own time before the next check; the last this long before. */
 const MARGIN_MS = 300
 
@@ -44,7 +45,7 @@ export async function run(plan: Plan): Promise<Findings> {
     const startedMs = clock.monotonic()
     const syncedMs = await operator.syncedMs
     await quiet(world)
-    const idle = { syncedMs, quietMs: lastRequestMs(world) - startedMs, ...await restFor(world) }
+    const idle = { syncedMs, quietMs: Math.max(syncedMs, lastRequestMs(world) - startedMs), ...await restFor(world) }
     const released = release ? await releaseAll(stage, 'v2') : undefined
     const failing = await failAll({ ...stage, operator }, release ? 'v3' : 'v2')
     const { mostRssMib } = await operator.sample()
@@ -110,7 +111,7 @@ async function failAll(stage: Stage & { readonly operator: OperatorHandle }, ver
 
 async function startAll({ world }: Stage, version: string): Promise<Pick<Findings, 'apart' | 'together'>> {
   const { fleet } = world
-  const apart = fleet.slice(0, Math.max(1, fleet.length / 5))
+  const apart = fleet.slice(0, Math.min(MOST_APART, Math.ceil(fleet.length / 5)))
   const together = fleet.slice(apart.length)
   for (const member of apart) {
     await world.create(versionOf(member, version))

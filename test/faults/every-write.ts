@@ -30,3 +30,6 @@ export async function befallEveryWrite(fault: Fault, wanted = (_write: string) =
 
 /** For all of its runs, on a slow machine. */
 export const MOST_MS = 240_000
+
+/** Events are written apart from the decisions, and again until they are taken: none of them holds anything up. */
+export const isNoEvent = (write: string): boolean => !write.startsWith('POST events')

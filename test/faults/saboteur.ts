@@ -50,13 +50,13 @@ export class Saboteur {
         await transport(request)
         return this.#die()
       case 'orphaned':
-        void clock.sleep(ORPHAN_MS).then(() => transport(request))
+        this.#land(ORPHAN_MS, transport, request)
         return this.#die()
       case 'lost-answer':
         await transport(request)
         throw new Error('the connection was reset before the response')
       case 'lands-late':
-        void clock.sleep(LATE_MS).then(() => transport(request))
+        this.#land(LATE_MS, transport, request)
         await clock.sleep(request.timeoutMs)
         throw new Error(`no response within ${request.timeoutMs} ms`)
       case 'stale-caches':
@@ -70,6 +70,11 @@ export class Saboteur {
       default:
         return fault satisfies never
     }
+  }
+
+  /** What is on its way lands, whatever becomes of who sent it. */
+  #land(afterMs: number, transport: Transport, { signal: _sender, ...request }: TransportRequest): void {
+    this.#surroundings.clock.sleep(afterMs).then(() => transport(request)).catch(() => undefined)
   }
 
   #die(): never {
