@@ -26,6 +26,7 @@ import { commit, idOf } from './commit.ts'
 import { readLive, readRoutes, restsOnLive } from './live.ts'
 import { observe, snapshotOf, type Newest, type Observation, type Snapshot, type Surroundings } from './observe.ts'
 import type { OwnWrites } from './own-writes.ts'
+import { Rests, versionsIn } from './rests.ts'
 import { scheduleProblem } from './schedule.ts'
 import type { Stores } from './sources.ts'
 import type { StatusWriter } from './status-writer.ts'
@@ -57,8 +58,7 @@ export class Reconciler {
   readonly #deps: ReconcileDeps
   readonly #ages = new Map<string, Ages>()
   readonly #growths = new Growths()
-  /** What stood there when nothing was to be done, and until when that holds by itself. */
-  readonly #rests = new Map<string, { readonly seen: string; readonly untilMs: number }>()
+  readonly #rests = new Rests()
   readonly #parsed = new WeakMap<KubeObject, ParsedCanary>()
   /** The last spec of each Canary that could be used, and what is wrong with the present one. */
   readonly #usable = new Map<string, CanarySpec>()
@@ -91,10 +91,10 @@ export class Reconciler {
   }
 
   async #pass(key: string, canary: Canary, settings: Settings, signal: AbortSignal): Promise<Outcome> {
-    const { client } = this.#deps
+    const { client, clock } = this.#deps
     const snapshot = snapshotOf(this.#deps.stores, canary, settings, { ...this.#deps.surroundings, newest: this.#newest })
     const seen = this.#seen(key, snapshot)
-    const rested = this.#rested(key, seen)
+    const rested = this.#rests.still(key, seen, clock.monotonic())
     if (rested !== undefined) return rested
     const cached = this.#observe(key, snapshot, settings)
     const first = this.#decide(key, cached)
@@ -111,27 +111,13 @@ export class Reconciler {
       if (canonicalJson(pass.decision.action) !== canonicalJson(first.decision.action)) return SOON
     }
     const outcome = await this.#act(key, observation, pass, { signal, tries: MOST_TRIES })
-    if (pass.decision.action.kind === 'none' && pass === first) this.#rest(key, seen, outcome)
+    if (pass.decision.action.kind === 'none' && pass === first) this.#rests.begin(key, seen, { outcome, nowMs: clock.monotonic() })
     return outcome
   }
 
   #seen(key: string, snapshot: Snapshot): string {
     const { analyst, frozen } = this.#deps
     return [analyst.looks(key), frozen(), this.#invalid.get(key), versionsIn(snapshot)].join(' ')
-  }
-
-  /** Woken by the echo of an own write, or by a neighbour: nothing has changed since nothing was to be done. */
-  #rested(key: string, seen: string): Outcome | undefined {
-    const rest = this.#rests.get(key)
-    const leftMs = (rest?.untilMs ?? 0) - this.#deps.clock.monotonic()
-    if (rest?.seen === seen && leftMs > 0) return leftMs === Infinity ? DONE : { kind: 'requeue', afterMs: leftMs }
-    this.#rests.delete(key)
-    return undefined
-  }
-
-  #rest(key: string, seen: string, outcome: Outcome): void {
-    const untilMs = outcome.kind === 'done' ? Infinity : this.#deps.clock.monotonic() + outcome.afterMs
-    this.#rests.set(key, { seen, untilMs })
   }
 
   #learnt(snapshot: Snapshot): Snapshot {
@@ -241,7 +227,7 @@ export class Reconciler {
     const { namespace = '', name } = splitKey(key)
     this.#ages.delete(key)
     this.#growths.forget(key)
-    this.#rests.delete(key)
+    this.#rests.forget(key)
     this.#usable.delete(key)
     this.#invalid.delete(key)
     this.#deps.analyst.forget(key)
@@ -255,11 +241,6 @@ function stalled(status: CanaryStatus, message: string, world: World): CanarySta
   const invalid = condition({ world }, 'Stalled', ['True', 'InvalidSpec', message])
   return { ...status, message, conditions: [...status.conditions.filter(({ type }) => type !== 'Stalled'), invalid] }
 }
-
-/** Every object of a snapshot with its version: equal texts, equal worlds. */
-const versionsIn = ({ canary, service, deployments, pods, virtualServices, destinationRules, httpRoutes }: Snapshot): string =>
-  [canary, ...(service === undefined ? [] : [service]), ...deployments, ...pods, ...virtualServices, ...destinationRules, ...httpRoutes]
-    .map(({ metadata }) => `${metadata.uid ?? ''}@${metadata.resourceVersion ?? ''}`).join(' ')
 
 /** What protection needs of a spec that cannot be used otherwise, after a restart: whose versions, and which Service. */
 function essentials(object: KubeObject): object {
