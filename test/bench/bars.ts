@@ -76,5 +76,5 @@ function rowOf({ what, unit, most, at = 0, digits = 0 }: Bar, size: number, valu
 
 function verdictOf(value: number, bar: number): string {
   if (value <= bar) return 'met'
-  return bar === 0 || value === Infinity ? 'missed' : `${(value / bar).toFixed(1)}x over`
+  return bar === 0 || value === Infinity ? 'missed' : `${(value / bar).toFixed(value / bar < 1.1 ? 2 : 1)}x over`
 }

@@ -26,8 +26,8 @@ const IDLE_MS = 10_000
 /** How far apart versions come that come one by one. */
 const APART_MS = 100
 const MOST_APART = 100
-/** Each canary's first bad answer comes at its own time before the next check; the last this long before. */
-const MARGIN_MS = 300
+/** Each canary's first bad answer comes at its own time before the next check; the last so long before that this check sees more than 1 %. */
+const MARGIN_MS = 400
 
 /** Runs one fleet through adoption, a restart, releases and rollbacks; ends by itself. */
 export async function run(plan: Plan): Promise<Findings> {
@@ -174,24 +174,25 @@ async function fail({ world, intervalMs }: Stage, members: readonly Member[], ve
   await clock.sleep(MARGIN_MS)
   const [fromMs, offsetMs] = [clock.monotonic(), clock.now() - clock.monotonic()]
   const begins = members.map((_, index) => fromMs + ((firstMs + intervalMs - MARGIN_MS - fromMs) * index) / Math.max(1, members.length - 1))
+  if (members.some(({ name }) => routes(world, name, version).length === 0)) throw new Error('a canary has not begun its first step')
   members.forEach(({ host }, index) => prometheus.fails(host, version, (begins[index] ?? 0) + offsetMs))
   const backMs = (name: string) => journal.factsOf(name).find((fact) => fact.kind === 'route' && fact.weight === 0 && fact.atMs > fromMs)?.atMs
   await world.until(() => members.every(({ name }) => backMs(name) !== undefined), 4 * intervalMs)
   return members.map(({ name }, index) => {
     const atMs = backMs(name) ?? Infinity
-    const verdictAtMs = verdict(world, intervalMs, begins[index] ?? NaN, routes(world, name, version).findLast((fact) => fact.atMs < (begins[index] ?? NaN))?.atMs ?? NaN)
+    const verdictAtMs = verdict(world, intervalMs, begins[index] ?? NaN)
     const reads = journal.requests.filter((request) => request.canary === name && request.kind === 'live read' && request.atMs > verdictAtMs && request.atMs < atMs).length
     return { verdictMs: atMs - verdictAtMs, badMs: atMs - (begins[index] ?? NaN), reads }
   })
 }
 
-/** When the last answer of the second check was out that shows more than 1 % errors since the step began. */
-function verdict({ prometheus }: World, intervalMs: number, badFromMs: number, stepFromMs: number): number {
+/** When the last answer of the second check after the first bad answer was out. */
+function verdict({ prometheus }: World, intervalMs: number, badFromMs: number): number {
   const ticks: { readonly atMs: number; answeredMs: number }[] = []
   for (const { atMs, answeredMs } of prometheus.queries.filter((query) => query.atMs > badFromMs)) {
     const last = ticks.at(-1)
     if (last === undefined || atMs - last.answeredMs > intervalMs / 4) ticks.push({ atMs, answeredMs })
     else last.answeredMs = Math.max(last.answeredMs, answeredMs)
   }
-  return ticks.filter(({ atMs }) => (atMs - badFromMs) / (atMs - stepFromMs) > 0.01)[1]?.answeredMs ?? NaN
+  return ticks[1]?.answeredMs ?? 0
 }

@@ -22,6 +22,7 @@ describe.each(['down', 'slow', 'garbage', 'nan'] as const)('while Prometheus is 
     expect(rollout?.waitingFor).toBe('Evidence')
     expect(seconds(rollout?.observed)).toBeLessThan(2)
     expect(harness.condition('Degraded')).toMatch(/^True PrometheusBlind/)
+    expect(harness.events().filter((event) => event.startsWith('Warning PrometheusBlind'))).toHaveLength(1)
     expect(harness.status().checks?.map(({ verdict }) => verdict)).toEqual(['Error'])
     harness.sandbox.prometheus.fault = undefined
     await harness.until(() => harness.status().stableRevision === 'v2', 60_000)
