@@ -29,8 +29,8 @@ export class StatusWriter {
     const last = this.#last.get(key)
     const restMs = (last?.atMs ?? -Infinity) + MINOR_MS - clock.monotonic()
     // Another leader has seen other evidence: without this, each would correct the other without end.
-    const isSaidAgain = last !== undefined && statusChange(last.status, next) !== 'major'
-    if ((change === 'minor' || isSaidAgain) && restMs > 0) return restMs
+    const isSaidAgain = () => last !== undefined && statusChange(last.status, next) !== 'major'
+    if (restMs > 0 && (change === 'minor' || isSaidAgain())) return restMs
     const body = { metadata: { uid: metadata.uid, resourceVersion: metadata.resourceVersion }, status: mergeable(canary.status, next) }
     const written = await client.mergePatch(resources.canaries, key, body, { subresource: 'status', signal })
     writes.wrote(idOf(resources.canaries, key), prunedAs(resources.canaries, written), clock.monotonic())

@@ -119,7 +119,7 @@ describe('an event recorder', () => {
     const { recorder, lines, stop, running } = harness({ create: () => new Promise(() => undefined) })
     stop.abort()
     await running
-    for (let n = 0; n < 1_005; n++) recorder.record(occurrence({ note: `hug ${n}` }))
+    for (let n = 0; n < 10_005; n++) recorder.record(occurrence({ note: `hug ${n}` }))
     expect(lines).toHaveLength(5)
   })
 

@@ -60,7 +60,7 @@ type Series = {
 
 const SERIES_MS = 10 * 60_000
 const MAX_SERIES = 4_096
-const MAX_PENDING = 1_000
+const MAX_PENDING = 10_000
 const MAX_ATTEMPTS = 4
 const RETRY = { baseMs: 1_000, maxMs: 10_000 }
 
