@@ -3,7 +3,7 @@ import type { Action, RouteWrite } from '../../src/canary/decision.ts'
 import { factsOf } from '../../src/canary/facts.ts'
 import type { Tombstone } from '../../src/canary/ledger.ts'
 import type { World } from '../../src/canary/world.ts'
-import type { Mutation } from './model.ts'
+import { P, type Mutation } from './model.ts'
 
 const LONG = 1e9
 
@@ -19,7 +19,10 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   '7, every end but promotion, supersede and revert writes its tombstone': { pass: withoutTombstones(['5', '6']) },
   '8, Promoting rolls back like Progressing': { pass: silentWhilePromoting },
   '9, an older cache is not looked at': { stale: false, live: false },
+  '10, one step back only where pods and subset have stood': { world: revertsAtOnce, hangs: 0.02, weights: { desired: 2, pods: 1.5, edit: 0, delete: 0, recreate: 0, gate: 0, rule: 0, suspend: 0, crash: 1.5 } },
+  '11, ages are on the own monotonic clock: another leader is a propagation ahead': { world: aheadByP },
   '13, what protects users is never suspended': { pass: (pass, world) => (world.settings.suspend ? nothing(pass) : pass) },
+  '15, a superseded canary waits for propagation and drain': { world: supersedesAtOnce, weights: { template: 2, desired: 1, edit: 0, delete: 0, recreate: 0, gate: 0, rule: 0, pods: 0, suspend: 0 } },
   '16, tombstones are kept per version': { pass: onlyLastTombstone, weights: { desired: 2, verdict: 3, edit: 0, delete: 0, recreate: 0, gate: 0, rule: 0, pods: 0, suspend: 0 } },
 }
 
@@ -32,6 +35,22 @@ function stamped(world: World): World {
     workloads: world.workloads.map((workload) => ({ ...workload, stamp: rolled(workload.revision) ?? workload.stamp })),
     mesh: { ...world.mesh, rule: { ...world.mesh.rule, subsets: Object.fromEntries(subsets) } },
   }
+}
+
+function revertsAtOnce(world: World): World {
+  const { c } = factsOf(world)
+  return c?.revert === true ? { ...world, ages: { ...world.ages, ready: longFor(world.ages.ready), subsets: longFor(world.ages.subsets) } } : world
+}
+
+function aheadByP(world: World): World {
+  const ahead = (ages: Readonly<Record<string, number>>) => Object.fromEntries(Object.entries(ages).map(([name, age]) => [name, age + P]))
+  return { ...world, ages: { routes: world.ages.routes + P, subsets: ahead(world.ages.subsets), ready: ahead(world.ages.ready) } }
+}
+
+function supersedesAtOnce(world: World): World {
+  const { c, t, phase } = factsOf(world)
+  const isSuperseded = phase === 'Progressing' && c !== undefined && t !== undefined && t.revision !== c.revision
+  return isSuperseded ? { ...world, ages: { ...world.ages, routes: LONG } } : world
 }
 
 /** Everything but stable and what is being rolled out counts as closed already. */

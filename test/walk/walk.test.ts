@@ -32,6 +32,13 @@ describe('a random walk of two operators, users, Git, crashes, late writes and s
   }, 300_000)
 })
 
+describe('the same walk', () => {
+  it('breaks nothing where a third of all writes land late, users change their mind all the time and two operators are the rule', () => {
+    const counts = walk(SEED, STEPS / 4, { hangs: 0.3, weights: { desired: 3, second: 2 } })
+    expect(counts['row 14']).toBeGreaterThan(50)
+  }, 300_000)
+})
+
 describe('the walk finds what each rule is there for', () => {
   it.each(Object.entries(MUTATIONS))('without rule %s', (_rule, mutation) => {
     expect(() => walk(SEED, 150_000, mutation)).toThrow(Broken)
