@@ -38,26 +38,34 @@ export function readConfig(argv: readonly string[], env: Readonly<Record<string,
   const options = Object.fromEntries([...Object.keys(FLAGS).map((name) => [name, { type: 'string' }]), ['help', { type: 'boolean' }]]) as Record<string, { type: 'string' }>
   const { values } = parseArgs({ args: [...argv], options, allowPositionals: false })
   if (values['help'] !== undefined) return 'help'
-  const text = (name: keyof typeof FLAGS): string => values[name] ?? FLAGS[name][0]
-  const optional = (name: keyof typeof FLAGS): string | undefined => (text(name) === '' ? undefined : text(name))
+  const text = (name: Flag): string => values[name] ?? FLAGS[name][0]
   return {
-    operator: {
-      namespace: optional('namespace'),
-      concurrency: count('concurrency', text('concurrency')),
-      propagationMs: duration('propagation', text('propagation')),
-      requestTimeoutMs: duration('request-timeout', text('request-timeout')),
-      queryTimeoutMs: duration('query-timeout', text('query-timeout')),
-      rootNamespace: text('root-namespace'),
-      clusterDomain: text('cluster-domain'),
-      healthPort: count('health-port', text('health-port')),
-      instance: env['HOSTNAME'] ?? 'serin',
-    },
+    operator: operatorSettings(text, env['HOSTNAME'] ?? 'serin'),
     prometheusUrl: url('prometheus-url', text('prometheus-url')),
-    kubeconfig: optional('kubeconfig'),
-    context: optional('context'),
+    kubeconfig: unlessEmpty(text('kubeconfig')),
+    context: unlessEmpty(text('context')),
     logLevel: level(text('log-level')),
   }
 }
+
+/** What every flag's default comes to, without a health port: for whoever runs an operator inside another program. */
+export const defaultSettings = (instance: string): OperatorSettings => ({ ...operatorSettings((name) => FLAGS[name][0], instance), healthPort: undefined })
+
+type Flag = keyof typeof FLAGS
+
+const operatorSettings = (text: (name: Flag) => string, instance: string): OperatorSettings => ({
+  namespace: unlessEmpty(text('namespace')),
+  concurrency: count('concurrency', text('concurrency')),
+  propagationMs: duration('propagation', text('propagation')),
+  requestTimeoutMs: duration('request-timeout', text('request-timeout')),
+  queryTimeoutMs: duration('query-timeout', text('query-timeout')),
+  rootNamespace: text('root-namespace'),
+  clusterDomain: text('cluster-domain'),
+  healthPort: count('health-port', text('health-port')),
+  instance,
+})
+
+const unlessEmpty = (text: string): string | undefined => (text === '' ? undefined : text)
 
 function count(flag: string, text: string): number {
   const value = Number(text)

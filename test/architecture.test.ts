@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   prometheus: ['runtime'],
   controller: ['api', 'canary', 'analysis', 'istio', 'runtime', 'kubernetes', 'prometheus'],
   sandbox: ['runtime'],
-  demo: ['api', 'runtime', 'kubernetes', 'sandbox', 'operator.ts'],
+  demo: ['api', 'runtime', 'kubernetes', 'sandbox', 'config.ts', 'operator.ts'],
   'operator.ts': ['api', 'canary', 'controller', 'runtime', 'kubernetes', 'prometheus'],
   'config.ts': ['api', 'runtime', 'operator.ts'],
   'main.ts': ['config.ts', 'operator.ts', 'runtime', 'kubernetes'],

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { parseAllDocuments } from 'yaml'
 import { canaryCrd } from '../src/api/crd.ts'
 import type { CanaryStatus } from '../src/api/canary.ts'
+import { defaultSettings } from '../src/config.ts'
 import { createOperator, type OperatorSettings } from '../src/operator.ts'
 import { createLog } from '../src/runtime/log.ts'
 import { seededRandom } from '../src/runtime/random.ts'
@@ -14,17 +15,7 @@ import { Oracle } from './oracle.ts'
 
 export const NAMESPACE = 'istioinaction'
 
-const SETTINGS: OperatorSettings = {
-  namespace: undefined,
-  concurrency: 8,
-  propagationMs: 15_000,
-  requestTimeoutMs: 5_000,
-  queryTimeoutMs: 5_000,
-  rootNamespace: 'istio-system',
-  clusterDomain: 'cluster.local',
-  healthPort: undefined,
-  instance: 'serin-0',
-}
+const SETTINGS: OperatorSettings = defaultSettings('serin-0')
 
 /** One answer that a user got. */
 export type Answer = { readonly at: number; readonly status: number; readonly version: string }

@@ -12,7 +12,7 @@ export type Failure = { readonly reason: string; readonly message: string }
 /** Refusals that let nobody reach a dark pod: they forbid to begin or to raise, but are no reason to end what stands. */
 const OPENS_NO_PATH = new Set([
   'DuplicateRoute', 'DuplicateVersion', 'ForeignEndpoints', 'RouteNotFound', 'SelectorExcludesVersions', 'TooManyRoutes', 'TooManyVersions',
-  'UnmatchableProduct', 'UnsupportedMatch',
+  'UnmatchableProduct',
 ])
 
 /** Why the canary must be rolled back; undefined while nothing speaks against it. */

@@ -1,6 +1,7 @@
+import { defaultSettings } from '../config.ts'
 import { createKubernetesClient, type KubernetesClient } from '../kubernetes/client.ts'
 import { nodeTransport } from '../kubernetes/transport.ts'
-import { createOperator, type OperatorOptions, type OperatorSettings } from '../operator.ts'
+import { createOperator, type OperatorOptions } from '../operator.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { createLog } from '../runtime/log.ts'
 import { seededRandom } from '../runtime/random.ts'
@@ -12,17 +13,7 @@ import { listenGateway, type Listener } from '../sandbox/proxy.ts'
 import { createSandbox, type Sandbox } from '../sandbox/sandbox.ts'
 import { countsOf } from './outcome.ts'
 
-const SETTINGS: OperatorSettings = {
-  namespace: undefined,
-  concurrency: 8,
-  propagationMs: 15_000,
-  requestTimeoutMs: 5_000,
-  queryTimeoutMs: 5_000,
-  rootNamespace: 'istio-system',
-  clusterDomain: 'cluster.local',
-  healthPort: undefined,
-  instance: 'serin-demo',
-}
+const SETTINGS = defaultSettings('serin-demo')
 
 const PATIENCE_MS = 500
 

@@ -1,6 +1,5 @@
 import { canonicalJson } from '../canary/template-hash.ts'
 import { mirrorList } from './http-route.ts'
-import { specOf } from './json.ts'
 import type { MeshInput } from './mesh-input.ts'
 import { readMesh } from './mesh.ts'
 
@@ -15,10 +14,4 @@ export function routesContent(input: MeshInput): string {
     const seen = reaching.map(({ raw, list, reached, mirrored }) => [raw['match'], list, mirrorList(raw), reached, mirrored])
     return [namespace, name, hosts, gateways, exportTo, seen]
   }))
-}
-
-/** What a proxy can see of our rule, and of what decides whether Istio merges it with the user's, as canonical JSON. */
-export function ruleContent(input: MeshInput): string {
-  const { own, host } = readMesh(input).rules
-  return canonicalJson([own && specOf(own), host.map((rule) => specOf(rule)['exportTo'])])
 }

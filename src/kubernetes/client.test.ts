@@ -72,11 +72,11 @@ describe('reading', () => {
     const { client, requests, reports } = harness(ok(deployment), ok(deployment), ok(deployment))
     expect(await client.get(resources.deployments, 'test/podinfo')).toEqual(deployment)
     await client.get(resources.pods, 'test/podinfo')
-    await client.get(resources.metricProviders, 'main')
+    await client.get(resources.namespaces, 'main')
     expect(requests.map(({ path }) => path)).toEqual([
       '/apis/apps/v1/namespaces/test/deployments/podinfo',
       '/api/v1/namespaces/test/pods/podinfo',
-      '/apis/serin.dev/v1beta1/metricproviders/main',
+      '/api/v1/namespaces/main',
     ])
     expect(requests[0]?.headers).toEqual({ accept: 'application/json', 'user-agent': 'toy/1' })
     expect(reports[0]).toEqual({ method: 'GET', resource: 'deployments.apps', status: 200, durationMs: 0 })

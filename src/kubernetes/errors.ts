@@ -79,14 +79,8 @@ export const isAlreadyExists = (error: unknown): error is KubernetesError =>
 /** The resourceVersion or page is too old to go on from. */
 export const isGone = hasStatus(410)
 
-/** RBAC, an admission policy or a terminating namespace forbids it. */
-export const isForbidden = hasStatus(403)
-
 /** The object breaks its schema or a rule; also a failed `test` and a foreign uid in a JSON Patch. */
 export const isInvalid = hasStatus(422)
-
-/** The server asks for a pause. */
-export const isTooManyRequests = hasStatus(429)
 
 /** A write that may or may not have happened: unanswered, or answered with a server's failure. */
 export const isUnknownOutcome = (error: unknown): boolean =>

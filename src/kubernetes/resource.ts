@@ -28,24 +28,14 @@ const ISTIO = ['networking.istio.io', 'v1'] as const
 /** Every resource that Serin reads or writes. */
 export const resources = {
   canaries: namespaced(...SERIN, 'canaries', 'Canary'),
-  canaryActions: namespaced(...SERIN, 'canaryactions', 'CanaryAction'),
-  canaryReleases: namespaced(...SERIN, 'canaryreleases', 'CanaryRelease'),
-  metricTemplates: namespaced(...SERIN, 'metrictemplates', 'MetricTemplate'),
-  alertProviders: namespaced(...SERIN, 'alertproviders', 'AlertProvider'),
-  metricProviders: clusterScoped(...SERIN, 'metricproviders', 'MetricProvider'),
   deployments: namespaced('apps', 'v1', 'deployments', 'Deployment'),
   pods: namespaced('', 'v1', 'pods', 'Pod'),
   services: namespaced('', 'v1', 'services', 'Service'),
-  configMaps: namespaced('', 'v1', 'configmaps', 'ConfigMap'),
-  secrets: namespaced('', 'v1', 'secrets', 'Secret'),
   namespaces: clusterScoped('', 'v1', 'namespaces', 'Namespace'),
-  endpointSlices: namespaced('discovery.k8s.io', 'v1', 'endpointslices', 'EndpointSlice'),
-  horizontalPodAutoscalers: namespaced('autoscaling', 'v2', 'horizontalpodautoscalers', 'HorizontalPodAutoscaler'),
   virtualServices: namespaced(...ISTIO, 'virtualservices', 'VirtualService'),
   destinationRules: namespaced(...ISTIO, 'destinationrules', 'DestinationRule'),
   httpRoutes: namespaced('gateway.networking.k8s.io', 'v1', 'httproutes', 'HTTPRoute'),
   events: namespaced('events.k8s.io', 'v1', 'events', 'Event'),
-  leases: namespaced('coordination.k8s.io', 'v1', 'leases', 'Lease'),
   customResourceDefinitions: clusterScoped('apiextensions.k8s.io', 'v1', 'customresourcedefinitions', 'CustomResourceDefinition'),
 } satisfies Record<string, Resource>
 

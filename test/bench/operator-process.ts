@@ -1,3 +1,4 @@
+import { defaultSettings } from '../../src/config.ts'
 import { nodeTransport } from '../../src/kubernetes/transport.ts'
 import { createOperator } from '../../src/operator.ts'
 import { createLog } from '../../src/runtime/log.ts'
@@ -12,17 +13,7 @@ const operator = createOperator({
   clock,
   random: Math.random,
   log: createLog({ level: 'error' }),
-  settings: {
-    namespace: undefined,
-    concurrency: 8,
-    propagationMs: 15_000,
-    requestTimeoutMs: 5_000,
-    queryTimeoutMs: 5_000,
-    rootNamespace: 'istio-system',
-    clusterDomain: 'cluster.local',
-    healthPort: undefined,
-    instance: 'serin-bench',
-  },
+  settings: defaultSettings('serin-bench'),
 })
 
 const MIB = 1024 * 1024
