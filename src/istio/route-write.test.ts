@@ -9,7 +9,6 @@ import { destinationRule, HOST, ledger, meshInput, virtualService } from './mesh
 import type { KubeObject, MeshInput } from './mesh-input.ts'
 import { routesContent } from './route-content.ts'
 import { ownRoute, routePatch, type RouteWrite } from './route-write.ts'
-import { ruleWrite } from './rule-write.ts'
 
 const TARGET = { namespace: 'test', name: 'reviews' }
 const write = (exposure?: Partial<Exposure>, overrides: Partial<RouteWrite> = {}): RouteWrite => ({ ledger: ledger(exposure), lists: true, adopt: false, ...overrides })
