@@ -57,7 +57,7 @@ export class LabNode {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    signal.addEventListener('abort', () => (this.#ended = true), { once: true })
+    signal.addEventListener('abort', () => this.#abandon(), { once: true })
     await this.#send('POST', '/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name: NODE } })
     await Promise.all(this.#reflectors.map((reflector) => reflector.run(signal)))
   }
@@ -67,6 +67,11 @@ export class LabNode {
     const run = [...this.#runs.values()].find(({ key }) => key === `${namespace}/${name}`)
     if (run === undefined) throw new Error(`no pod ${namespace}/${name} runs`)
     run.crash()
+  }
+
+  #abandon(): void {
+    this.#ended = true
+    for (const run of this.#runs.values()) run.abandon()
   }
 
   #podChanged(pod: Pod | undefined, previous: Pod | undefined): void {

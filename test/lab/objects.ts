@@ -5,12 +5,12 @@ import type { Transport } from '../../src/runtime/transport.ts'
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 type Answer = { readonly status: number; readonly body: KubeObject }
 
-const PLURALS: Readonly<Record<string, string>> = { NetworkPolicy: 'networkpolicies', DestinationRule: 'destinationrules', Ingress: 'ingresses', Canary: 'canaries', AuthorizationPolicy: 'authorizationpolicies', ServiceEntry: 'serviceentries' }
 const CLUSTER_SCOPED = new Set(['Namespace', 'CustomResourceDefinition', 'ClusterRole', 'ClusterRoleBinding', 'Node'])
 
-const pluralOf = (kind: string): string => PLURALS[kind] ?? `${kind.toLowerCase()}${/(s|y)$/.test(kind) ? (kind.endsWith('y') ? '' : 'es') : 's'}`
+/** As English has it, which is what every kind here is named by. */
+const pluralOf = (kind: string): string => kind.toLowerCase().replace(/([^aeiou])y$/, '$1ie').replace(/s$/, 'se').concat('s')
 
-/** The path of an object, told by its kind's name as English forms plurals. */
+/** The path of an object, told by its kind. */
 export function pathOf({ apiVersion, kind, metadata }: KubeObject): string {
   const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
   const scope = CLUSTER_SCOPED.has(kind) ? '' : `/namespaces/${metadata.namespace ?? 'default'}`
@@ -27,17 +27,21 @@ export class Objects {
 
   async call(method: Method, path: string, body?: unknown, type = 'application/json'): Promise<Answer> {
     const answer = await this.#transport({ method, path, timeoutMs: 15_000, headers: { 'content-type': type }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
-    return { status: answer.status, body: JSON.parse(await answer.text()) as KubeObject }
+    const text = await answer.text()
+    return { status: answer.status, body: (text.startsWith('{') ? JSON.parse(text) : { message: text }) as KubeObject }
   }
 
-  /** Creates, or merges over what is there. */
+  /** Creates, or merges over what is there; namespaces first. */
   async apply(...objects: readonly KubeObject[]): Promise<void> {
-    await Promise.all(objects.map(async (object) => {
-      const path = pathOf(object)
-      const made = await this.call('POST', path.slice(0, path.lastIndexOf('/')), object)
-      const answer = made.status === 409 ? await this.call('PATCH', path, object, 'application/merge-patch+json') : made
-      if (answer.status >= 300) throw new Error(`${object.kind} ${object.metadata.name}: ${answer.status} ${JSON.stringify(answer.body)}`)
-    }))
+    await Promise.all(objects.filter(({ kind }) => kind === 'Namespace').map((object) => this.#put(object)))
+    await Promise.all(objects.filter(({ kind }) => kind !== 'Namespace').map((object) => this.#put(object)))
+  }
+
+  async #put(object: KubeObject): Promise<void> {
+    const path = pathOf(object)
+    const made = await this.call('POST', path.slice(0, path.lastIndexOf('/')), object)
+    const answer = made.status === 409 ? await this.call('PATCH', path, object, 'application/merge-patch+json') : made
+    if (answer.status >= 300) throw new Error(`${object.kind} ${object.metadata.name}: ${answer.status} ${JSON.stringify(answer.body)}`)
   }
 
   /** Waits until kinds ("group/version/plural") can be listed. */

@@ -82,6 +82,11 @@ export class PodRun {
     this.#app?.signal('SIGKILL')
   }
 
+  /** Starts nothing again. */
+  abandon(): void {
+    this.#ended = true
+  }
+
   /** SIGTERM to all at once, SIGKILL after the grace period; resolves when the app and its proxy are gone. */
   async stop(): Promise<void> {
     this.#ended = true
