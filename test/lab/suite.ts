@@ -1,6 +1,5 @@
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { spawn } from 'node:child_process'
-import { openSync } from 'node:fs'
+import { openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inject } from 'vitest'
 import { parseAllDocuments } from 'yaml'
@@ -8,6 +7,7 @@ import type { CanaryStatus } from '../../src/api/canary.ts'
 import { nodeTransport } from '../../src/kubernetes/transport.ts'
 import type { KubeObject } from '../../src/runtime/object.ts'
 import { systemClock } from '../../src/runtime/system-clock.ts'
+import type { Transport } from '../../src/runtime/transport.ts'
 import { call, runLoad } from './calls.ts'
 import { kubeconfig } from './control-plane.ts'
 import { type Call, type CallAnswer, CONTROL_PORT, type LabInfo, type Load, type LoadAnswer } from './lab-info.ts'
@@ -32,17 +32,19 @@ let operators = 0
 export class Suite {
   readonly info: LabInfo
   readonly objects: Objects
-  readonly prometheus
+  readonly transport: Transport
+  readonly prometheus: Transport
 
   constructor() {
     const info = inject('lab')
     if (info === undefined) throw new Error('this suite runs in the lab only: npm run test:lab')
     this.info = info
-    this.objects = new Objects(nodeTransport({
+    this.transport = nodeTransport({
       baseUrl: info.apiServer, clock: systemClock,
       headers: () => Promise.resolve({ authorization: `Bearer ${info.token}` }),
       tls: () => Promise.resolve({ ca: info.ca, servername: 'kubernetes.default.svc' }),
-    }))
+    })
+    this.objects = new Objects(this.transport)
     this.prometheus = nodeTransport({ baseUrl: info.prometheus, clock: systemClock })
   }
 
@@ -142,7 +144,7 @@ export const yamlIn = (directory: string): readonly string[] => readdirSync(dire
 export function tally(answers: readonly LoadAnswer[]): Readonly<Record<string, number>> {
   const counts: Record<string, number> = {}
   for (const { version, status, body } of answers) {
-    const key = version === '' ? `${status} (mesh: ${body?.slice(0, 60) ?? ''})` : `${version} ${status}`
+    const key = version === '' ? `${status} (mesh: ${body?.slice(0, 160) ?? ''})` : `${version} ${status}`
     counts[key] = (counts[key] ?? 0) + 1
   }
   return counts

@@ -1,0 +1,134 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { NAMESPACE } from '../harness.ts'
+import { recorded } from './recorded.ts'
+import { installationOf, manifestsOf, type Manifest } from './rendered.ts'
+import { compare, grantsOf } from './rules.ts'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const CHART = 'charts/serin'
+const HOME = 'serin-system'
+
+const lab = () => {
+  const info = inject('lab')
+  if (info === undefined) throw new Error('this suite needs the lab: npm run test:lab')
+  return info
+}
+const binary = (name: string): string => lab().binaries[name] ?? name
+const helm = (...args: readonly string[]): string => execFileSync(binary('helm'), args, { cwd: root, encoding: 'utf8', stdio: 'pipe' })
+
+/** Values by what they are for. */
+const SETS: Readonly<Record<string, object>> = {
+  'the defaults': {},
+  'one namespace': { watchNamespaces: [NAMESPACE] },
+  'the least': { replicas: 1, aggregateRoles: false, crds: { install: false }, networkPolicy: { enabled: false } },
+  'a mesh that refuses plain text': { sidecar: true },
+  'everything that can be said': {
+    replicas: 3, image: { repository: 'registry.example/serin', tag: 'v1', pullPolicy: 'Always' }, imagePullSecrets: [{ name: 'pull' }],
+    prometheus: { url: 'https://prometheus.monitoring:9090/path' },
+    flags: { propagation: '20s', concurrency: 4, requestTimeout: '3s', queryTimeout: '4s', rootNamespace: 'mesh', clusterDomain: 'corp.local', logLevel: 'debug', leaseDuration: '30s', renewDeadline: '20s', retryPeriod: '4s' },
+    resources: { requests: { cpu: 1, memory: '1Gi' }, limits: { cpu: '2', memory: '2Gi' } },
+    priorityClassName: 'system-cluster-critical', terminationGracePeriodSeconds: 60, podLabels: { team: 'web' }, podAnnotations: { note: 'x' },
+    nodeSelector: { disk: 'fast' }, tolerations: [{ key: 'only', operator: 'Exists' }],
+    affinity: { nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 1, preference: { matchExpressions: [{ key: 'disk', operator: 'Exists' }] } }] } },
+    networkPolicy: { metricsFrom: [{ namespaceSelector: {} }], apiServer: { to: [{ ipBlock: { cidr: '10.0.0.0/8' } }], ports: [6443] }, prometheus: { to: [{ podSelector: {} }], ports: [9091] } },
+    serviceMonitor: { enabled: true, interval: '15s', labels: { release: 'prometheus' } }, namespace: { create: true },
+  },
+}
+
+const place = mkdtempSync(join(tmpdir(), 'serin-values-'))
+afterAll(() => rmSync(place, { recursive: true, force: true }))
+const file = (values: object): string => {
+  const path = join(place, 'values.json')
+  writeFileSync(path, JSON.stringify(values))
+  return path
+}
+const rendered = (values: object, home = HOME): readonly Manifest[] => manifestsOf(helm('template', 'serin', CHART, '--namespace', home, '--values', file(values)))
+
+const kubectl = (args: readonly string[], input = ''): string => {
+  const { apiServer, ca, token } = lab()
+  const authority = join(place, 'ca.crt')
+  writeFileSync(authority, ca)
+  const { status, stdout, stderr } = spawnSync(binary('kubectl'), ['--server', apiServer, '--token', token, '--certificate-authority', authority, ...args], { encoding: 'utf8', input, env: { HOME: place } })
+  if (status !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`)
+  return stdout
+}
+
+describe.each(Object.entries(SETS))('the chart with %s', (_, values) => {
+  it('passes the linter', () => {
+    expect(helm('lint', '--strict', CHART, '--namespace', HOME, '--values', file(values))).toContain('0 chart(s) failed')
+  })
+
+  it('starts the operator with flags that it takes', () => {
+    const { settings, account } = installationOf(rendered(values))
+    expect(settings.election?.lease.namespace).toBe(account.namespace)
+  })
+})
+
+describe('the chart', () => {
+  it.each(['the defaults', 'one namespace'])('with %s allows all that the operator asks for over a whole life, and nothing else', async (name) => {
+    const objects = rendered(SETS[name] ?? {})
+    const { account, settings } = installationOf(objects)
+    expect(compare(grantsOf(objects, account), await recorded(settings))).toEqual({ denied: [], unused: [] })
+  })
+
+  it('for one namespace lets the operator write nowhere else', () => {
+    const objects = rendered(SETS['one namespace'] ?? {})
+    const { account } = installationOf(objects)
+    const wide = grantsOf(objects, account).filter(({ namespace }) => namespace === undefined)
+    expect(new Set(wide.map(({ verb }) => verb))).toEqual(new Set(['get', 'list', 'watch']))
+  })
+
+  it('says what is asked for where it is asked for', () => {
+    const objects = rendered(SETS['everything that can be said'] ?? {})
+    const { settings } = installationOf(objects)
+    expect(settings).toMatchObject({ propagationMs: 20_000, concurrency: 4, requestTimeoutMs: 3000, queryTimeoutMs: 4000, rootNamespace: 'mesh', clusterDomain: 'corp.local', election: { leaseDurationMs: 30_000, renewDeadlineMs: 20_000, retryPeriodMs: 4000 } })
+    const text = JSON.stringify(objects)
+    for (const said of ['registry.example/serin:v1', 'Always', '"name":"pull"', 'https://prometheus.monitoring:9090/path', 'system-cluster-critical', '"terminationGracePeriodSeconds":60', '"team":"web"', '"note":"x"', '"disk":"fast"', '"key":"only"', 'nodeAffinity', '10.0.0.0/8', '9091', '"release":"prometheus"', '"interval":"15s"', '"memory":"2Gi"', '"cpu":"2"'])
+      expect(text, said).toContain(said.startsWith('"cpu"') ? '"cpu":2' : said)
+  })
+
+  it.each<[string, string]>([
+    ['replicas=0', '/replicas'],
+    ['replicas=two', '/replicas'],
+    ['replica=2', "additional properties 'replica' not allowed"],
+    ['image.tga=x', "additional properties 'tga' not allowed"],
+    ['image.pullPolicy=Sometimes', "value must be one of 'Always', 'IfNotPresent', 'Never'"],
+    ['prometheus.url=prometheus:9090', '/prometheus/url'],
+    ['flags.propagation=15', '/flags/propagation'],
+    ['flags.healthPort=1', "additional properties 'healthPort' not allowed"],
+    ['watchNamespaces={a,b}', '/watchNamespaces'],
+    ['networkPolicy.apiServer.ports={}', '/networkPolicy/apiServer/ports'],
+    ['networkPolicy.metricsFrom[0].namespace=x', "additional properties 'namespace' not allowed"],
+  ])('refuses %s, and says where', (setting, message) => {
+    const { status, stderr } = spawnSync(binary('helm'), ['template', 'serin', CHART, '--set', setting], { cwd: root, encoding: 'utf8' })
+    expect(status).not.toBe(0)
+    expect(stderr).toContain(message)
+  })
+
+  it('makes the plain manifests that are in the repository, and its copy of the CRDs', () => {
+    for (const path of ['package.json', 'crds', 'charts']) cpSync(join(root, path), join(place, path), { recursive: true })
+    const made = ['charts/install.yaml', ...readdirSync(join(root, 'crds')).map((name) => `charts/serin/files/${name}`)]
+    for (const path of made) rmSync(join(place, path))
+    execFileSync('npm', ['run', '--silent', 'manifests'], { cwd: place, stdio: 'pipe', env: { ...process.env, HELM: binary('helm') } })
+    for (const path of made) expect(readFileSync(join(place, path), 'utf8'), path).toBe(readFileSync(join(root, path), 'utf8'))
+  })
+})
+
+describe('the API server, told to refuse unknown fields', () => {
+  const dry = 'serin-dry-run'
+  beforeAll(() => void kubectl(['create', 'namespace', dry]))
+  afterAll(() => void kubectl(['delete', 'namespace', dry, '--wait=false']))
+
+  it.each(Object.entries(SETS))('takes what the chart renders with %s', (_, values) => {
+    const inDry = 'watchNamespaces' in values ? { ...values, watchNamespaces: [dry] } : values
+    // Its CRD is the Prometheus operator's.
+    const objects = rendered(inDry, dry).filter(({ kind }) => kind !== 'ServiceMonitor')
+    const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects })
+    expect(kubectl(['apply', '--dry-run=server', '--validate=strict', '--output', 'name', '--filename', '-'], list).trim().split('\n')).toHaveLength(objects.length)
+  })
+})

@@ -1,0 +1,140 @@
+import { execFile } from 'node:child_process'
+
+/** A server that real kubectl talks to, with all that a release needs beside it. */
+export type Server = {
+  readonly name: 'sandbox' | 'lab'
+  /** Path of the Canary's manifest. */
+  readonly canary: string
+  /** Exit code, where it is not 0, and what kubectl says on stdout, then on stderr. */
+  readonly kubectl: (...args: readonly string[]) => Promise<string>
+  readonly startUsers: () => Promise<void>
+  readonly startOperator: () => Promise<void>
+}
+
+/** Runs kubectl against one kubeconfig, with a cache of its own. */
+export const kubectlWith = ({ binary, kubeconfig, home }: { readonly binary: string; readonly kubeconfig: string; readonly home: string }): Server['kubectl'] =>
+  (...args) => new Promise((resolve) => {
+    execFile(binary, args, { env: { KUBECONFIG: kubeconfig, HOME: home }, timeout: 100_000, maxBuffer: 2 ** 24 }, (error, out, err) =>
+      resolve(`${error === null ? '' : `${String(error.code)}: `}${out}${err}`.trim()))
+  })
+
+/** What one server said in a session, by the name of what was asked. */
+export type Transcript = Readonly<Record<string, string>>
+
+const NAMESPACE = 'istioinaction'
+const EXAMPLES = 'examples/happy-istio'
+const files = (...names: readonly string[]) => names.flatMap((name) => ['-f', `${EXAMPLES}/${name}.yaml`])
+
+/** The commands that README.md, docs/sandbox.md and `npm run sandbox` name, in the order of a release that fails and one that succeeds. */
+export async function play(server: Server, said: Record<string, string>): Promise<void> {
+  const plain = async (name: string, ...args: readonly string[]) => (said[name] = timeless(await server.kubectl(...args)))
+  const ask = (name: string, ...args: readonly string[]) => plain(name, '-n', NAMESPACE, ...args)
+  const canary = 'canary/service-c'
+
+  await plain('apply a namespace', 'apply', ...files('namespace'))
+  await ask('apply services', 'apply', ...files('service-a', 'service-b', 'service-c-v1', 'gateway'))
+  await ask('apply them again', 'apply', ...files('service-a', 'service-b', 'service-c-v1', 'gateway'))
+  await ask('wait for a condition', 'wait', '--for=condition=Available', 'deployments', '--all', '--timeout=100s')
+  await ask('rollout status', 'rollout', 'status', 'deployment/service-a', '--timeout=30s')
+  await server.startUsers()
+  await server.startOperator()
+  await ask('apply a Canary', 'apply', '-f', server.canary)
+  await ask('wait for a JSON path', 'wait', '--for=jsonpath={.status.phase}=Idle', canary, '--timeout=100s')
+
+  const watching = server.kubectl('get', 'canaries', '-A', '-w', '--request-timeout=40s')
+  await ask('apply a faulty version', 'apply', ...files('service-c-v2'))
+  await ask('wait for the failure', 'wait', '--for=condition=Promoted=False', canary, '--timeout=100s')
+  await ask('wait for the end of the rollback', 'wait', '--for=jsonpath={.status.phase}=Failed', canary, '--timeout=100s')
+  await readings(ask)
+  await refusals(ask)
+  await changes(ask)
+  await ask('apply a good version', 'apply', ...files('service-c-v4'))
+  await ask('wait for the promotion', 'wait', '--for=jsonpath={.status.stableRevision}=v4', canary, '--timeout=100s')
+  await ask('wait for Promoted', 'wait', '--for=condition=Promoted', canary, '--timeout=100s')
+  said['get -w'] = phasesOf(await watching)
+  await ask('get what is promoted', 'get', canary)
+  await ask('events of the release', 'get', 'events', '--field-selector=involvedObject.kind=Canary', '--sort-by=.reason')
+}
+
+type Ask = (name: string, ...args: readonly string[]) => Promise<string>
+
+async function readings(ask: Ask): Promise<void> {
+  await ask('get canaries of all namespaces', 'get', 'canaries', '-A')
+  await ask('get by short name and category', 'get', 'scn,serin')
+  await ask('get a JSON path', 'get', 'canary', 'service-c', '-o', 'jsonpath={.status.phase} {.status.failed.revision} {.spec.analysis.noData}')
+  await ask('get names', 'get', 'deployments,services,virtualservices,destinationrules,canaries', '-o', 'name')
+  await ask('get custom columns', 'get', 'canaries', '-o', 'custom-columns=NAME:.metadata.name,STABLE:.status.stableRevision')
+  await ask('get by label', 'get', 'deployments', '-l', 'app=service-c', '-o', 'name')
+  await ask('get deployments', 'get', 'deployments')
+  await ask('get services', 'get', 'services')
+  await ask('get pods', 'get', 'pods', '-l', 'app=service-a')
+  await ask('get replicasets', 'get', 'replicasets', '-l', 'app=service-a')
+  await ask('get virtualservices', 'get', 'virtualservices')
+  await ask('get destinationrules', 'get', 'destinationrules')
+  await ask('get endpointslices', 'get', 'endpointslices', '-l', 'kubernetes.io/service-name=service-a')
+  await ask('get what is not there', 'get', 'canary', 'nobody')
+  await ask('describe a Canary', 'describe', 'canary', 'service-c')
+  await ask('describe a Deployment', 'describe', 'deployment', 'service-a')
+  await ask('describe a Service', 'describe', 'service', 'service-a')
+  await ask('api-resources', 'api-resources', '--api-group=serin.dev', '--no-headers')
+}
+
+async function refusals(ask: Ask): Promise<void> {
+  await ask('patch with a wrong type', 'patch', 'canary', 'service-c', '--type=merge', '-p', '{"spec":{"suspend":"yes"}}')
+  await ask('patch with an unknown value', 'patch', 'canary', 'service-c', '--type=merge', '-p', '{"spec":{"analysis":{"noData":"Perhaps"}}}')
+  await ask('patch with a wrong pattern', 'patch', 'canary', 'service-c', '--type=merge', '-p', '{"spec":{"progressDeadline":"soon"}}')
+  await ask('patch strategically', 'patch', 'canary', 'service-c', '-p', '{"spec":{"suspend":true}}')
+  await ask('patch with a failing test', 'patch', 'canary', 'service-c', '--type=json', '-p', '[{"op":"test","path":"/spec/suspend","value":true}]')
+  await ask('patch with a stale version', 'patch', 'canary', 'service-c', '--type=json', '-p', '[{"op":"replace","path":"/metadata/resourceVersion","value":"1"}]')
+  await ask('patch with an unknown field', 'patch', 'canary', 'service-c', '--type=merge', '-p', '{"spec":{"unheardOf":1}}')
+  await ask('delete what is not there', 'delete', 'canary', 'nobody')
+  await ask('scale what has no scale', 'scale', 'canary/service-c', '--replicas=2')
+}
+
+async function changes(ask: Ask): Promise<void> {
+  await ask('patch by merge', 'patch', 'canary', 'service-c', '--type=merge', '-p', '{"spec":{"scaleDownDelay":{"previous":"2s"}}}')
+  await ask('patch by merge, again', 'patch', 'canary', 'service-c', '--type=merge', '-p', '{"spec":{"scaleDownDelay":{"previous":"2s"}}}')
+  await ask('patch by JSON Patch', 'patch', 'canary', 'service-c', '--type=json', '-p', '[{"op":"replace","path":"/spec/scaleDownDelay/previous","value":"3s"}]')
+  await ask('label', 'label', 'canary', 'service-c', 'team=one')
+  await ask('annotate', 'annotate', 'canary', 'service-c', 'note=one')
+  await ask('scale', 'scale', 'deployment/service-b', '--replicas=2')
+  await ask('wait for what was scaled', 'rollout', 'status', 'deployment/service-b', '--timeout=30s')
+  await ask('scale in vain', 'scale', 'deployment/service-b', '--current-replicas=5', '--replicas=1')
+  await ask('patch strategically where that works', 'patch', 'deployment', 'service-b', '-p', '{"spec":{"template":{"spec":{"containers":[{"name":"service-b","env":[{"name":"MESSAGE","value":"changed"}]}]}}}}')
+}
+
+/** The end of a session: what it leaves can be asked for no more. */
+export async function end(server: Server, said: Record<string, string>): Promise<void> {
+  const ask = async (name: string, ...args: readonly string[]) => (said[name] = timeless(await server.kubectl(...args)))
+  await ask('delete a Canary', '-n', NAMESPACE, 'delete', 'canary', 'service-c')
+  await ask('wait for its deletion', '-n', NAMESPACE, 'wait', '--for=delete', 'canary/service-c', '--timeout=30s')
+  await ask('delete by file', 'delete', ...files('service-c-v2'))
+  await ask('delete a namespace', 'delete', 'namespace', NAMESPACE, '--timeout=100s')
+  await ask('get in a namespace that has gone', '-n', NAMESPACE, 'get', 'canaries')
+}
+
+const PLACEHOLDERS: readonly (readonly [RegExp, string])[] = [
+  [/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, 'UID'],
+  [/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\b/g, 'TIME'],
+  [/\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}/g, 'TIME'],
+  [/\b\d{1,3}(\.\d{1,3}){3}\b/g, 'ADDRESS'],
+  [/(service-[a-z](?:-v\d)?)-[0-9a-z]{8,10}-[0-9a-z]{5}\b/g, '$1-POD'],
+  [/(service-[a-z](?:-v\d)?)-[0-9bcdf-hj-np-tv-xz]{8,10}\b/g, '$1-HASH'],
+  [/(service-[a-z])-[0-9bcdf-hj-np-tv-xz]{5}\b/g, '$1-SLICE'],
+  [/pod-template-hash=\w+/g, 'pod-template-hash=HASH'],
+  [/(Resource Version: +)\d+/g, '$1VERSION'],
+  // Not after a colon: there stand the waits that somebody wrote.
+  [/(?<=^| )(?<!: *)\d+[dhms](?:\d+[hms])?(?=$|[ )])/gm, 'AGE'],
+]
+
+/** Without what is another in every run: ages, times, uids, versions, hashes, addresses; and with one space for many, since columns are as wide as their widest cell. */
+export function timeless(said: string): string {
+  const placed = PLACEHOLDERS.reduce((text, [pattern, word]) => text.replaceAll(pattern, word), said)
+  return placed.split('\n').map((line) => line.trimEnd().replaceAll(/(\S) +/g, '$1 ')).join('\n')
+}
+
+/** The phases that a watch of canaries showed, each once in a row. */
+export function phasesOf(watched: string): string {
+  const phases = watched.split('\n').slice(1).flatMap((line) => line.trim().split(/ {2,}/)[2] ?? [])
+  return phases.filter((phase, index) => phase !== phases[index - 1]).join(' ')
+}

@@ -1,0 +1,257 @@
+import { randomInt } from 'node:crypto'
+import type { CanaryStatus } from '../../src/api/canary.ts'
+import { subsetName } from '../../src/istio/subset-name.ts'
+import type { KubeObject } from '../../src/runtime/object.ts'
+import { systemClock } from '../../src/runtime/system-clock.ts'
+import type { LoadAnswer } from './lab-info.ts'
+import { END_ANNOTATION } from './pod.ts'
+import { type OperatorProcess, type RunningLoad, type Suite, tally } from './suite.ts'
+
+const HOST = 'shop.example'
+const object = (value: object): KubeObject => value as KubeObject
+
+/** How a version fails its users. */
+export const FAULTS = {
+  none: {},
+  everything: { ERROR_RATE: '1' },
+  purchases: { ERROR_RATE: '1', ERROR_METHODS: 'POST' },
+} satisfies Readonly<Record<string, Readonly<Record<string, string>>>>
+
+export type Fault = keyof typeof FAULTS
+
+export type ShopOptions = {
+  readonly namespace: string
+  /** Part of the Canary's spec, beside what it rolls out. */
+  readonly spec: object
+  /** Longest that a change takes to reach every proxy, milliseconds. */
+  readonly propagationMs: number
+}
+
+/** While routes named a version: from the first write that names it to the last that does, milliseconds since the epoch. */
+type Exposure = { readonly version: string; readonly from: number; until: number | undefined }
+
+/**
+ * One service that 200 users a second use, through the gateway and through sidecars, a twentieth of them for a second
+ * each, and whose pods end abruptly. It knows when the routes named which version: nobody may meet one at another time.
+ */
+export class Shop {
+  readonly suite: Suite
+  readonly options: ShopOptions
+  readonly exposures: Exposure[] = []
+  readonly stages: { readonly name: string; readonly from: number; until: number }[] = []
+  /** Times in which no VirtualService covered the host for the mesh: every pod is reached then. */
+  readonly uncovered: { readonly from: number; until: number | undefined }[] = []
+  #loads: readonly RunningLoad[] = []
+  #versions = 0
+  readonly #ended = new AbortController()
+  readonly #routes = new Map<string, ReadonlySet<string>>()
+
+  constructor(suite: Suite, options: ShopOptions) {
+    this.suite = suite
+    this.options = options
+  }
+
+  get key(): string {
+    return `${this.options.namespace}/shop`
+  }
+
+  /** Namespace, Service, routes, the first version, users. */
+  async open(): Promise<void> {
+    const { namespace } = this.options
+    const callers = `${namespace}-users`
+    const { objects } = this.suite
+    const workload = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'users', namespace: callers }, spec: { selector: { matchLabels: { app: 'users' } }, template: { metadata: { labels: { app: 'users' } }, spec: { containers: [{ name: 'app', image: 'fake-service' }] } } } }
+    const route = [{ destination: { host: `shop.${namespace}.svc.cluster.local` } }]
+    await objects.apply(...[namespace, callers].map((name) => object({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })))
+    await objects.apply(...[
+      workload,
+      { apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', metadata: { name: 'default', namespace }, spec: { mtls: { mode: 'STRICT' } } },
+      { apiVersion: 'v1', kind: 'Service', metadata: { name: 'shop', namespace }, spec: { selector: { app: 'shop' }, ports: [{ name: 'http', port: 80, targetPort: 8080 }] } },
+      { apiVersion: 'networking.istio.io/v1', kind: 'Gateway', metadata: { name: 'edge', namespace }, spec: { selector: { istio: 'ingressgateway' }, servers: [{ port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts: [`${namespace}.${HOST}`] }] } },
+      { apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata: { name: 'shop-edge', namespace }, spec: { hosts: [`${namespace}.${HOST}`], gateways: ['edge'], http: [{ route }] } },
+      { apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata: { name: 'shop', namespace }, spec: { hosts: [`shop.${namespace}.svc.cluster.local`], http: [{ name: 'all', route }] } },
+    ].map(object))
+    const first = await this.deploy('none')
+    await Promise.all([objects.ready(namespace, `shop-${first}`), objects.ready(callers, 'users')])
+    void this.#watchRoutes()
+    await this.#startLoads(callers)
+  }
+
+  async #startLoads(callers: string): Promise<void> {
+    const { suite, options: { namespace } } = this
+    const user = (await suite.objects.podAddress(callers, 'app=users')) ?? ''
+    const gateway = (await suite.objects.podAddress('istio-system', 'istio=ingressgateway')) ?? ''
+    const [outside, inside] = [`http://${gateway}:8080`, `http://shop.${namespace}`]
+    const headers = { host: `${namespace}.${HOST}` }
+    const ms = 3_600_000
+    this.#loads = [
+      suite.startLoad({ url: `${outside}/`, headers, rps: 85, ms }),
+      suite.startLoad({ url: `${outside}/`, headers, method: 'POST', rps: 10, ms }),
+      suite.startLoad({ url: `${outside}/?sleep=1000`, headers, rps: 5, ms }),
+      suite.startLoad({ url: `${inside}/`, rps: 85, ms }, user),
+      suite.startLoad({ url: `${inside}/`, method: 'POST', rps: 10, ms }, user),
+      suite.startLoad({ url: `${inside}/?sleep=1000`, rps: 5, ms }, user),
+    ]
+    await suite.objects.until('the first users to be served', async () => (this.#loads.every(({ answers }) => answers.some(({ status }) => status === 200)) ? true : undefined))
+      .catch((cause: unknown) => {
+        throw new Error(JSON.stringify(this.#loads.map(({ answers }) => tally(answers))), { cause })
+      })
+    // What came before the routes did is not what this is about.
+    this.#opened = Date.now()
+  }
+
+  #opened = 0
+
+  /** Applies the next version; returns its name. */
+  async deploy(fault: Fault): Promise<string> {
+    const version = `v${++this.#versions}`
+    await this.suite.objects.apply(this.#deployment(version, fault))
+    return version
+  }
+
+  /** Changes the template of a version in place. */
+  retouch(version: string): Promise<void> {
+    return this.suite.objects.apply(this.#deployment(version, 'none', { note: String(randomInt(1e9)) }))
+  }
+
+  #deployment(version: string, fault: Fault, annotations: Readonly<Record<string, string>> = {}): KubeObject {
+    const labels = { app: 'shop', version }
+    const env = Object.entries({ NAME: `shop ${version}`, ...FAULTS[fault] }).map(([name, value]) => ({ name, value }))
+    return object({
+      apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: `shop-${version}`, namespace: this.options.namespace, labels },
+      spec: {
+        replicas: 1, selector: { matchLabels: labels },
+        template: { metadata: { labels, annotations: { [END_ANNOTATION]: 'abrupt', ...annotations } }, spec: { containers: [{ name: 'shop', image: 'fake-service', ports: [{ containerPort: 8080 }], env }] } },
+      },
+    })
+  }
+
+  /** The Canary, with `desired` where one is named. */
+  async declare(desired?: string): Promise<void> {
+    const { namespace, spec } = this.options
+    await this.suite.objects.apply(object({
+      apiVersion: 'serin.dev/v1beta1', kind: 'Canary', metadata: { name: 'shop', namespace },
+      // A merge patch: null takes a field away.
+      spec: { ...spec, versions: { selector: { matchLabels: { app: 'shop' } }, desired: desired ?? null }, service: { name: 'shop' } },
+    }))
+  }
+
+  until(what: string, holds: (status: Partial<CanaryStatus>) => boolean, timeoutMs = 120_000): Promise<Partial<CanaryStatus>> {
+    return this.suite.untilStatus(this.key, what, holds, timeoutMs)
+  }
+
+  /** Users so far, of one stage or of all. */
+  answers(stage?: { readonly from: number; readonly until: number }): readonly LoadAnswer[] {
+    const all = this.#loads.flatMap(({ answers }) => answers).filter(({ at }) => at >= this.#opened)
+    return stage === undefined ? all : all.filter(({ at }) => at >= stage.from && at < stage.until)
+  }
+
+  /** A named part of the story, for the summary. */
+  async stage(name: string, play: () => Promise<void>): Promise<void> {
+    const from = Date.now()
+    try {
+      await play()
+    } finally {
+      this.stages.push({ name, from, until: Date.now() })
+    }
+  }
+
+  /** Answers that no app of ours made: the mesh's own, and none at all. */
+  meshMade(): readonly LoadAnswer[] {
+    return this.answers().filter(({ version }) => version === '')
+  }
+
+  /** Answers by a version at a time when no route had named it, one propagation before included. */
+  strays(): readonly LoadAnswer[] {
+    const { propagationMs } = this.options
+    const within = (at: number, ms: number, { from, until }: { from: number; until: number | undefined }) => at + ms >= from && at <= (until ?? Infinity) + propagationMs
+    return this.answers().filter(({ version, at, ms }) => version !== '' && ![...this.exposures.filter((exposure) => exposure.version === version), ...this.uncovered].some((span) => within(at, ms, span)))
+  }
+
+  /** Time since the routes named the version last, and until its last answer was asked for: milliseconds, or 0. */
+  lateness(version: string): number {
+    const last = this.exposures.findLast((exposure) => exposure.version === version && exposure.until !== undefined)
+    return last?.until === undefined ? 0 : Math.max(0, ...this.answers().filter((answer) => answer.version === version && answer.at > (last.from)).map(({ at }) => at - (last.until ?? at)))
+  }
+
+  summary(): string {
+    const rows = this.stages.map((stage) => {
+      const answers = this.answers(stage)
+      const mesh = answers.filter(({ version }) => version === '').length
+      const failed = answers.filter(({ version, status }) => version !== '' && status !== 200).length
+      return `  ${stage.name.padEnd(58)} ${((stage.until - stage.from) / 1000).toFixed(0).padStart(4)} s ${String(answers.length).padStart(7)} requests ${String(failed).padStart(4)} failed by the app ${String(mesh).padStart(4)} by the mesh`
+    })
+    return `${rows.join('\n')}\n  ${JSON.stringify(tally(this.meshMade()))}\n`
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#loads.map((load) => load.stop()))
+    this.#ended.abort(new Error('the shop closes'))
+    const { namespace } = this.options
+    await Promise.all([namespace, `${namespace}-users`].map((name) => this.suite.objects.call('DELETE', `/api/v1/namespaces/${name}`)))
+  }
+
+  /** Takes down, as the API server tells it, which versions the routes name, and when nothing covers the host. */
+  async #watchRoutes(): Promise<void> {
+    const path = `/apis/networking.istio.io/v1/namespaces/${this.options.namespace}/virtualservices?watch=1`
+    while (!this.#ended.signal.aborted) {
+      try {
+        const answer = await this.suite.transport({ method: 'GET', path, timeoutMs: 10_000, signal: this.#ended.signal })
+        for await (const line of answer.lines()) if (line !== '') this.#routesChanged(JSON.parse(line) as { type: string; object: KubeObject })
+      } catch {
+        await systemClock.sleep(100)
+      }
+    }
+  }
+
+  #routesChanged({ type, object: { metadata, spec } }: { type: string; object: KubeObject }): void {
+    if (type === 'DELETED') this.#routes.delete(metadata.name)
+    else this.#routes.set(metadata.name, subsetsOf(spec))
+    const now = Date.now()
+    const inMesh = [...this.#routes.keys()].filter((name) => name !== 'shop-edge')
+    const all = new Set([...this.#routes.values()].flatMap((subsets) => [...subsets]))
+    // A route without a subset, and no VirtualService at all, lead to every pod.
+    noteSpan(this.uncovered, {}, inMesh.length === 0 || all.has(EVERY_POD), now)
+    for (let order = 1; order <= this.#versions; order++) {
+      const version = `v${order}`
+      const its = this.exposures.filter((exposure) => exposure.version === version)
+      const known = its.length
+      noteSpan(its, { version }, all.has(subsetName(version)), now)
+      this.exposures.push(...its.slice(known))
+    }
+  }
+}
+
+/** Begins a span, or ends the one that is open. */
+function noteSpan<T extends object>(spans: (T & { readonly from: number; until: number | undefined })[], about: T, is: boolean, now: number): void {
+  const last = spans.at(-1)
+  const open = last !== undefined && last.until === undefined
+  if (is && !open) spans.push({ ...about, from: now, until: undefined })
+  if (!is && open) last.until = now
+}
+
+const EVERY_POD = ''
+
+/** The subsets that answer users: a mirror's answers are thrown away. */
+function subsetsOf(spec: unknown): ReadonlySet<string> {
+  const { http = [] } = spec as { http?: readonly { route?: readonly { destination: { subset?: string } }[] }[] }
+  return new Set(http.flatMap(({ route = [] }) => route.map(({ destination }) => destination.subset ?? EVERY_POD)))
+}
+
+/** Kills an operator after one of the writes it makes next, as the API server sees them; tells after how many. */
+export async function killAtSomeWrite({ suite: { objects }, options: { namespace } }: Shop, operator: OperatorProcess, most = 8): Promise<number> {
+  const at = 1 + randomInt(most)
+  const kinds = ['networking.istio.io/v1/namespaces/$/virtualservices', 'networking.istio.io/v1/namespaces/$/destinationrules', 'apps/v1/namespaces/$/deployments', 'serin.dev/v1beta1/namespaces/$/canaries']
+  const states = async () => (await Promise.all(kinds.map((kind) => objects.list(kind.replace('$', namespace))))).flat()
+    .map((item) => JSON.stringify([item?.metadata.uid, item?.metadata.generation, item?.metadata.annotations, (item?.['status'] as { phase?: string } | undefined)?.phase]))
+  let [seen, writes] = [new Set(await states()), 0]
+  await objects.until(`write ${at} of a rollout`, async () => {
+    const next = await states()
+    writes += next.filter((one) => !seen.has(one)).length
+    seen = new Set(next)
+    return writes >= at ? true : undefined
+  }, 60_000)
+  operator.kill('SIGKILL')
+  await operator.ended
+  return at
+}

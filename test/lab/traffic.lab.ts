@@ -1,0 +1,232 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { CanaryStatus } from '../../src/api/canary.ts'
+import { systemClock } from '../../src/runtime/system-clock.ts'
+import { type Fault, killAtSomeWrite, Shop } from './shop.ts'
+import { type OperatorProcess, Suite } from './suite.ts'
+
+/** `npm run test:lab` takes the short story, `npm run test:lab:full` the whole. */
+const FULL = process.env['SERIN_LAB_TRAFFIC'] === 'full'
+const TIMES = FULL ? { releases: 20, rollbacks: 20, ends: 10, adoptions: 5, kills: 5, busy: 2 } : { releases: 3, rollbacks: 3, ends: 3, adoptions: 1, kills: 1, busy: 1 }
+const MOST_MS = 3_000_000
+
+const METRICS = [{ name: 'error-rate', max: '2%' }, { name: 'latency', percentile: 90, max: '750ms' }]
+
+/** Quick steps for a mesh whose istiod waits for nothing; a request takes a second at most. */
+const QUICK = {
+  traffic: { propagation: '500ms', drain: '1500ms' },
+  steps: [
+    { name: 'copies', mirror: { match: [{ method: { exact: 'GET' } }] }, for: '1s', minRequests: 30 },
+    { name: 'few', weight: 20, for: '1s', minRequests: 30 },
+    { name: 'most', weight: 60, for: '1s', minRequests: 30 },
+  ],
+  analysis: { interval: '1s', metrics: METRICS },
+  scaleDownDelay: { previous: '1s' },
+}
+
+/** What Serin does unless told otherwise: 15 s of propagation and 30 s of drain; only the steps are shorter. */
+const DEFAULT = {
+  steps: [{ name: 'few', weight: 20, for: '2s', minRequests: 30 }, { name: 'most', weight: 60, for: '2s', minRequests: 30 }],
+  analysis: { interval: '1s', metrics: METRICS },
+  scaleDownDelay: { previous: '1s' },
+}
+
+const suite = new Suite()
+let operator: OperatorProcess
+let stable = 'v1'
+
+const restart = async () => {
+  operator = await suite.startOperator()
+}
+
+const serves = (version: string) => ({ phase, stableRevision }: Partial<CanaryStatus>) => phase === 'Idle' && stableRevision === version
+
+async function releases(shop: Shop, meanwhile: (version: string) => Promise<void> = () => Promise.resolve()): Promise<void> {
+  const version = await shop.deploy('none')
+  await meanwhile(version)
+  await shop.until(`${version} to be promoted`, serves(version), 240_000)
+  stable = version
+}
+
+async function rollsBack(shop: Shop, fault: Fault, meanwhile: (version: string) => Promise<void> = () => Promise.resolve()): Promise<string> {
+  const version = await shop.deploy(fault)
+  await meanwhile(version)
+  const status = await shop.until(`${version} to have failed`, ({ phase, failed }) => phase === 'Failed' && failed?.revision === version, 240_000)
+  expect(status.stableRevision).toBe(stable)
+  return version
+}
+
+/** Until a version has some weight. */
+const exposed = (shop: Shop, version: string) => shop.until(`${version} to have some weight`, ({ rollout, canary }) => rollout?.revision === version && canary?.weight !== undefined && !['0%', '0'].includes(canary.weight), 120_000)
+
+function demandPeace(shop: Shop): void {
+  process.stderr.write(shop.summary())
+  expect(shop.meshMade()).toEqual([])
+  expect(shop.strays().map(({ version, at, ms }) => ({ version, at, ms, spans: shop.exposures.filter((span) => span.version === version) })).slice(0, 5)).toEqual([])
+}
+
+/** What Envoys themselves counted as made by the mesh, for the shop's host. */
+async function countedByTheMesh(shop: Shop): Promise<number> {
+  const { namespace } = shop.options
+  return suite.total(`sum(istio_requests_total{destination_service=~"shop.*${namespace}.*|${namespace}[.]shop[.]example",reporter="source",response_flags=~".*(NR|NC|UH|UF|UC|URX|LH|UT|NFCF|UMSDR).*"})`)
+}
+
+const shop = new Shop(suite, { namespace: 'shop', spec: QUICK, propagationMs: 500 })
+
+describe.sequential('200 requests a second, through the gateway and through sidecars', () => {
+  beforeAll(async () => {
+    await shop.open()
+    await restart()
+  })
+
+  afterAll(async () => {
+    operator.kill('SIGTERM')
+    await shop.close()
+  })
+
+  test('a Canary is declared, removed and declared again', { timeout: MOST_MS }, async () => {
+    await shop.stage('adoption', async () => {
+      await shop.declare()
+      await shop.until('v1 to be adopted', serves('v1'))
+    })
+    await shop.stage(`${TIMES.adoptions} removals and adoptions`, async () => {
+      for (let count = 0; count < TIMES.adoptions; count++) {
+        await suite.objects.call('DELETE', '/apis/serin.dev/v1beta1/namespaces/shop/canaries/shop')
+        await systemClock.sleep(1000)
+        await shop.declare()
+        await shop.until('stable to be adopted again', serves('v1'))
+      }
+    })
+  })
+
+  test('good versions are released', { timeout: MOST_MS }, () => shop.stage(`${TIMES.releases} releases`, async () => {
+    for (let count = 0; count < TIMES.releases; count++) await releases(shop)
+  }))
+
+  test('bad versions are rolled back', { timeout: MOST_MS }, () => shop.stage(`${TIMES.rollbacks} rollbacks`, async () => {
+    for (let count = 0; count < TIMES.rollbacks; count++) await rollsBack(shop, count % 3 === 0 ? 'everything' : 'purchases')
+  }))
+
+  test('rollouts end in the middle: superseded, sent back by hand, changed in flight', { timeout: MOST_MS }, () => shop.stage(`${TIMES.ends} superseded, aborted, changed`, async () => {
+    for (let count = 0; count < TIMES.ends; count++) {
+      const version = await shop.deploy('none')
+      await exposed(shop, version)
+      if (count % 3 === 0) await releases(shop)
+      else if (count % 3 === 1) {
+        await shop.declare(stable)
+        await shop.until(`${version} to have no weight`, serves(stable))
+        await shop.declare()
+        // Named by nobody any more, the newest is what is wanted again.
+        await releasesAgain(version)
+      } else {
+        await shop.retouch(version)
+        await shop.until(`${version} to be promoted after it was changed`, serves(version), 240_000)
+        stable = version
+      }
+    }
+  }))
+
+  /** A version that was sent back may be wanted again, or count as ended: either is an end. */
+  async function releasesAgain(version: string): Promise<void> {
+    const status = await shop.until(`${version} to be promoted, or left`, ({ phase, stableRevision }) => phase === 'Failed' || (phase === 'Idle' && stableRevision !== undefined), 240_000)
+    await systemClock.sleep(1500)
+    const later = await shop.until(`${version} to come to an end`, ({ phase }) => phase === 'Idle' || phase === 'Failed', 240_000)
+    stable = later.stableRevision ?? status.stableRevision ?? stable
+  }
+
+  test('the operator is killed at some write', { timeout: MOST_MS }, () => shop.stage(`${TIMES.kills} releases, rollbacks with kill -9 at a write`, async () => {
+    for (let count = 0; count < TIMES.kills; count++) {
+      await releases(shop, async () => {
+        await killAtSomeWrite(shop, operator)
+        await restart()
+      })
+      await rollsBack(shop, 'purchases', async () => {
+        await killAtSomeWrite(shop, operator)
+        await restart()
+      })
+    }
+  }))
+
+  test('istiod is restarted in mid-rollout', { timeout: MOST_MS }, () => shop.stage('release with an istiod restart', () => releases(shop, async (version) => {
+    await exposed(shop, version)
+    await suite.turn('/istiod/stop?signal=SIGTERM')
+    await suite.turn('/istiod/start')
+  })))
+
+  test('Prometheus is away in mid-rollout: the release holds, and goes on', { timeout: MOST_MS }, () => shop.stage('release with a Prometheus outage of 10 s', () => releases(shop, async (version) => {
+    const { rollout } = await exposed(shop, version)
+    await suite.turn('/prometheus/stop')
+    await systemClock.sleep(10_000)
+    const held = await shop.until('the rollout', () => true)
+    expect(held.rollout?.stepIndex).toBe(rollout?.stepIndex)
+    await suite.turn('/prometheus/start')
+  })))
+
+  test("the mesh's VirtualService is deleted in mid-rollout, and comes back", { timeout: MOST_MS }, () => shop.stage('VirtualService deleted by hand', async () => {
+    const version = await shop.deploy('none')
+    await exposed(shop, version)
+    const path = '/apis/networking.istio.io/v1/namespaces/shop/virtualservices/shop'
+    await suite.objects.call('DELETE', path)
+    const status = await shop.until('the rollout to end', ({ phase, failed }) => phase === 'Failed' && failed?.revision === version)
+    expect(status.failed?.reason).toBe('RouteLost')
+    await suite.objects.until("Serin's own route", async () => ((await suite.objects.call('GET', '/apis/networking.istio.io/v1/namespaces/shop/virtualservices/serin-shop')).status === 200 ? true : undefined))
+    const route = [{ destination: { host: 'shop.shop.svc.cluster.local' } }]
+    await suite.objects.apply({ apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata: { name: 'shop', namespace: 'shop' }, spec: { hosts: ['shop.shop.svc.cluster.local'], http: [{ name: 'all', route }] } } as never)
+    await suite.objects.until("Serin's own route to go", async () => ((await suite.objects.call('GET', '/apis/networking.istio.io/v1/namespaces/shop/virtualservices/serin-shop')).status === 404 ? true : undefined), 60_000)
+    await releases(shop)
+  }))
+
+  test('no answer was made by the mesh, and nobody met a version at another time than the routes said', async () => {
+    demandPeace(shop)
+    expect(await countedByTheMesh(shop)).toBe(0)
+  })
+})
+
+describe.sequential("a busy mesh: istiod's debounce and Serin's waits as they are by default, another object changed every 70 ms", () => {
+  const busy = new Shop(suite, { namespace: 'busy', spec: DEFAULT, propagationMs: 15_000 })
+  const stop = new AbortController()
+
+  beforeAll(async () => {
+    await suite.turn('/istiod/stop?signal=SIGTERM')
+    await suite.turn('/istiod/start?debounceMs=100')
+    await busy.open()
+    await restart()
+    stable = 'v1'
+    void disturb()
+  })
+
+  afterAll(async () => {
+    stop.abort(new Error('enough'))
+    operator.kill('SIGTERM')
+    await busy.close()
+    await suite.turn('/istiod/stop?signal=SIGTERM')
+    await suite.turn('/istiod/start?debounceMs=0')
+  })
+
+  async function disturb(): Promise<void> {
+    const other = (weight: number) => ({
+      apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata: { name: 'other', namespace: 'busy-users' },
+      spec: { hosts: ['other.busy-users.svc.cluster.local'], http: [{ route: [{ destination: { host: 'other' }, weight }, { destination: { host: 'another' }, weight: 100 - weight }] }] },
+    })
+    for (let count = 1; !stop.signal.aborted; count++) {
+      await suite.objects.apply(other(1 + (count % 99)) as never)
+      await systemClock.sleep(70, stop.signal).catch(() => undefined)
+    }
+  }
+
+  test('releases and rollbacks', { timeout: MOST_MS }, async () => {
+    await busy.stage('adoption', async () => {
+      await busy.declare()
+      await busy.until('v1 to be adopted', serves('v1'))
+    })
+    for (let count = 0; count < TIMES.busy; count++) {
+      await busy.stage('release in a busy mesh', () => releases(busy))
+      let failed = ''
+      await busy.stage('rollback in a busy mesh', async () => {
+        failed = await rollsBack(busy, 'purchases')
+      })
+      process.stderr.write(`  the last request to ${failed} was sent ${busy.lateness(failed)} ms after the rollback's write\n`)
+    }
+    demandPeace(busy)
+    expect(await countedByTheMesh(busy)).toBe(0)
+  })
+})
