@@ -1,6 +1,7 @@
+import { existsSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { parseDuration } from './api/duration.ts'
-import type { OperatorSettings } from './operator.ts'
+import { formatDuration, parseDuration } from './api/duration.ts'
+import type { ElectionSettings, OperatorSettings } from './operator.ts'
 import type { LogLevel } from './runtime/log.ts'
 
 /** What flags and environment come to. */
@@ -11,6 +12,9 @@ export type Config = {
   readonly context: string | undefined
   readonly logLevel: LogLevel
 }
+
+/** Where a pod finds the name of its namespace. */
+const NAMESPACE_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/namespace'
 
 const LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'silent']
 
@@ -24,6 +28,12 @@ const FLAGS = {
   'health-port': ['8080', 'port of /healthz, /readyz and /metrics'],
   'root-namespace': ['istio-system', "Istio's root namespace"],
   'cluster-domain': ['cluster.local', "domain of the cluster's Services"],
+  'leader-elect': ['true', 'write only while holding a lease, so that replicas do not write at once: true or false'],
+  'leader-elect-lease': ['serin', 'name of the lease'],
+  'leader-elect-namespace': ['', "namespace of the lease; the pod's own when empty, serin-system outside a cluster"],
+  'lease-duration': ['15s', 'how long after its last renewal another replica takes the lease'],
+  'renew-deadline': ['10s', 'how long the leader tries to renew before it ends'],
+  'retry-period': ['2s', 'how often the lease is renewed, or asked for'],
   'log-level': ['info', LEVELS.join(', ')],
   kubeconfig: ['', 'path of a kubeconfig; in a cluster: the service account'],
   context: ['', 'context of the kubeconfig'],
@@ -31,16 +41,18 @@ const FLAGS = {
 
 /** The text of --help. */
 export const usage = (): string =>
-  ['Usage: serin [flags]', '', ...Object.entries(FLAGS).map(([name, [fallback, text]]) => `  --${name.padEnd(18)} ${text}${fallback === '' ? '' : ` (${fallback})`}`), ''].join('\n')
+  ['Usage: serin [flags]', '', ...Object.entries(FLAGS).map(([name, [fallback, text]]) => `  --${name.padEnd(22)} ${text}${fallback === '' ? '' : ` (${fallback})`}`), ''].join('\n')
 
 /** The only reader of flags and environment. Throws an Error that names the flag and what to write instead. */
-export function readConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Config | 'help' {
+export function readConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>>, namespaceFile = NAMESPACE_FILE): Config | 'help' {
   const options = Object.fromEntries([...Object.keys(FLAGS).map((name) => [name, { type: 'string' }]), ['help', { type: 'boolean' }]]) as Record<string, { type: 'string' }>
   const { values } = parseArgs({ args: [...argv], options, allowPositionals: false })
   if (values['help'] !== undefined) return 'help'
   const text = (name: Flag): string => values[name] ?? FLAGS[name][0]
+  const settings = operatorSettings(text, env['HOSTNAME'] ?? 'serin')
+  const ownNamespace = () => unlessEmpty(env['POD_NAMESPACE'] ?? '') ?? (existsSync(namespaceFile) ? readFileSync(namespaceFile, 'utf8').trim() : 'serin-system')
   return {
-    operator: operatorSettings(text, env['HOSTNAME'] ?? 'serin'),
+    operator: { ...settings, election: truth('leader-elect', text('leader-elect')) ? election(text, ownNamespace, settings.requestTimeoutMs) : undefined },
     prometheusUrl: url('prometheus-url', text('prometheus-url')),
     kubeconfig: unlessEmpty(text('kubeconfig')),
     context: unlessEmpty(text('context')),
@@ -48,7 +60,7 @@ export function readConfig(argv: readonly string[], env: Readonly<Record<string,
   }
 }
 
-/** What every flag's default comes to, without a health port: for whoever runs an operator inside another program. */
+/** What every flag's default comes to, without a health port and without election: for whoever runs an operator inside another program. */
 export const defaultSettings = (instance: string): OperatorSettings => ({ ...operatorSettings((name) => FLAGS[name][0], instance), healthPort: undefined })
 
 type Flag = keyof typeof FLAGS
@@ -63,7 +75,23 @@ const operatorSettings = (text: (name: Flag) => string, instance: string): Opera
   clusterDomain: text('cluster-domain'),
   healthPort: count('health-port', text('health-port')),
   instance,
+  election: undefined,
 })
+
+function election(text: (name: Flag) => string, ownNamespace: () => string, requestTimeoutMs: number): ElectionSettings {
+  const [leaseDurationMs, renewDeadlineMs, retryPeriodMs] = [duration('lease-duration', text('lease-duration')), duration('renew-deadline', text('renew-deadline')), duration('retry-period', text('retry-period'))]
+  const spareMs = leaseDurationMs - renewDeadlineMs
+  const rules: readonly (readonly [boolean, Flag, string])[] = [
+    [text('leader-elect-lease') !== '', 'leader-elect-lease', 'a name, such as serin'],
+    [retryPeriodMs > 0, 'retry-period', 'more than 0s'],
+    [renewDeadlineMs > 1.2 * retryPeriodMs, 'renew-deadline', `more than 1.2 times --retry-period, ${formatDuration(1.2 * retryPeriodMs)}: there must be time for a second try`],
+    [spareMs > 0, 'lease-duration', `more than --renew-deadline, ${formatDuration(renewDeadlineMs)}: the leader must have given up when others take over`],
+    [requestTimeoutMs <= spareMs, 'request-timeout', `at most --lease-duration less --renew-deadline, ${formatDuration(spareMs)}: no write may outlive the lease`],
+  ]
+  const broken = rules.find(([holds]) => !holds)
+  if (broken !== undefined) throw new Error(`--${broken[1]}: "${text(broken[1])}" does not do: write ${broken[2]}`)
+  return { lease: { namespace: unlessEmpty(text('leader-elect-namespace')) ?? ownNamespace(), name: text('leader-elect-lease') }, leaseDurationMs, renewDeadlineMs, retryPeriodMs }
+}
 
 const unlessEmpty = (text: string): string | undefined => (text === '' ? undefined : text)
 
@@ -71,6 +99,11 @@ function count(flag: string, text: string): number {
   const value = Number(text)
   if (!Number.isInteger(value) || value < 1 || value > 65_535) throw new Error(`--${flag}: "${text}" is no whole number from 1 to 65535`)
   return value
+}
+
+function truth(flag: string, text: string): boolean {
+  if (text !== 'true' && text !== 'false') throw new Error(`--${flag}: "${text}" is neither true nor false`)
+  return text === 'true'
 }
 
 function duration(flag: string, text: string): number {

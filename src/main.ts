@@ -44,5 +44,6 @@ try {
   else await run(config, createLog({ level: config.logLevel }))
 } catch (thrown) {
   process.stderr.write(`serin: ${asError(thrown).message}\n`)
-  process.exitCode = 1
+  // Not when all is done by itself: where others lead, nothing that is still under way may go on.
+  process.exit(1)
 }

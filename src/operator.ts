@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import type { Canary, CanaryStatus } from './api/canary.ts'
 import type { EventNote } from './canary/decision.ts'
 import { Analyst } from './controller/analyst.ts'
+import { fencedClient } from './controller/fenced-client.ts'
 import { crdProblem } from './controller/installed-crd.ts'
 import { createMetrics, type Metrics } from './controller/metrics.ts'
 import { OwnWrites } from './controller/own-writes.ts'
@@ -17,6 +19,8 @@ import { runController } from './runtime/controller.ts'
 import { EventRecorder } from './runtime/event-recorder.ts'
 import { asError } from './runtime/failure.ts'
 import { startHealthServer } from './runtime/http-server.ts'
+import { LeaderElector, type LeaseTimes } from './runtime/leader-election.ts'
+import { alone, type Leadership } from './runtime/leadership.ts'
 import type { Log } from './runtime/log.ts'
 import { keyOf } from './runtime/object.ts'
 import type { Transport } from './runtime/transport.ts'
@@ -49,14 +53,21 @@ export type OperatorSettings = {
   readonly healthPort: number | undefined
   /** Who reports events: the pod's name. */
   readonly instance: string
+  /** How replicas agree on the one that writes; undefined where there is one only. */
+  readonly election: ElectionSettings | undefined
 }
+
+export type ElectionSettings = LeaseTimes & { readonly lease: { readonly namespace: string; readonly name: string } }
 
 export type Operator = {
   readonly stores: Stores
   readonly metrics: Metrics
   /** Resolves once every cache is filled. */
   readonly synced: Promise<void>
-  /** Reconciles until the signal aborts, then lets what runs come to its end; resolves when nothing is left. */
+  /**
+   * Reconciles, while it leads, until the signal aborts, then lets what runs come to its end; resolves when nothing is
+   * left. Rejects with a LeadershipLostError, at once, when others may lead: then the process must end.
+   */
   readonly run: (signal: AbortSignal) => Promise<void>
 }
 
@@ -67,7 +78,8 @@ const CRD_CHECK_MS = { well: 300_000, frozen: 10_000 }
 export function createOperator(options: OperatorOptions): Operator {
   const { clock, random, log, settings } = options
   const metrics = createMetrics()
-  const client = createKubernetesClient({ transport: options.kubernetes, clock, random, timeoutMs: settings.requestTimeoutMs, onRequest: ({ method, resource, status }) => metrics.requested(method, resource, String(status ?? 'none')) })
+  const leadership = leadershipOf(options, metrics)
+  const client = fencedClient(kubernetesClient(options, metrics, settings.requestTimeoutMs), () => leadership.refusal(settings.requestTimeoutMs))
   const prometheus = createPrometheus({ transport: options.prometheus, timeoutMs: settings.queryTimeoutMs })
   const { stores, reflectors } = createSources({ client, clock, log, random, namespace: settings.namespace, clusterDomain: settings.clusterDomain })
   const queue = new WorkQueue({ clock, random, maxMs: 15_000 })
@@ -96,21 +108,47 @@ export function createOperator(options: OperatorOptions): Operator {
     // As many listeners as there are watches and loops: Node takes more than ten for a leak, and says so on stderr.
     setMaxListeners(0, background.signal)
     const health = settings.healthPort === undefined ? undefined : await startHealthServer({
-      port: settings.healthPort, log, live: {}, metrics: metrics.registry,
+      port: settings.healthPort, log, live: { leader: leadership.problem }, metrics: metrics.registry,
       ready: { caches: () => (reflectors.every(({ lastContactMs }) => lastContactMs !== undefined) ? undefined : 'not filled yet') },
     })
     const unwire = wireTriggers(stores, settings.clusterDomain, (key) => queue.add(key), writes)
-    const loops = [...reflectors.map((reflector) => reflector.run(background.signal)), recorder.run(background.signal), analyst.run(background.signal), watchCrd(client, crd, options, background.signal)]
-    const stopped = new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })))
-    await Promise.race([synced, stopped])
-    if (!signal.aborted)
-      await runController({ name: 'canary', queue, concurrency: settings.concurrency, reconcile: reconciler.reconcile, log, clock, signal, onReconciled: metrics.reconciled })
+    const loops = [...reflectors.map((reflector) => reflector.run(background.signal)), watchCrd(client, crd, options, background.signal)]
+    await Promise.race([synced, aborted(signal)])
+    // With the caches filled: whoever takes over waits for nothing else.
+    if (await leadership.acquire(signal)) {
+      metrics.leads(true)
+      loops.push(recorder.run(background.signal), analyst.run(background.signal))
+      await runController({ name: 'canary', queue, concurrency: settings.concurrency, reconcile: reconciler.reconcile, log, clock, signal: AbortSignal.any([signal, leadership.lost]), abort: leadership.lost, onReconciled: metrics.reconciled })
+    }
     unwire()
     background.abort(new Error('the operator stops'))
-    await Promise.all(loops)
+    if (!leadership.lost.aborted) await Promise.all(loops)
+    // Last of all: a lease that is given back says that nothing is written any more.
+    await leadership.release()
     await health?.close()
+    leadership.lost.throwIfAborted()
   }
   return { stores, metrics, synced, run }
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })))
+
+const kubernetesClient = ({ kubernetes, clock, random }: OperatorOptions, metrics: Metrics, timeoutMs: number): KubernetesClient =>
+  createKubernetesClient({ transport: kubernetes, clock, random, timeoutMs, onRequest: ({ method, resource, status }) => metrics.requested(method, resource, String(status ?? 'none')) })
+
+function leadershipOf(options: OperatorOptions, metrics: Metrics): Leadership {
+  const { clock, random, log, settings: { election, instance } } = options
+  if (election === undefined) return alone()
+  // As in client-go: a request that is never answered leaves time for another within the renew deadline.
+  const client = kubernetesClient(options, metrics, Math.max(1000, election.renewDeadlineMs / 2))
+  const key = `${election.lease.namespace}/${election.lease.name}`
+  const port = {
+    get: (signal: AbortSignal) => client.get(resources.leases, key, signal),
+    create: (lease: Parameters<KubernetesClient['create']>[1], signal: AbortSignal) => client.create(resources.leases, lease, signal),
+    update: (patch: object, signal: AbortSignal) => client.mergePatch(resources.leases, key, patch, { signal }),
+  }
+  return new LeaderElector({ ...election, port, identity: `${instance}_${randomUUID()}`, clock, random, log })
 }
 
 function announce(recorder: EventRecorder, metrics: Metrics, { apiVersion, kind, metadata }: Canary, { type, reason, note }: EventNote): void {

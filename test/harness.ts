@@ -3,6 +3,7 @@ import { parseAllDocuments } from 'yaml'
 import { canaryCrd } from '../src/api/crd.ts'
 import type { CanaryStatus } from '../src/api/canary.ts'
 import { defaultSettings } from '../src/config.ts'
+import type { Metrics } from '../src/controller/metrics.ts'
 import { createOperator, type OperatorSettings } from '../src/operator.ts'
 import { createLog } from '../src/runtime/log.ts'
 import { seededRandom } from '../src/runtime/random.ts'
@@ -26,6 +27,9 @@ export type Process = {
   readonly stop: () => void
   /** As on SIGKILL: nothing it sends arrives any more, and no answer comes back. */
   readonly kill: () => void
+  /** When it has come to its end; rejects where the process would end with an error. */
+  readonly ended: Promise<void>
+  readonly metrics: Metrics
 }
 
 export type ProcessOptions = {
@@ -71,8 +75,9 @@ export class Harness {
       log: this.#log,
       settings: { ...SETTINGS, ...settings },
     })
-    void operator.run(stop.signal)
     const process: Process = {
+      ended: operator.run(stop.signal),
+      metrics: operator.metrics,
       stop: () => stop.abort(new Error('stopped by the test')),
       kill: () => {
         death.abort(new Error('killed by the test'))

@@ -13,6 +13,7 @@ export function createMetrics() {
   const reconcileSeconds = new Histogram({ name: 'serin_reconcile_duration_seconds', help: 'Duration of a reconcile', buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2], registers })
   const requests = new Counter({ name: 'serin_api_requests_total', help: 'Requests to the API server', labelNames: ['method', 'resource', 'status'], registers })
   const tickLate = new Histogram({ name: 'serin_check_tick_late_seconds', help: 'How much later than planned checks were asked for', buckets: [0.01, 0.1, 0.5, 1, 5], registers })
+  const leader = new Gauge({ name: 'serin_leader', help: '1 while this process leads, 0 on standby', registers })
   const events = new Counter({ name: 'serin_events_total', help: 'Events by reason', labelNames: ['reason'], registers })
   const shown = new Map<string, string>()
   return {
@@ -23,6 +24,7 @@ export function createMetrics() {
     },
     requested: (method: string, resource: string, status: string) => requests.inc({ method, resource, status }),
     ticked: (lateMs: number) => tickLate.observe(Math.max(0, lateMs) / 1000),
+    leads: (isLeader: boolean) => leader.set(isLeader ? 1 : 0),
     happened: (reason: string) => events.inc({ reason }),
     /** Undefined takes the Canary's series away. */
     status: ({ metadata: { namespace, name } }: Pick<Canary, 'metadata'>, status: CanaryStatus | undefined) => {

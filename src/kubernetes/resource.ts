@@ -35,6 +35,7 @@ export const resources = {
   virtualServices: namespaced(...ISTIO, 'virtualservices', 'VirtualService'),
   destinationRules: namespaced(...ISTIO, 'destinationrules', 'DestinationRule'),
   httpRoutes: namespaced('gateway.networking.k8s.io', 'v1', 'httproutes', 'HTTPRoute'),
+  leases: namespaced('coordination.k8s.io', 'v1', 'leases', 'Lease'),
   events: namespaced('events.k8s.io', 'v1', 'events', 'Event'),
   customResourceDefinitions: clusterScoped('apiextensions.k8s.io', 'v1', 'customresourcedefinitions', 'CustomResourceDefinition'),
 } satisfies Record<string, Resource>

@@ -124,4 +124,21 @@ describe('a controller', () => {
     expect(lines.join('')).toContain('stopped with reconciles still running')
     expect(lines.join('')).toContain('the grace of 5000 ms is over')
   })
+
+  it('ends them at once when it is aborted, however much of the grace is left', async () => {
+    const abort = new AbortController()
+    const { clock, queue, running, results, lines } = harness(
+      (_, signal) => clock.sleep(3_600_000, signal).then(() => ({ kind: 'done' })),
+      { signal: abort.signal, abort: abort.signal },
+    )
+    queue.add('a')
+    queue.add('b')
+    queue.add('c')
+    await clock.advance(0)
+    abort.abort(new Error('others lead'))
+    await running
+    await clock.advance(0)
+    expect(results).toEqual(['failed', 'failed'])
+    expect(lines.join('')).toContain('others lead')
+  })
 })

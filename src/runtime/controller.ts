@@ -30,14 +30,16 @@ export type ControllerOptions = {
   readonly signal: AbortSignal
   /** How long running reconciles may go on after the stop; 30 s by default. */
   readonly graceMs?: number
+  /** Ends running reconciles at once, whatever is left of the grace; `signal` must abort with it. */
+  readonly abort?: AbortSignal
   /** Called after every reconcile, for metrics. */
   readonly onReconciled?: (result: ReconcileResult, durationMs: number) => void
 }
 
 /** Reconciles the queue's keys until the signal aborts; resolves when nothing runs any more, or the grace is over. */
 export const runController = async (options: ControllerOptions): Promise<void> => {
-  const { name, queue, clock, log, signal, graceMs = 30_000 } = options
-  const scope = openScope()
+  const { name, queue, clock, log, signal, graceMs = 30_000, abort } = options
+  const scope = openScope(abort)
   // Every request of every worker listens to it: Node takes more than ten for a leak, and says so on stderr.
   setMaxListeners(0, scope.signal)
   const stop = () => {
@@ -51,7 +53,7 @@ export const runController = async (options: ControllerOptions): Promise<void> =
   })
   const workers = Array.from({ length: options.concurrency }, () => work(options, scope.signal))
   const end = await Promise.race([Promise.all(workers), overrun])
-  if (end === 'overrun') log.error({ controller: name, graceMs }, 'stopped with reconciles still running')
+  if (end === 'overrun' && abort?.aborted !== true) log.error({ controller: name, graceMs }, 'stopped with reconciles still running')
   signal.removeEventListener('abort', stop)
   scope.close()
 }

@@ -28,7 +28,7 @@ export type PodSurroundings = {
 
 const root = fileURLToPath(new URL('../../', import.meta.url)).replace(/dist\/lab\/$/, '')
 const APP = join(root, 'dist/lab/test/lab/app.js')
-const OPERATOR = join(root, 'dist/main.js')
+const OPERATOR = join(root, 'dist/serin.mjs')
 const SERVICE_ACCOUNT = '/run/secrets/kubernetes.io/serviceaccount'
 const APP_PORT = 8080
 /** How long the network of a pod outlives it, so that the agent's drain is real. */

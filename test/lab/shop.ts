@@ -25,14 +25,16 @@ export type ShopOptions = {
   readonly spec: object
   /** Longest that a change takes to reach every proxy, milliseconds. */
   readonly propagationMs: number
+  /** 200 unless said. */
+  readonly rps?: number
 }
 
 /** While routes named a version: from the first write that names it to the last that does, milliseconds since the epoch. */
 type Exposure = { readonly version: string; readonly from: number; until: number | undefined }
 
 /**
- * One service that 200 users a second use, through the gateway and through sidecars, a twentieth of them for a second
- * each, and whose pods end abruptly. It knows when the routes named which version: nobody may meet one at another time.
+ * One service that 200 users a second use, half through the gateway and half through sidecars, a twentieth of them for a
+ * second each, and whose pods end abruptly. It knows when the routes named which version: nobody may meet one at another time.
  */
 export class Shop {
   readonly suite: Suite
@@ -83,14 +85,15 @@ export class Shop {
     const gateway = (await suite.objects.podAddress('istio-system', 'istio=ingressgateway')) ?? ''
     const [outside, inside] = [`http://${gateway}:8080`, `http://shop.${namespace}`]
     const headers = { host: `${namespace}.${HOST}` }
-    const ms = 3_600_000
+    const ms = 7_200_000
+    const rps = (share: number) => share * (this.options.rps ?? 200)
     this.#loads = [
-      suite.startLoad({ url: `${outside}/`, headers, rps: 85, ms }),
-      suite.startLoad({ url: `${outside}/`, headers, method: 'POST', rps: 10, ms }),
-      suite.startLoad({ url: `${outside}/?sleep=1000`, headers, rps: 5, ms }),
-      suite.startLoad({ url: `${inside}/`, rps: 85, ms }, user),
-      suite.startLoad({ url: `${inside}/`, method: 'POST', rps: 10, ms }, user),
-      suite.startLoad({ url: `${inside}/?sleep=1000`, rps: 5, ms }, user),
+      suite.startLoad({ url: `${outside}/`, headers, rps: rps(0.425), ms }),
+      suite.startLoad({ url: `${outside}/`, headers, method: 'POST', rps: rps(0.05), ms }),
+      suite.startLoad({ url: `${outside}/?sleep=1000`, headers, rps: rps(0.025), ms }),
+      suite.startLoad({ url: `${inside}/`, rps: rps(0.425), ms }, user),
+      suite.startLoad({ url: `${inside}/`, method: 'POST', rps: rps(0.05), ms }, user),
+      suite.startLoad({ url: `${inside}/?sleep=1000`, rps: rps(0.025), ms }, user),
     ]
     await suite.objects.until('the first users to be served', async () => (this.#loads.every(({ answers }) => answers.some(({ status }) => status === 200)) ? true : undefined))
       .catch((cause: unknown) => {
@@ -152,7 +155,9 @@ export class Shop {
     try {
       await play()
     } finally {
-      this.stages.push({ name, from, until: Date.now() })
+      const stage = { name, from, until: Date.now() }
+      this.stages.push(stage)
+      process.stderr.write(`${this.#row(stage)}\n`)
     }
   }
 
@@ -175,13 +180,14 @@ export class Shop {
   }
 
   summary(): string {
-    const rows = this.stages.map((stage) => {
-      const answers = this.answers(stage)
-      const mesh = answers.filter(({ version }) => version === '').length
-      const failed = answers.filter(({ version, status }) => version !== '' && status !== 200).length
-      return `  ${stage.name.padEnd(58)} ${((stage.until - stage.from) / 1000).toFixed(0).padStart(4)} s ${String(answers.length).padStart(7)} requests ${String(failed).padStart(4)} failed by the app ${String(mesh).padStart(4)} by the mesh`
-    })
-    return `${rows.join('\n')}\n  ${JSON.stringify(tally(this.meshMade()))}\n`
+    return `${this.stages.map((stage) => this.#row(stage)).join('\n')}\n  made by the mesh: ${JSON.stringify(tally(this.meshMade()))}\n`
+  }
+
+  #row(stage: { readonly name: string; readonly from: number; readonly until: number }): string {
+    const answers = this.answers(stage)
+    const mesh = answers.filter(({ version }) => version === '').length
+    const failed = answers.filter(({ version, status }) => version !== '' && status !== 200).length
+    return `  ${stage.name.padEnd(58)} ${((stage.until - stage.from) / 1000).toFixed(0).padStart(4)} s ${String(answers.length).padStart(7)} requests ${String(failed).padStart(4)} failed by the app ${String(mesh).padStart(4)} by the mesh`
   }
 
   async close(): Promise<void> {

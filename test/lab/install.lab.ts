@@ -1,0 +1,180 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { KubeObject } from '../../src/runtime/object.ts'
+import { systemClock } from '../../src/runtime/system-clock.ts'
+import { installationOf, manifestsOf, only } from '../install/rendered.ts'
+import { type AuditEvent, askedOfAudit, compare, grantsOf } from '../install/rules.ts'
+import { Shop } from './shop.ts'
+import { kubeconfig } from './control-plane.ts'
+import { Suite } from './suite.ts'
+
+const HOME = 'serin-system'
+const ACCOUNT = `system:serviceaccount:${HOME}:serin`
+/** Of --lease-duration and --retry-period as they are by default, with the retry's jitter. */
+const LEASE_MS = { duration: 15_000, retry: 2400 }
+const LONG = { timeout: 600_000 }
+
+const suite = new Suite()
+const { objects, info } = suite
+const shop = new Shop(suite, {
+  namespace: 'installed', propagationMs: 500, rps: 60,
+  spec: {
+    traffic: { propagation: '500ms', drain: '1500ms' },
+    steps: [{ name: 'few', weight: 20, for: '1s', minRequests: 10 }, { name: 'most', weight: 60, for: '1s', minRequests: 10 }],
+    analysis: { interval: '1s', metrics: [{ name: 'error-rate', max: '2%' }] },
+    scaleDownDelay: { previous: '1s' },
+  },
+})
+const config = join(info.directory, 'install.kubeconfig')
+const tool = (name: 'helm' | 'kubectl', ...args: readonly string[]): string =>
+  execFileSync(info.binaries[name] ?? name, args, { encoding: 'utf8', stdio: 'pipe', timeout: 120_000, env: { ...process.env, KUBECONFIG: config, HELM_CACHE_HOME: info.directory, HELM_CONFIG_HOME: info.directory, HELM_DATA_HOME: info.directory } })
+const CHART = ['serin', 'charts/serin', '--namespace', HOME, '--set', `prometheus.url=${info.prometheus}`]
+const helmInstall = () => tool('helm', 'upgrade', '--install', ...CHART, '--create-namespace', '--take-ownership', '--wait', '--timeout', '90s')
+
+beforeAll(async () => {
+  writeFileSync(config, kubeconfig(info.apiServer, info.ca, info.token))
+  await Promise.all([shop.open(), Promise.resolve(helmInstall())])
+})
+
+afterAll(async () => {
+  process.stderr.write(shop.summary())
+  await shop.close()
+  await objects.call('DELETE', `/api/v1/namespaces/${HOME}`)
+})
+
+const desired = (version?: string) => shop.declare(version)
+const lease = async () => (await objects.call('GET', `/apis/coordination.k8s.io/v1/namespaces/${HOME}/leases/serin`)).body['spec'] as { holderIdentity?: string; leaseTransitions?: number } | undefined
+const leader = async () => (await lease())?.holderIdentity ?? ''
+const serves = (version: string) => shop.until(`${version} to serve`, ({ phase, stableRevision }) => phase === 'Idle' && stableRevision === version)
+const path = '/apis/networking.istio.io/v1/namespaces/installed/virtualservices/shop'
+const routes = async () => JSON.stringify((await objects.call('GET', path)).body['spec'])
+
+async function releases(): Promise<string> {
+  const version = await shop.deploy('none')
+  await serves(version)
+  return version
+}
+
+let stable = 'v1'
+
+test('two replicas run, one of them leads, and a Canary lives its whole life', LONG, () => shop.stage('a whole life, by the ServiceAccount', async () => {
+  const { items } = (await objects.call('GET', `/api/v1/namespaces/${HOME}/pods`)).body as unknown as { items: readonly KubeObject[] }
+  expect(items).toHaveLength(2)
+  await objects.until('a leader', async () => (await leader()) || undefined)
+  await shop.declare()
+  await serves('v1')
+  for (const unknown of ['v9', undefined, 'v9', undefined]) {
+    await desired(unknown)
+    await shop.until('Stalled to follow', ({ conditions }) => conditions?.some(({ type, status }) => type === 'Stalled' && status === (unknown === undefined ? 'False' : 'True')) === true)
+  }
+  stable = await releases()
+  const bad = await shop.deploy('purchases')
+  await shop.until(`${bad} to have failed`, ({ phase, failed }) => phase === 'Failed' && failed?.revision === bad)
+  const lost = await shop.deploy('none')
+  await shop.until(`${lost} to have weight`, ({ rollout }) => rollout?.revision === lost && rollout.stepName === 'few')
+  const { body } = await objects.call('GET', path)
+  await objects.call('DELETE', path)
+  const own = '/apis/networking.istio.io/v1/namespaces/installed/virtualservices/serin-shop'
+  await objects.until("Serin's own route", async () => ((await objects.call('GET', own)).status === 200 ? true : undefined))
+  await objects.apply({ apiVersion: body.apiVersion, kind: body.kind, metadata: { name: 'shop', namespace: 'installed' }, spec: { ...(body['spec'] as object), http: [{ name: 'all', route: [{ destination: { host: 'shop.installed.svc.cluster.local' } }] }] } } as unknown as KubeObject)
+  await objects.until("Serin's own route to go", async () => ((await objects.call('GET', own)).status === 404 ? true : undefined), 60_000)
+  stable = await releases()
+}))
+
+test('after kill -9 of the leader the other takes over within lease and retry, and goes on with the rollout', LONG, () => shop.stage('the leader killed', async () => {
+  const before = await leader()
+  const version = await shop.deploy('none')
+  await shop.until(`${version} to be released`, ({ rollout }) => rollout?.revision === version)
+  const killed = Date.now()
+  await suite.turn(`/pods/${HOME}/${podOf(before)}/crash`)
+  const tookMs = await anotherLeads(before, killed, LEASE_MS.duration + 2 * LEASE_MS.retry + 10_000)
+  process.stderr.write(`  another leads ${tookMs} ms after kill -9\n`)
+  // The lease may have been renewed at the very end of its retry period.
+  expect(tookMs).toBeLessThan(LEASE_MS.duration + 2 * LEASE_MS.retry + 1000)
+  await serves(version)
+  stable = version
+}))
+
+test('after SIGTERM of the leader the other takes over at once', LONG, () => shop.stage('the leader ended', async () => {
+  const before = await leader()
+  const asked = Date.now()
+  await objects.call('DELETE', `/api/v1/namespaces/${HOME}/pods/${podOf(before)}`)
+  const tookMs = await anotherLeads(before, asked, 20_000)
+  process.stderr.write(`  another leads ${tookMs} ms after SIGTERM\n`)
+  expect(tookMs).toBeLessThan(LEASE_MS.retry + 1500)
+}))
+
+/** The identity begins with the pod's name. */
+const podOf = (identity: string): string => identity.split('_')[0] ?? identity
+
+async function anotherLeads(before: string, since: number, mostMs: number): Promise<number> {
+  await objects.until('another leader', async () => {
+    const now = await leader()
+    return now !== '' && now !== before ? true : undefined
+  }, mostMs)
+  return Date.now() - since
+}
+
+test('the API server denied nothing, and no rule of the chart was for nothing', async () => {
+  const events = readFileSync(join(info.directory, 'audit.log'), 'utf8').split('\n').filter((line) => line.includes(ACCOUNT)).map((line) => JSON.parse(line) as AuditEvent)
+    .filter(({ user }) => user.username === ACCOUNT)
+  expect(events.length).toBeGreaterThan(100)
+  expect(events.filter(({ responseStatus }) => responseStatus?.code === 403 || responseStatus?.code === 401)).toEqual([])
+  const rendered = manifestsOf(tool('helm', 'template', ...CHART))
+  const { account } = installationOf(rendered)
+  const asked = events.map(askedOfAudit).filter((request) => request !== undefined)
+  expect(compare(grantsOf(rendered, account), asked)).toEqual({ denied: [], unused: [] })
+})
+
+test('the pods stand under restricted Pod Security', async () => {
+  await objects.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: HOME, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } } } as unknown as KubeObject)
+  const [pod] = ((await objects.call('GET', `/api/v1/namespaces/${HOME}/pods`)).body as unknown as { items: readonly KubeObject[] }).items
+  const again = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'again', namespace: HOME, labels: pod?.metadata.labels }, spec: { ...(pod?.['spec'] as object), nodeName: undefined } }
+  const refused = structuredClone(again) as unknown as { spec: { containers: { securityContext?: object }[] } }
+  refused.spec.containers.forEach((container) => delete container.securityContext)
+  const dry = `/api/v1/namespaces/${HOME}/pods?dryRun=All`
+  expect((await objects.call('POST', dry, again)).status).toBe(201)
+  expect((await objects.call('POST', dry, refused)).body).toMatchObject({ reason: 'Forbidden' })
+})
+
+test.each<[string, () => Promise<void>]>([
+  ['the chart first', async () => {
+    tool('helm', 'uninstall', 'serin', '--namespace', HOME, '--wait', '--timeout', '60s')
+    expect((await objects.call('GET', '/apis/serin.dev/v1beta1/namespaces/installed/canaries/shop')).status).toBe(200)
+    helmInstall()
+    await objects.until('a leader', async () => (await leader()) || undefined)
+  }],
+  ['the CRD first', async () => {
+    tool('kubectl', 'delete', '--filename', 'crds/', '--timeout', '30s')
+    await systemClock.sleep(5000)
+    tool('helm', 'uninstall', 'serin', '--namespace', HOME, '--wait', '--timeout', '60s')
+    helmInstall()
+    await shop.declare()
+  }],
+  ['the namespace first, installed again as plain manifests', async () => {
+    tool('kubectl', 'delete', 'namespace', HOME, '--timeout', '60s')
+    const plain = manifestsOf(readFileSync('charts/install.yaml', 'utf8'))
+    const deployment = only(plain, 'Deployment') as unknown as { spec: { template: { spec: { containers: { args: string[] }[] } } } }
+    const [container] = deployment.spec.template.spec.containers
+    if (container !== undefined) container.args = container.args.map((argument) => (argument.startsWith('--prometheus-url') ? `--prometheus-url=${info.prometheus}` : argument))
+    const file = join(info.directory, 'install.json')
+    writeFileSync(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: plain }))
+    tool('kubectl', 'apply', '--filename', file)
+    tool('kubectl', 'wait', '--for=condition=Available', 'deployment/serin', '--namespace', HOME, '--timeout', '60s')
+  }],
+])('uninstalled, %s: nothing hangs, no traffic moves, and a release works after it', LONG, (name, play) => shop.stage(`uninstalled, ${name}`, async () => {
+  const before = await routes()
+  const from = Date.now()
+  await play()
+  expect(await routes()).toBe(before)
+  expect(new Set(shop.answers({ from, until: Date.now() }).map(({ version }) => version))).toEqual(new Set([stable]))
+  await serves(stable)
+  stable = await releases()
+}))
+
+test('no answer was made by the mesh', () => {
+  expect(shop.meshMade()).toEqual([])
+  expect(shop.strays()).toEqual([])
+})
