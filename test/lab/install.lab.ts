@@ -33,7 +33,19 @@ const tool = (name: 'helm' | 'kubectl', ...args: readonly string[]): string =>
 const CHART = ['serin', 'charts/serin', '--namespace', HOME, '--set', `prometheus.url=${info.prometheus}`]
 const helmInstall = () => tool('helm', 'upgrade', '--install', ...CHART, '--create-namespace', '--take-ownership', '--wait', '--timeout', '90s')
 
+/** Where the kind exists it is watched: a route of it that reaches the Service is refused. */
+const HTTP_ROUTES = {
+  apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition',
+  metadata: { name: 'httproutes.gateway.networking.k8s.io', annotations: { 'api-approved.kubernetes.io': 'https://github.com/kubernetes-sigs/gateway-api/pull/2997' } },
+  spec: {
+    group: 'gateway.networking.k8s.io', scope: 'Namespaced', names: { kind: 'HTTPRoute', listKind: 'HTTPRouteList', plural: 'httproutes', singular: 'httproute' },
+    versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } } }],
+  },
+} as unknown as KubeObject
+
 beforeAll(async () => {
+  await objects.apply(HTTP_ROUTES)
+  await objects.served(['gateway.networking.k8s.io/v1/httproutes'])
   writeFileSync(config, kubeconfig(info.apiServer, info.ca, info.token))
   await Promise.all([shop.open(), Promise.resolve(helmInstall())])
 })
