@@ -2,11 +2,14 @@ import { isDeepStrictEqual as equal } from 'node:util'
 import { admitCrd, crds } from './crds.ts'
 import { fieldsAt, isFields, listAt, setAt, textAt, type Fields } from './json.ts'
 import type { KubeObject, ResourceName } from './objects.ts'
+import { admitEvent, admitLease } from './record-rules.ts'
 import { invalidValue, required, type Cause } from './refusals.ts'
 import { labelSelectorMatches } from './selectors.ts'
 
 /** One draft on its way into the store; admission fills it in, in place. */
 export type Admission = {
+  /** By which it came in: two may lead to one kind. */
+  readonly group: string
   readonly draft: KubeObject
   readonly previous: KubeObject | undefined
   /** RFC 3339, seconds. */
@@ -105,6 +108,8 @@ const rules: Readonly<Record<ResourceName, Rule>> = {
   services: service,
   'deployments.apps': deployment,
   'replicasets.apps': replicaSet,
+  events: admitEvent,
+  'leases.coordination.k8s.io': admitLease,
   [crds]: ({ draft, now }) => admitCrd(draft, now),
 }
 

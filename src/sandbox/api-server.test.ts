@@ -59,7 +59,7 @@ describe('objects', () => {
       configMap('one', { metadata: { name: 'one', resourceVersion: '7' } }),
       { code: 500, reason: 'InternalError' },
     ],
-    ['a kind that is not served', '/apis/nope.dev/v1/namespaces/default/nopes', {}, { code: 404, reason: 'NotFound' }],
+    ['a kind that its group does not have', '/apis/apps/v1/namespaces/default/nopes', {}, { code: 404, reason: 'NotFound' }],
     [
       'a Deployment that does not select its own pods',
       deployments,
@@ -71,6 +71,11 @@ describe('objects', () => {
       status: failure.code,
       body: { kind: 'Status', status: 'Failure', ...failure },
     })
+  })
+
+  it('of a group that is not served are refused without a Status', async () => {
+    const { status, headers, body } = await testCluster().call('POST', '/apis/nope.dev/v1/namespaces/default/nopes', {})
+    expect([status, headers['content-type'], body]).toEqual([404, 'text/plain; charset=utf-8', { message: '404 page not found' }])
   })
 
   it('cannot be changed by whoever reads them', async () => {
@@ -141,6 +146,9 @@ describe('versions and generations', () => {
       note: 'hello',
       type: 'Normal',
       reportingController: 'me',
+      reportingInstance: 'me-0',
+      action: 'Test',
+      eventTime: '2026-01-01T00:00:00.000000Z',
     })
     const core = await get('/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Dp,involvedObject.kind%3DPod')
     expect(core.body.items[0]).toMatchObject({

@@ -3,6 +3,7 @@ import { eventsV1Event } from './event-forms.ts'
 import { textAt, type Fields } from './json.ts'
 import { groupVersion, type Endpoint, type Kinds } from './kinds.ts'
 import type { KubeObject } from './objects.ts'
+import type { Pages } from './pages.ts'
 import { parsePatch, type Patch } from './patches.ts'
 import { about, invalid, invalidValue, noSuchPath, notAllowed, notFound, Refusal } from './refusals.ts'
 import { bodyObject, deleteOptions, json, ok, parseTarget, writeOptions } from './requests.ts'
@@ -21,6 +22,7 @@ export type ApiServerParts = {
   readonly kinds: Kinds
   readonly writes: Writes
   readonly watches: Watches
+  readonly pages: Pages
   /** Wall clock, milliseconds. */
   readonly now: () => number
 }
@@ -44,6 +46,7 @@ export const answer = (parts: ApiServerParts, request: ApiRequest): ApiAnswer =>
   } catch (error) {
     const refusal =
       error instanceof Refusal ? error : new Refusal(500, 'InternalError', `Internal error occurred: ${String(error)}`)
+    if (refusal.reason === '') return { status: refusal.code, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: refusal.message }
     return { ...ok(refusal.status), status: refusal.code }
   }
 }
@@ -99,10 +102,12 @@ const list = (call: Call): ApiAnswer => {
   const { target, query, parts } = call
   const { kind, version } = target.endpoint
   const matches = parseSelection(kind.resource, query)
-  const objects = parts.store.list(kind.resource, target.namespace || undefined).filter(matches).toSorted(byName)
-  if (asksForTable(call.request)) return ok(table(call, objects))
-  const apiVersion = groupVersion(kind.group, version.name)
-  const head = `{"kind":"${kind.kind}List","apiVersion":"${apiVersion}","metadata":{"resourceVersion":"${parts.store.version}"}`
+  const all = () => parts.store.list(kind.resource, target.namespace || undefined).filter(matches).toSorted(byName)
+  if (asksForTable(call.request)) return ok(table(call, all()))
+  const list = () => ({ objects: all(), version: parts.store.version })
+  const { objects, version: at, next } = parts.pages.page(query.get('continue'), Number(query.get('limit') ?? 0), list)
+  const metadata = JSON.stringify({ resourceVersion: String(at), ...(next !== undefined && { continue: next }) })
+  const head = `{"kind":"${kind.kind}List","apiVersion":"${groupVersion(kind.group, version.name)}","metadata":${metadata}`
   return { status: 200, headers: json, body: `${head},"items":[${objects.map((object) => textOf(call, object)).join(',')}]}` }
 }
 
@@ -166,10 +171,10 @@ const change = (call: Call): ApiAnswer => {
   return written(call, 200, call.parts.writes.update(endpoint, current, asked, writeOptions(call.query, subresource)))
 }
 
-/** What a PUT must carry beyond what a PATCH must: the right uid if any, and for custom resources the version it replaces. */
+/** What a PUT must carry beyond what a PATCH must: the right uid if any, and for some kinds the version it replaces. */
 const checkReplacement = ({ kind }: Endpoint, current: KubeObject, next: Fields): void => {
   checkPreconditions(kind, current, { uid: textAt(next, 'metadata', 'uid') })
-  if (kind.custom && textAt(next, 'metadata', 'resourceVersion') === '')
+  if (kind.conditional && textAt(next, 'metadata', 'resourceVersion') === '')
     throw invalid(kind, current.metadata.name, [invalidValue('metadata.resourceVersion', 0, 'must be specified for an update')])
 }
 

@@ -11,6 +11,7 @@ import { istioCrds } from './istio-kinds.ts'
 import { Kinds } from './kinds.ts'
 import { runKubelet } from './kubelet.ts'
 import type { ClusterReader, PodRuntime } from './objects.ts'
+import { Pages } from './pages.ts'
 import { Refusal } from './refusals.ts'
 import { runReplicaSets } from './replica-sets.ts'
 import { ok, type ApiAnswer, type ApiRequest } from './requests.ts'
@@ -30,7 +31,7 @@ export type Faults = {
   /** Lets every watch fall behind, until `resumeWatches`. */
   readonly pauseWatches: () => void
   readonly resumeWatches: () => void
-  /** Forgets past changes: resuming a watch from before this moment gives 410. */
+  /** Forgets past changes: resuming a watch or a list from before this moment gives 410. */
   readonly forgetHistory: () => void
 }
 
@@ -72,14 +73,15 @@ export const unsupported: readonly string[] = [
   'Built-in kinds have no schema: `explain` knows nothing, unknown fields are kept, only what a rollout depends on is checked.',
   'Tables have the columns of `get`, not those of `get -o wide`.',
   'No authentication, no RBAC, no admission webhooks, no conversion webhooks.',
-  'No paging: `limit` is ignored. managedFields are dropped. Events do not expire. Watches send no initial events to list from.',
+  'Tables come whole: `limit` is ignored for them. managedFields are dropped. Events do not expire. Watches send no initial events to list from.',
   'Deletion in the foreground and orphaning are refused with 400, deletion of a collection with 405.',
   'Pods have no logs, exec or port-forward; there are no nodes, volumes, quotas, Jobs, StatefulSets, DaemonSets or autoscalers.',
   'A Deployment rolls with all new pods first, and keeps every ReplicaSet; strategy Recreate, maxSurge, minReadySeconds, ' +
     'revisionHistoryLimit, progressDeadlineSeconds, pausing and probes are ignored, and there are no revisions to undo.',
+  'Pods end abruptly: there is no graceful end, and no sidecar that outlives its app. A restart is a new pod.',
   'The mesh ignores timeouts, retries, ports, traffic policies, mTLS modes and Gateways: one gateway serves every host. It ' +
     'names, and ignores, headers, rewrites, redirects, delays, TCP and TLS routes and whatever else it does not know.',
-  'Prometheus answers selectors, and sums of them (by, without), over two metrics of Istio; every other query is a 400.',
+  'Prometheus answers selectors, and sums of them (by, without), over two metrics of Istio; general PromQL is a 400.',
 ]
 
 const requestLimit = 100_000
@@ -90,14 +92,12 @@ export const createCluster = ({ clock, runtime, seed = 1, historyLimit = 2000 }:
   const kinds = new Kinds()
   const writes = new Writes({ store, kinds, clock, random: seededRandom(`cluster ${seed}`) })
   const watches = new Watches(store, clock)
+  const pages = new Pages()
   const setPodReady = startControllers({ store, kinds, writes, turns: new Turns() }, runtime)
   const requests: LoggedRequest[] = []
-  const faults: Faults = {
-    dropWatches: () => watches.drop(),
-    pauseWatches: () => watches.pause(),
-    resumeWatches: () => watches.resume(),
-    forgetHistory: () => store.compact(),
-  }
+  const faults = faultsOf(store, watches, pages)
+  // What led to this is nobody's to watch.
+  faults.forgetHistory()
   let closed = false
   const exchange = async (request: ApiRequest, timeoutMs: number): Promise<ApiAnswer> => {
     if (closed) throw new Error('connect ECONNREFUSED: the cluster is closed')
@@ -107,7 +107,7 @@ export const createCluster = ({ clock, runtime, seed = 1, historyLimit = 2000 }:
       await clock.sleep(timeoutMs, signal)
       throw new Error(`no response within ${timeoutMs} ms`)
     }
-    const answered = typeof fate === 'object' ? failure(fate) : answer({ store, kinds, writes, watches, now: clock.now }, request)
+    const answered = typeof fate === 'object' ? failure(fate) : answer({ store, kinds, writes, watches, pages, now: clock.now }, request)
     if (requests.length >= requestLimit) requests.splice(0, requestLimit / 2)
     requests.push({ method, path, status: answered.status })
     if (fate === 'lose-response') throw new Error(`${method} ${path}: the connection was reset before the response`)
@@ -131,6 +131,16 @@ export const createCluster = ({ clock, runtime, seed = 1, historyLimit = 2000 }:
     },
   }
 }
+
+const faultsOf = (store: Store, watches: Watches, pages: Pages): Faults => ({
+  dropWatches: () => watches.drop(),
+  pauseWatches: () => watches.pause(),
+  resumeWatches: () => watches.resume(),
+  forgetHistory: () => {
+    store.compact()
+    pages.forget()
+  },
+})
 
 const startControllers = (parts: ControllerParts, runtime: PodRuntime): Cluster['setPodReady'] => {
   const { store, writes, turns } = parts

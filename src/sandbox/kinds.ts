@@ -33,10 +33,12 @@ export type Kind = {
   readonly shortNames: readonly string[]
   readonly categories: readonly string[]
   readonly namespaced: boolean
-  /** Defined by a CustomResourceDefinition: schema-checked, no strategic merge, no unconditional update. */
+  /** Defined by a CustomResourceDefinition: schema-checked, no strategic merge. */
   readonly custom: boolean
-  /** Whether metadata.generation counts changes of the spec. */
-  readonly generation: boolean
+  /** Whether a PUT must name the version that it replaces. */
+  readonly conditional: boolean
+  /** Changes of what metadata.generation counts. */
+  readonly generation: false | 'spec' | 'spec and annotations'
   /** Where its objects are kept; two kinds may share one shelf. */
   readonly resource: ResourceName
   /** apiVersion of the objects kept. */
@@ -67,6 +69,7 @@ const builtIn = (apiVersion: string, kind: string, shortNames = '', more: Partia
     categories: [],
     namespaced: true,
     custom: false,
+    conditional: false,
     generation: false,
     resource: resourceName(group, plural),
     stored: apiVersion,
@@ -77,7 +80,7 @@ const builtIn = (apiVersion: string, kind: string, shortNames = '', more: Partia
 
 const scale = { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas', labelSelectorPath: '.spec.selector' }
 const categories = ['all']
-const workload = { categories, generation: true, status: true, scale }
+const workload = { categories, generation: 'spec', status: true, scale } as const
 
 /** The kinds that need no CustomResourceDefinition. */
 const builtInKinds: readonly Kind[] = [
@@ -89,11 +92,11 @@ const builtInKinds: readonly Kind[] = [
   builtIn('v1', 'Secret'),
   builtIn('v1', 'Event', 'ev'),
   builtIn('events.k8s.io/v1', 'Event', 'ev', { resource: 'events', stored: 'v1' }),
-  builtIn('apps/v1', 'Deployment', 'deploy', workload),
+  builtIn('apps/v1', 'Deployment', 'deploy', { ...workload, generation: 'spec and annotations' }),
   builtIn('apps/v1', 'ReplicaSet', 'rs', workload),
-  builtIn('discovery.k8s.io/v1', 'EndpointSlice', '', { generation: true }),
-  builtIn('coordination.k8s.io/v1', 'Lease'),
-  builtIn('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'crd', { namespaced: false, generation: true, status: true }),
+  builtIn('discovery.k8s.io/v1', 'EndpointSlice', '', { generation: 'spec' }),
+  builtIn('coordination.k8s.io/v1', 'Lease', '', { conditional: true }),
+  builtIn('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'crd', { namespaced: false, generation: 'spec', status: true }),
 ]
 
 /** The kinds served at this moment. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../runtime/clock.ts'
 import type { ClusterReader, KubeObject, StoreEvent } from './objects.ts'
-import { keyOf, ROUTE_RESOURCES, type RouteObjects } from './route-objects.ts'
+import { keyOf, ROUTE_RESOURCES, specOf, type RouteObjects, type VirtualServiceSpec } from './route-objects.ts'
 import { isReady } from './route-pods.ts'
 import { createRouteView, type RouteView } from './route-view.ts'
 
@@ -21,7 +21,8 @@ export type PropagatedView = { readonly current: () => RouteView }
 /** Follows the cluster as istiod does. The objects that are there at the start are known at once. */
 export function createPropagatedView({ clock, cluster, signal, onChange }: Options): PropagatedView {
   const digests = new Map<string, string>()
-  let view = createRouteView(snapshot(cluster))
+  let accepted = snapshot(cluster)
+  let view = createRouteView(accepted)
   let firstChange: number | undefined
   let lastChange = 0
 
@@ -29,7 +30,10 @@ export function createPropagatedView({ clock, cluster, signal, onChange }: Optio
     const due = () => Math.min(lastChange + DEBOUNCE_MS, (firstChange ?? 0) + DEBOUNCE_MAX_MS)
     while (clock.monotonic() < due()) await clock.sleep(due() - clock.monotonic(), signal)
     firstChange = undefined
-    const next = createRouteView(snapshot(cluster))
+    const pushed = snapshot(cluster)
+    // All hosts of a port share one table: a proxy that refuses one of its routes keeps the whole of what it had.
+    accepted = pushed[ROUTES].some(isRefused) ? { ...pushed, [ROUTES]: accepted[ROUTES] } : pushed
+    const next = createRouteView(accepted)
     await clock.sleep(PUSH_MS, signal)
     view = next
   }
@@ -55,6 +59,12 @@ export function createPropagatedView({ clock, cluster, signal, onChange }: Optio
 
 const snapshot = (cluster: ClusterReader): RouteObjects =>
   Object.fromEntries(ROUTE_RESOURCES.map((resource) => [resource, cluster.list(resource)])) as RouteObjects
+
+const ROUTES = 'virtualservices.networking.istio.io'
+
+/** Istio leaves out entries with weight 0, and Envoy wants at least one of several. */
+const isRefused = (object: KubeObject): boolean =>
+  (specOf<VirtualServiceSpec>(object).http ?? []).some(({ route = [] }) => route.length > 1 && route.every(({ weight = 0 }) => weight === 0))
 
 /** istiod pushes for a changed spec, not for an annotation of somebody's or a pod's heartbeat. */
 function isChange(digests: Map<string, string>, { type, resource, object }: StoreEvent): boolean {

@@ -70,6 +70,18 @@ describe('propagation', () => {
     expect(flags()).toBe('UH')
   })
 
+  it('brings no route at all while one has several entries and only weights of 0', async () => {
+    const world = await shop()
+    const nothing = ['v1', 'v2'].map((subset) => ({ destination: { host: 'app', subset }, weight: 0 }))
+    const other = virtualService('other', { hosts: ['other'], http: [{ route: nothing }] }, { namespace: 'far' })
+    world.cluster.put(other, routeTo('v2'))
+    await world.clock.advance(1000)
+    expect(version(world)).toBe('v1')
+    world.cluster.remove(other)
+    await world.clock.advance(110)
+    expect(version(world)).toBe('v2')
+  })
+
   it('carries a route and its subset of one push together', async () => {
     const world = await shop()
     world.cluster.put(routeTo('v3'))

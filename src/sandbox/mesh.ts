@@ -88,6 +88,20 @@ export class Mesh {
     return decideRoute(this.#view.current(), caller, request, this.#random)
   }
 
+  /** The trafficPolicies that DestinationRules ask for and the mesh itself ignores: by subset, "" for the host without one. */
+  policies(caller: Workload, header: string): Readonly<Record<string, unknown>> {
+    const view = this.#view.current()
+    const service = view.service(view.resolve(header, caller.namespace))
+    if (service === undefined) return {}
+    const { subsets, policy } = view.rule(caller, service)
+    return { '': policy, ...Object.fromEntries([...subsets].map(([name, { policy: own }]) => [name, own])) }
+  }
+
+  /** The counters of a workload's proxy start again at 0, as when its container restarts. */
+  resetCounters({ key }: Workload): void {
+    this.#proxies.get(key)?.metrics.reset()
+  }
+
   /** The ingress gateway, as a caller. */
   gateway(): Workload {
     return GATEWAY

@@ -35,6 +35,9 @@ export const about = ({ group, plural }: Subject, name: string): Fields =>
 export const notFound = (subject: Subject, name: string): Refusal =>
   new Refusal(404, 'NotFound', `${named(subject, name)} not found`, about(subject, name))
 
+/** 404 that is no Status: nothing of that group and kind is served. */
+export const notServed = (): Refusal => new Refusal(404, '', '404 page not found')
+
 /** 404: no such path. */
 export const noSuchPath = (): Refusal => new Refusal(404, 'NotFound', 'the server could not find the requested resource')
 
@@ -83,6 +86,9 @@ export const notAllowed = (): Refusal =>
 /** 410: the resourceVersion asked for has left the history. */
 export const expired = (asked: number, oldest: number): Refusal =>
   new Refusal(410, 'Expired', `too old resource version: ${asked} (${oldest})`)
+
+/** 410: the token of a page has left the history. */
+export const tooOldPage = (): Refusal => new Refusal(410, 'Expired', 'The provided continue parameter is too old to display a consistent list result')
 
 /** 415: a body in a form that is not spoken here. */
 export const unsupportedMedia = (message: string): Refusal => new Refusal(415, 'UnsupportedMediaType', message)

@@ -1,6 +1,6 @@
 import { isFields, textAt, type Fields } from './json.ts'
 import type { Endpoint, Kinds } from './kinds.ts'
-import { badRequest, noSuchPath, unsupportedMedia } from './refusals.ts'
+import { badRequest, noSuchPath, notServed, type Refusal, unsupportedMedia } from './refusals.ts'
 import type { DeleteOptions, WriteOptions } from './writes.ts'
 
 /** One HTTP request as the API server sees it; header names in lower case. */
@@ -46,9 +46,12 @@ export const parseTarget = (kinds: Kinds, pathname: string): Target => {
   const endpoint = kinds.endpoint(group, version, plural)
   // Objects live in a namespace or not, as their kind does; a collection can also be that of all namespaces.
   const inside = endpoint?.kind.namespaced === true && name === undefined ? true : namespace !== ''
-  if (endpoint?.kind.namespaced !== inside) throw noSuchPath()
+  if (endpoint?.kind.namespaced !== inside) throw nothingThere(kinds, group)
   return { endpoint, namespace, name, subresource }
 }
+
+const nothingThere = (kinds: Kinds, group: string): Refusal =>
+  kinds.list().some((kind) => kind.group === group && !kind.custom) ? noSuchPath() : notServed()
 
 /** Parses a JSON body; refuses with 400 what is none. */
 export const parseJson = (body: string): unknown => {

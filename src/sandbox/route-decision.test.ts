@@ -63,7 +63,6 @@ describe('weights', () => {
     ['of 0 beside others get nothing', [to('v1', 100), to('v2', 0)], 0],
     ['that are not written get nothing beside written ones', [to('v1', 5), to('v2')], 0],
     ['of a lone destination mean all, even at 0', [to('v2', 0)], 1],
-    ['of 0:0 give all to the first', [to('v2', 0), to('v1', 0)], 1],
     ['may name one subset twice', [to('v2', 25), to('v1', 50), to('v2', 25)], 0.5],
   ])('%s', (_, route, share) => {
     const { v2 = 0 } = versions([RULE, mesh({ route })])

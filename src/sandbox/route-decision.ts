@@ -91,10 +91,10 @@ function cluster({ view, caller, request, random }: Context, { host, subset }: R
   return destination === undefined ? own(503, 'UH', host) : { ...own(0, '-', host), destination }
 }
 
-/** Envoy's traps: a lone entry takes all even at 0, all at 0 means the first, none given beside given ones means nothing. */
+/** Envoy's traps: a lone entry takes all even at 0, one without a weight beside given ones gets nothing. Where all are 0 no proxy has the route. */
 function weighted(entries: readonly RouteDestination[], random: () => number): RouteDestination | undefined {
   const total = entries.reduce((sum, { weight = 0 }) => sum + weight, 0)
-  if (entries.length === 1 || total === 0) return entries[0]
+  if (entries.length === 1) return entries[0]
   let left = random() * total
   return entries.find(({ weight = 0 }) => (left -= weight) < 0)
 }

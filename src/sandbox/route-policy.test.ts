@@ -4,7 +4,7 @@ import { compilePolicies } from './route-policy.ts'
 import { workloadOf } from './route-pods.ts'
 
 const server = workloadOf(pod('app', 'v1'))
-const request = { method: 'GET', path: '/admin?x=1' }
+const request = { method: 'GET', path: '/admin?x=1', host: 'App.shop' }
 
 const lets = (...specs: readonly object[]) =>
   compilePolicies(specs.map((spec, index) => policy(`p${index}`, spec)))(caller(), server, request)
@@ -32,6 +32,7 @@ describe('AuthorizationPolicies', () => {
       false,
     ],
     ['looks at the path without its query', { rules: [{ to: [{ operation: { paths: ['/admin'] } }] }] }, true],
+    ['looks at the host as it was sent', { rules: [{ to: [{ operation: { hosts: ['app.shop'], notHosts: ['app'] } }] }] }, true],
     ['is not asked about other pods', { selector: { matchLabels: { app: 'other' } } }, true],
   ])('one that allows %s', (_, spec, expected) => {
     expect(lets(spec)).toBe(expected)

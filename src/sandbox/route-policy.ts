@@ -18,15 +18,15 @@ type Spec = {
 export type PolicyCheck = (
   peer: Workload,
   server: Workload,
-  request: { readonly method: string; readonly path: string },
+  request: { readonly method: string; readonly path: string; readonly host: string },
 ) => boolean
 
 /** AuthorizationPolicies as the server's proxy enforces them. */
 export const compilePolicies =
   (policies: readonly KubeObject[]): PolicyCheck =>
-  (peer, server, { method, path }) => {
+  (peer, server, { method, path, host }) => {
     const source = { principals: peer.principal, namespaces: peer.namespace }
-    const operation = { methods: method, paths: path.split('?', 1)[0] ?? '' }
+    const operation = { methods: method, paths: path.split('?', 1)[0] ?? '', hosts: host.toLowerCase() }
     const governing = policies
       .filter((policy) => [server.namespace, ROOT_NAMESPACE].includes(namespaceOf(policy)))
       .map((policy) => specOf<Spec>(policy))

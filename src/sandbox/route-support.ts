@@ -38,7 +38,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     ...accepts('selector action'),
     rules: {
       from: { source: accepts('principals notPrincipals namespaces notNamespaces') },
-      to: { operation: accepts('methods notMethods paths notPaths') },
+      to: { operation: accepts('methods notMethods paths notPaths hosts notHosts') },
     },
   },
 }

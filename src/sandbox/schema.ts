@@ -116,7 +116,7 @@ const causeOf = ({ keyword, params, data, schema, schemaPath, instancePath, mess
     return { field, message: said, reason: 'FieldValueNotSupported' }
   }
   if (keyword === 'type')
-    return invalidValue(field, typeName(data), `${field} in body must be of type ${wanted.join(',')}: "${typeName(data)}"`)
+    return { ...invalidValue(field, typeName(data), `${field} in body must be of type ${wanted.join(',')}: "${typeName(data)}"`), reason: 'FieldValueTypeInvalid' }
   return invalidValue(field, data, `${field} in body ${message}`)
 }
 

@@ -15,7 +15,11 @@ class Shelf {
   readonly listeners = new Set<Listener>()
   history: Change[] = []
   /** Changes up to this version have left the history. */
-  forgotten = 0
+  forgotten: number
+
+  constructor(forgotten: number) {
+    this.forgotten = forgotten
+  }
 }
 
 /**
@@ -30,6 +34,7 @@ export class Store {
   readonly #texts = new WeakMap<KubeObject, string>()
   readonly #historyLimit: number
   #version = 1
+  #forgotten = 0
 
   constructor(historyLimit: number) {
     this.#historyLimit = historyLimit
@@ -100,6 +105,7 @@ export class Store {
 
   /** Forgets the history: whoever resumes from before this moment is told that the version has expired. */
   compact(): void {
+    this.#forgotten = this.#version
     for (const shelf of this.#shelves.values()) Object.assign(shelf, { forgotten: this.#version, history: [] })
   }
 
@@ -111,7 +117,7 @@ export class Store {
   }
 
   #shelf(resource: ResourceName): Shelf {
-    return entry(this.#shelves, resource, () => new Shelf())
+    return entry(this.#shelves, resource, () => new Shelf(this.#forgotten))
   }
 
   #announce(what: Omit<Change, 'version'>): void {

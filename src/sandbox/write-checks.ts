@@ -1,5 +1,5 @@
 import { coreEvent } from './event-forms.ts'
-import { fieldsAt, textAt, withoutNulls, type Fields } from './json.ts'
+import { at, fieldsAt, textAt, withoutNulls, type Fields } from './json.ts'
 import { groupVersion, type Endpoint, type Kind } from './kinds.ts'
 import type { KubeObject, ObjectMeta } from './objects.ts'
 import { badRequest, conflict, invalid, invalidValue } from './refusals.ts'
@@ -13,7 +13,24 @@ export const receivedObject = ({ kind, version }: Endpoint, namespace: string, i
     throw badRequest(`the API version in the data (${String(apiVersion)}) does not match the expected API version (${served})`)
   const draft = { apiVersion: served, kind: kind.kind, metadata: receivedMetadata(namespace, input), ...fields }
   if (kind.custom) return draft
+  checkMicroTimes(kind, draft)
   return withoutNulls(kind.resource === 'events' ? coreEvent(draft) : draft)
+}
+
+const microTimes: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  events: [['eventTime'], ['series', 'lastObservedTime']],
+  'leases.coordination.k8s.io': [['spec', 'acquireTime'], ['spec', 'renewTime']],
+}
+
+const microTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)$/
+
+/** Refuses with 400 a time without its six digits of microseconds, where they are part of the type. */
+const checkMicroTimes = (kind: Kind, draft: KubeObject): void => {
+  const times = (microTimes[kind.resource] ?? []).map((path) => at(draft, ...path) ?? undefined)
+  const wrong = times.find((time) => time !== undefined && !(typeof time === 'string' && microTime.test(time)))
+  if (wrong === undefined) return
+  const said = `parsing time ${JSON.stringify(wrong)} as "2006-01-02T15:04:05.000000Z07:00"`
+  throw badRequest(`${kind.kind} in version "${draft.apiVersion}" cannot be handled as a ${kind.kind}: ${said}`)
 }
 
 const receivedMetadata = (namespace: string, input: Fields): ObjectMeta => {
@@ -38,14 +55,15 @@ export const checkName = (kind: Kind, name: string): void => {
 
 /**
  * Refuses a change that was computed from another version (409), or that changes name, uid or the finalizers of an object
- * on its way out.
+ * on its way out. Of the metadata that come with a custom resource's status, only name and version are looked at.
  */
-export const checkIdentity = (kind: Kind, current: KubeObject, { metadata }: KubeObject): void => {
+export const checkIdentity = (kind: Kind, current: KubeObject, { metadata }: KubeObject, status: boolean): void => {
   const { name, uid, resourceVersion, deletionTimestamp, finalizers = [] } = current.metadata
   if (metadata.name !== name)
     throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`)
   if ((metadata.resourceVersion || resourceVersion) !== resourceVersion)
     throw conflict(kind, name, 'the object has been modified; please apply your changes to the latest version and try again')
+  if (status && kind.custom) return
   if ((metadata.uid || uid) !== uid) throw invalid(kind, name, [invalidValue('metadata.uid', metadata.uid, 'field is immutable')])
   const added = (metadata.finalizers ?? []).filter((finalizer) => !finalizers.includes(finalizer))
   if (deletionTimestamp === undefined || added.length === 0) return

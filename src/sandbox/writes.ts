@@ -82,7 +82,7 @@ export class Writes {
   update(endpoint: Endpoint, current: KubeObject, change: Patch, options = plainOptions): Written {
     const { kind, version } = endpoint
     const received = receivedObject(endpoint, current.metadata.namespace ?? '', change(clone(current)))
-    checkIdentity(kind, current, received)
+    checkIdentity(kind, current, received, options.status)
     const draft = version.status || options.status ? onlyAllowed(current, received, options.status) : received
     Object.assign(draft.metadata, protectedMetadata(current.metadata))
     const warnings = this.#admit(endpoint, draft, current, options)
@@ -145,7 +145,7 @@ export class Writes {
       throw badRequest(`${said}: strict decoding error: ${unknown.join(', ')}`)
     }
     const clusterIp = () => `10.96.${Math.floor(++this.#services / 250)}.${(this.#services % 250) + 1}`
-    const causes = check?.(draft) ?? admitBuiltIn(kind.resource, { draft, previous, now: this.now(), clusterIp })
+    const causes = check?.(draft) ?? admitBuiltIn(kind.resource, { group: kind.group, draft, previous, now: this.now(), clusterIp })
     if (causes.length > 0) throw invalid(kind, draft.metadata.name, causes)
     draft.apiVersion = kind.stored
     return options.fieldValidation === 'Ignore' ? [] : unknown
@@ -172,7 +172,8 @@ const onlyAllowed = (current: KubeObject, received: KubeObject, status: boolean)
 const sameSpec = (kind: Kind, current: KubeObject, next: KubeObject): boolean => {
   const uncounted = ['metadata', ...(kind.versions.some((version) => version.status) ? ['status'] : [])]
   const fields = Object.keys({ ...current, ...next })
-  return fields.every((field) => uncounted.includes(field) || equal(current[field], next[field]))
+  const noted = kind.generation === 'spec and annotations' && !equal(current.metadata.annotations ?? {}, next.metadata.annotations ?? {})
+  return !noted && fields.every((field) => uncounted.includes(field) || equal(current[field], next[field]))
 }
 
 /** Whether an object is on its way out and nothing holds it any longer. */

@@ -82,9 +82,9 @@ function query(params: URLSearchParams, nowMs: number, ask: Ask): PrometheusAnsw
   }
 }
 
-/** Seconds or RFC 3339, in milliseconds. */
+/** Seconds or RFC 3339, in whole milliseconds, as Prometheus keeps time. */
 function timeOf(text: string): number {
-  const atMs = /^[\d.]+$/.test(text) ? Number(text) * 1000 : Date.parse(text)
+  const atMs = /^[\d.]+$/.test(text) ? Math.round(Number(text) * 1000) : Date.parse(text)
   if (Number.isNaN(atMs)) throw new PromqlError(`invalid parameter "time": cannot parse "${text}"`)
   return atMs
 }

@@ -10,6 +10,8 @@ export type Sample = { readonly labels: Labels; readonly value: number }
 export type RequestMetrics = {
   /** Counts a request that took `durationMs`. */
   readonly record: (labels: Labels, durationMs: number) => void
+  /** As in a new process: every series is gone from the next scrape on, and begins at 0 again. */
+  readonly reset: () => void
   /** Every series as of the last scrape before `atMs`, of the monotonic clock; one that was born since is not there yet. */
   readonly samples: (atMs: number) => readonly Sample[]
 }
@@ -45,6 +47,9 @@ export function createRequestMetrics(clock: Clock, scrapeMs: number, extra: Labe
       grow(row.counter, knownFrom(scrapeMs), [1])
       grow(row.histogram, knownFrom(lagMs), [...BOUNDS_MS.map((bound) => (durationMs <= bound ? 1 : 0)), durationMs, 1])
     },
+    reset() {
+      for (const { counter, histogram } of rows.values()) for (const history of [counter, histogram]) end(history, knownFrom(scrapeMs))
+    },
     samples: (atMs) =>
       [...rows.values()].flatMap(({ counter, histogram, names }) => [
         ...samplesOf(counter, names[0], atMs),
@@ -59,6 +64,11 @@ function grow(history: History, fromMs: number, amounts: readonly number[]): voi
   if (last?.fromMs === fromMs) last.values = values
   else history.push({ fromMs, values })
   if (history.length > LONGEST_HISTORY) history.splice(0, LONGEST_HISTORY / 2)
+}
+
+function end(history: History, fromMs: number): void {
+  while ((history.at(-1)?.fromMs ?? -1) >= fromMs) history.pop()
+  history.push({ fromMs, values: [] })
 }
 
 const samplesOf = (history: History, names: readonly Labels[], atMs: number): readonly Sample[] =>
