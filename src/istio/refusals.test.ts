@@ -46,6 +46,9 @@ describe('refused before anything moves', () => {
     ['DuplicateRoute', 'two routes of one name', { virtualServices: [virtualService('reviews', [{ name: 'main', match: [{ port: 80 }], route: open }, { name: 'main', route: open }])] }, /tell from http.0. .main./],
     ['RuleExportTo', 'a rule exported to fewer than a managed route', { destinationRules: [destinationRule('narrow', { exportTo: ['.', 'x'] })] }, /test\/narrow .*test\/reviews/],
     ['RuleWorkloadSelector', 'a rule for some callers', { destinationRules: [destinationRule('some', { workloadSelector: { matchLabels: { a: 'b' } } })] }, /workloadSelector/],
+    ['RuleExportTo', 'a wildcard rule exported to fewer than a managed route', { destinationRules: [destinationRule('wild', { host: '*.test.svc.cluster.local', exportTo: ['.'] })] }, /test\/wild .*test\/reviews/],
+    ['RuleExportTo', 'two rules for the host that are exported differently', { destinationRules: [destinationRule('one', {}), destinationRule('other', { exportTo: ['*'] })] }, /test\/other .* one .*exportTo/],
+    ['RuleWorkloadSelector', 'a wildcard rule for some callers', { destinationRules: [destinationRule('wild', { host: '*.local', workloadSelector: { matchLabels: { a: 'b' } } })] }, /test\/wild .*workloadSelector/],
     ['RuleInCallersNamespace', 'a wildcard rule in a caller’s namespace', { destinationRules: [destinationRule('far', { host: '*.local' }, elsewhere)] }, /other\/far/],
     ['RuleInCallersNamespace', 'a private rule in the root namespace', { destinationRules: [destinationRule('root', { exportTo: ['.'] }, { namespace: 'istio-system' })] }, /istio-system\/root/],
     ['BroaderRuleWithSubsets', 'a root rule with subsets', { destinationRules: [destinationRule('root', { subsets: [{ name: 'a' }] }, { namespace: 'istio-system' })] }, /istio-system\/root/],
@@ -72,6 +75,7 @@ describe('refused before anything moves', () => {
     ['a route of another namespace to stable', virtualServices(virtualService('far', [{ route: stable }], { gateways: ['gate'] }, elsewhere))],
     ['an HTTPRoute for another Service', { httpRoutes: [httpRoute({ parentRefs: [{ name: 'reviews' }], rules: [{ backendRefs: [{ name: 'reviews', namespace: 'other' }] }] })] }],
     ['a root rule without subsets, and one with them that a host rule hides', { destinationRules: [rule, destinationRule('root', { subsets: [{ name: 'a' }] }, { namespace: 'istio-system' })] }],
+    ['two rules for the host that are exported alike', { destinationRules: [destinationRule('one', { exportTo: ['*', 'a'] }), destinationRule('other', { exportTo: ['a', '*'] })] }],
     ['a step that contradicts a route', { virtualServices: [virtualService('reviews', [{ match: [{ method: { exact: 'GET' } }], route: open }])], settings: settings({ steps: steps([{ method: { exact: 'PUT' } }]) }) }],
   ])('not refused: %s', (_, overrides) => {
     expect(refused(overrides)).toEqual([])

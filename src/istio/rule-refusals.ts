@@ -1,7 +1,7 @@
 import type { Refusal } from '../canary/world.ts'
 import { isOwn, ownName } from './destination-rules.ts'
 import { audienceOf, includesAll } from './export-to.ts'
-import { listOf, sameJson, specOf } from './json.ts'
+import { listOf, sameJson, specOf, textsOf } from './json.ts'
 import type { KubeObject } from './mesh-input.ts'
 import type { Mesh } from './mesh.ts'
 import { subsetName } from './subset-name.ts'
@@ -9,11 +9,13 @@ import { subsetName } from './subset-name.ts'
 /** What about the DestinationRules, or the names of our own objects, forbids to start. */
 export function ruleRefusals(mesh: Mesh): readonly Refusal[] {
   const { fqdn, rules: { host, broader, callers }, input: { canary } } = mesh
-  const selective = host.filter((rule) => specOf(rule)['workloadSelector'] !== undefined)
+  const governing = broader === undefined ? host : [broader]
+  const selective = governing.filter((rule) => specOf(rule)['workloadSelector'] !== undefined)
   const hidden = broader !== undefined && listOf(specOf(broader)['subsets']).length > 0 ? [broader] : []
   return [
     ...nameRefusals(mesh),
-    ...host.flatMap((rule) => exportRefusals(rule, mesh)),
+    ...governing.flatMap((rule) => exportRefusals(rule, mesh)),
+    ...unequalRefusals(host),
     ...selective.map((rule) => refusal('RuleWorkloadSelector', rule,
       'has a workloadSelector, so its callers would not know the subsets of Serin and get 503: take it out')),
     ...callers.map((rule) => refusal('RuleInCallersNamespace', rule,
@@ -26,13 +28,23 @@ export function ruleRefusals(mesh: Mesh): readonly Refusal[] {
 const refusal = (reason: string, { kind, metadata }: KubeObject, what: string): Refusal =>
   ({ reason, message: `${kind} ${metadata.namespace ?? ''}/${metadata.name} ${what}` })
 
-/** Our rule follows the user's exportTo, so whoever does not see theirs does not see our subsets. */
+/** Istio merges ours with those alone whose exportTo is written alike; of the others the newest, ours, would switch off the rest. */
+function unequalRefusals([oldest, ...others]: readonly KubeObject[]): readonly Refusal[] {
+  const written = (rule: KubeObject | undefined) => [...new Set(rule && textsOf(specOf(rule)['exportTo']))].sort()
+  return others.filter((rule) => !sameJson(written(rule), written(oldest))).map((rule) => refusal('RuleExportTo', rule,
+    `is for the host of ${oldest?.metadata.name ?? ''} and has another exportTo, so only the newest of them counts: give both the same`))
+}
+
+/**
+ * Our rule follows the user's exportTo, so whoever does not see theirs does not see our subsets; and it would bring a
+ * broader one's policy to callers who do not see that.
+ */
 function exportRefusals(rule: KubeObject, { services }: Mesh): readonly Refusal[] {
   const audience = audienceOf(specOf(rule)['exportTo'], rule.metadata.namespace ?? '')
   const wider = services.filter(({ routes, spec, namespace }) =>
     routes.some(({ managed }) => managed) && !includesAll(audience, audienceOf(spec['exportTo'], namespace)))
   return wider.map(({ namespace, name }) => refusal('RuleExportTo', rule,
-    `is exported to fewer namespaces than VirtualService ${namespace}/${name}, whose callers would get 503: give both the same`))
+    `is exported to fewer namespaces than VirtualService ${namespace}/${name}, whose other callers have no part in it: give both the same`))
 }
 
 /** Somebody else's object under the name of ours, or a subset of theirs under the name of one of ours. */

@@ -64,5 +64,7 @@ process.on('SIGTERM', () => {
   ending = true
   setTimeout(() => process.exit(0), GRACE_MS)
 })
+// Envoy keeps connections longer than Node's five seconds, and a request that meets the end of one fails.
+server.keepAliveTimeout = 3_600_000
 if (serves) server.listen(PORT, '0.0.0.0')
 control.listen(CONTROL_PORT, '0.0.0.0')

@@ -50,7 +50,7 @@ export async function startApiServer(processes: Processes, parts: Parts, directo
     name: 'kube-apiserver',
     command: [parts['kube-apiserver'], '--etcd-servers', etcd, '--bind-address', CONTROL_PLANE, '--advertise-address', CONTROL_PLANE, '--secure-port', String(PORTS.api), '--cert-dir', keys, '--service-cluster-ip-range', SERVICE_RANGE,
       '--service-account-issuer', 'https://kubernetes.default.svc', '--service-account-key-file', verifying, '--service-account-signing-key-file', signing, '--token-auth-file', tokens, '--authorization-mode', 'RBAC',
-      '--endpoint-reconciler-type', 'none', '--audit-policy-file', audit, '--audit-log-path', join(directory, 'audit.log'), '--profiling=false'],
+      '--endpoint-reconciler-type', 'none', '--audit-policy-file', audit, '--audit-log-path', join(directory, 'audit.log'), '--audit-log-maxsize', '0', '--profiling=false'],
   })
   const url = `https://${at(PORTS.api)}`
   const headers = () => Promise.resolve({ authorization: `Bearer ${token}` })

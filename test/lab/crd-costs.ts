@@ -31,7 +31,10 @@ export async function ruleCosts(refusals: (times: number) => Promise<readonly Ca
       const factor = /exceeds budget by factor of ([\d.]+)x/.exec(message)?.[1]
       if (factor === undefined) continue
       if (message.includes('entire OpenAPIv3 schema')) whole ??= Number(factor) / times
-      else rules.set(field, rules.get(field) ?? Number(factor) / times)
+      else {
+        const rule = field.replace(/^.*additionalProperties\./, 'spec.')
+        rules.set(rule, rules.get(rule) ?? Number(factor) / times)
+      }
     }
   }
   return { rules: [...rules].map(([rule, share]) => ({ rule, share })).toSorted((one, other) => other.share - one.share), whole }

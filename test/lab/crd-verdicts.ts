@@ -1,5 +1,5 @@
-import type { CanarySpec } from '../../src/api/canary.ts'
-import { canarySpecSchema } from '../../src/api/canary.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { canarySpecSchema, type CanarySpec } from '../../src/api/canary.ts'
 import { apiVersion, parseCanary } from '../../src/api/parse.ts'
 import { structuralSchemaOf } from '../../src/api/structural.ts'
 import type { KubeObject } from '../../src/sandbox/objects.ts'
@@ -56,17 +56,11 @@ export function parserVerdictOfChange(before: CanarySpec, spec: Fields): Verdict
   const verdict = parserVerdict(spec)
   if (!verdict.accepted) return verdict
   const after = verdict.spec as CanarySpec
-  const same = (one: unknown, other: unknown) => JSON.stringify(sorted(one)) === JSON.stringify(sorted(other))
   const paths = [
-    ...(same([before.versions.selector, before.versions.label], [after.versions.selector, after.versions.label]) ? [] : ['spec.versions']),
+    ...(isDeepStrictEqual([before.versions.selector, before.versions.label], [after.versions.selector, after.versions.label]) ? [] : ['spec.versions']),
     ...(before.service.name === after.service.name ? [] : ['spec.service.name']),
   ]
   return paths.length === 0 ? verdict : { accepted: false, paths, said: `${paths.join(', ')} cannot change` }
-}
-
-const sorted = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(sorted)
-  return isMap(value) ? Object.fromEntries(Object.keys(value).toSorted().map((key) => [key, sorted(value[key])])) : value
 }
 
 type Cause = { readonly field?: string; readonly message?: string; readonly reason?: string }

@@ -39,8 +39,8 @@ function inside(command: readonly string[], surroundings: Surroundings): Promise
   })
   // The terminal tells the whole group of a Ctrl-C; what is inside ends then, and this process with it.
   process.on('SIGINT', () => undefined)
-  process.on('SIGTERM', () => child.kill('SIGTERM'))
-  process.on('SIGHUP', () => child.kill('SIGTERM'))
+  // unshare hears no SIGTERM while it waits.
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill('SIGKILL'))
   const parent = process.ppid
   const orphaned = setInterval(() => process.ppid === parent || child.kill('SIGKILL'), 500)
   return new Promise((resolve, reject) => {

@@ -1,32 +1,56 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+
+type Kubectl = (...args: readonly string[]) => Promise<string>
 
 /** A server that real kubectl talks to, with all that a release needs beside it. */
 export type Server = {
   readonly name: 'sandbox' | 'lab'
-  /** Path of the Canary's manifest. */
+  /** Path of the Canary's manifest, and of one that differs from it. */
   readonly canary: string
+  readonly changed: string
   /** Exit code, where it is not 0, and what kubectl says on stdout, then on stderr. */
-  readonly kubectl: (...args: readonly string[]) => Promise<string>
+  readonly kubectl: Kubectl
+  /** The same without what the server needs kubectl to be told. */
+  readonly untold: Kubectl
+  /** Starts a command that does not end by itself, and waits until it has said something under its headings; what it gives ends it, and gives all that it has said. */
+  readonly watch: (...args: readonly string[]) => Promise<() => Promise<string>>
   readonly startUsers: () => Promise<void>
   readonly startOperator: () => Promise<void>
 }
 
-/** Runs kubectl against one kubeconfig, with a cache of its own. */
-export const kubectlWith = ({ binary, kubeconfig, home }: { readonly binary: string; readonly kubeconfig: string; readonly home: string }): Server['kubectl'] =>
-  (...args) => new Promise((resolve) => {
-    execFile(binary, args, { env: { KUBECONFIG: kubeconfig, HOME: home }, timeout: 100_000, maxBuffer: 2 ** 24 }, (error, out, err) =>
-      resolve(`${error === null ? '' : `${String(error.code)}: `}${out}${err}`.trim()))
+export type KubectlOptions = { readonly binary: string; readonly kubeconfig: string; readonly home: string; readonly told?: NodeJS.ProcessEnv }
+
+/** kubectl against one kubeconfig, with a cache of its own; `told`: environment variables that the server needs. */
+export function kubectlWith({ binary, kubeconfig, home, told = {} }: KubectlOptions): Pick<Server, 'kubectl' | 'untold' | 'watch'> {
+  const bare = { PATH: process.env['PATH'], KUBECONFIG: kubeconfig, HOME: home }
+  const runWith = (env: NodeJS.ProcessEnv): Kubectl => (...args) => new Promise((resolve) => {
+    execFile(binary, args, { env, maxBuffer: 2 ** 24 }, (error, out, err) => resolve(`${error === null ? '' : `${String(error.code)}: `}${out}${err}`.trim()))
   })
+  const watch: Server['watch'] = async (...args) => {
+    const child = spawn(binary, args, { env: { ...bare, ...told }, stdio: ['ignore', 'pipe', 'inherit'] })
+    let said = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text))
+    const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
+    const begun = new Promise<void>((resolve) => child.stdout.on('data', () => said.split('\n').length > 2 && resolve()))
+    await Promise.race([begun, ended])
+    return async () => {
+      child.kill('SIGTERM')
+      await ended
+      return said
+    }
+  }
+  return { kubectl: runWith({ ...bare, ...told }), untold: runWith(bare), watch }
+}
 
 /** What one server said in a session, by the name of what was asked. */
-export type Transcript = Readonly<Record<string, string>>
+export type Transcript = Record<string, string>
 
 const NAMESPACE = 'istioinaction'
 const EXAMPLES = 'examples/happy-istio'
 const files = (...names: readonly string[]) => names.flatMap((name) => ['-f', `${EXAMPLES}/${name}.yaml`])
 
 /** The commands that README.md, docs/sandbox.md and `npm run sandbox` name, in the order of a release that fails and one that succeeds. */
-export async function play(server: Server, said: Record<string, string>): Promise<void> {
+export async function play(server: Server, said: Transcript): Promise<void> {
   const plain = async (name: string, ...args: readonly string[]) => (said[name] = timeless(await server.kubectl(...args)))
   const ask = (name: string, ...args: readonly string[]) => plain(name, '-n', NAMESPACE, ...args)
   const canary = 'canary/service-c'
@@ -41,7 +65,8 @@ export async function play(server: Server, said: Record<string, string>): Promis
   await ask('apply a Canary', 'apply', '-f', server.canary)
   await ask('wait for a JSON path', 'wait', '--for=jsonpath={.status.phase}=Idle', canary, '--timeout=100s')
 
-  const watching = server.kubectl('get', 'canaries', '-A', '-w', '--request-timeout=40s')
+  said['wait, as kubectl does it by itself'] = timeless(await server.untold('-n', NAMESPACE, 'wait', '--for=condition=Ready', canary, '--timeout=2s'))
+  const watched = await server.watch('get', 'canaries', '-A', '-w')
   await ask('apply a faulty version', 'apply', ...files('service-c-v2'))
   await ask('wait for the failure', 'wait', '--for=condition=Promoted=False', canary, '--timeout=100s')
   await ask('wait for the end of the rollback', 'wait', '--for=jsonpath={.status.phase}=Failed', canary, '--timeout=100s')
@@ -51,9 +76,11 @@ export async function play(server: Server, said: Record<string, string>): Promis
   await ask('apply a good version', 'apply', ...files('service-c-v4'))
   await ask('wait for the promotion', 'wait', '--for=jsonpath={.status.stableRevision}=v4', canary, '--timeout=100s')
   await ask('wait for Promoted', 'wait', '--for=condition=Promoted', canary, '--timeout=100s')
-  said['get -w'] = phasesOf(await watching)
   await ask('get what is promoted', 'get', canary)
-  await ask('events of the release', 'get', 'events', '--field-selector=involvedObject.kind=Canary', '--sort-by=.reason')
+  await ask('wait for the old version to be scaled down', 'wait', '--for=jsonpath={.spec.replicas}=0', 'deployment/service-c-v1', '--timeout=60s')
+  said['get -w'] = phasesOf(await watched())
+  await ask('get events', 'get', 'events', '--field-selector=involvedObject.kind=Canary')
+  said['get events'] = said['get events']?.split('\n').toSorted().join('\n') ?? ''
 }
 
 type Ask = (name: string, ...args: readonly string[]) => Promise<string>
@@ -98,13 +125,27 @@ async function changes(ask: Ask): Promise<void> {
   await ask('label', 'label', 'canary', 'service-c', 'team=one')
   await ask('annotate', 'annotate', 'canary', 'service-c', 'note=one')
   await ask('scale', 'scale', 'deployment/service-b', '--replicas=2')
-  await ask('wait for what was scaled', 'rollout', 'status', 'deployment/service-b', '--timeout=30s')
+  await ask('rollout status of what was scaled', 'rollout', 'status', 'deployment/service-b', '--timeout=30s')
   await ask('scale in vain', 'scale', 'deployment/service-b', '--current-replicas=5', '--replicas=1')
   await ask('patch strategically where that works', 'patch', 'deployment', 'service-b', '-p', '{"spec":{"template":{"spec":{"containers":[{"name":"service-b","env":[{"name":"MESSAGE","value":"changed"}]}]}}}}')
 }
 
+/** What the sandbox does not promise. */
+export async function playOnReal(server: Server, said: Transcript): Promise<void> {
+  const ask = async (name: string, ...args: readonly string[]) => (said[name] = timeless(await server.kubectl('-n', NAMESPACE, ...args)))
+  await ask('events', 'events', '--for=canary/service-c')
+  await ask('explain', 'explain', 'canary.spec.steps')
+  await ask('auth can-i', 'auth', 'can-i', 'patch', 'canaries.serin.dev', '--subresource=status')
+  await ask('auth can-i of somebody else', 'auth', 'can-i', 'patch', 'canaries.serin.dev', '--as=system:serviceaccount:istioinaction:service-a')
+  await ask('diff of nothing', 'diff', '-f', server.canary)
+  await ask('diff', 'diff', '-f', server.changed)
+  await ask('apply --server-side', 'apply', '--server-side', '-f', server.canary)
+  await ask('apply --server-side against another', 'apply', '--server-side', '--field-manager=another', '-f', server.changed)
+  await ask('wait for a failure that does not come', 'wait', '--for=condition=Promoted=False', 'canary/service-c', '--timeout=1s')
+}
+
 /** The end of a session: what it leaves can be asked for no more. */
-export async function end(server: Server, said: Record<string, string>): Promise<void> {
+export async function end(server: Server, said: Transcript): Promise<void> {
   const ask = async (name: string, ...args: readonly string[]) => (said[name] = timeless(await server.kubectl(...args)))
   await ask('delete a Canary', '-n', NAMESPACE, 'delete', 'canary', 'service-c')
   await ask('wait for its deletion', '-n', NAMESPACE, 'wait', '--for=delete', 'canary/service-c', '--timeout=30s')
@@ -123,6 +164,9 @@ const PLACEHOLDERS: readonly (readonly [RegExp, string])[] = [
   [/(service-[a-z])-[0-9bcdf-hj-np-tv-xz]{5}\b/g, '$1-SLICE'],
   [/pod-template-hash=\w+/g, 'pod-template-hash=HASH'],
   [/(Resource Version: +)\d+/g, '$1VERSION'],
+  [/((?:Requests|Needed|Failures|Generation): +)\d+/g, '$1COUNT'],
+  [/\d+(?= requests\b)/g, 'COUNT'],
+  [/^Waiting for deployment .*\n/gm, ''],
   // Not after a colon: there stand the waits that somebody wrote.
   [/(?<=^| )(?<!: *)\d+[dhms](?:\d+[hms])?(?=$|[ )])/gm, 'AGE'],
 ]

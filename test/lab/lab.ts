@@ -97,7 +97,7 @@ export async function startLab({ grade = 'mtls', debounceMs = 0, pods = 'process
     stop: () => {
       stop.abort(new Error('the lab ends'))
       for (const server of servers) server.close()
-      processes.end()
+      void processes.end()
     },
   }
 }
@@ -111,7 +111,8 @@ export function surroundings(): Surroundings {
   return JSON.parse(text) as Surroundings
 }
 
-function startNode(api: ApiServer, rest: NodeOptions['surroundings'], { pods, signal }: { pods: NodeOptions['pods']; signal: AbortSignal }): LabNode {
+/** Binds pods and runs them, or says that they run, until the signal aborts. */
+export function startNode(api: ApiServer, rest: NodeOptions['surroundings'], { pods, signal }: { pods: NodeOptions['pods']; signal: AbortSignal }): LabNode {
   const log = createLog({ level: 'error' })
   const client = createKubernetesClient({ transport: api.transport, clock: systemClock, random: Math.random, timeoutMs: 10_000, userAgent: 'lab-node' })
   const node = new LabNode({ transport: api.transport, client, log, surroundings: rest, pods })
@@ -119,7 +120,8 @@ function startNode(api: ApiServer, rest: NodeOptions['surroundings'], { pods, si
   return node
 }
 
-const readObjects = (path: string): readonly KubeObject[] => parseAllDocuments(readFileSync(path, 'utf8')).map((document) => document.toJS() as KubeObject).filter((object) => object !== null)
+/** All objects of a YAML file. */
+export const readObjects = (path: string): readonly KubeObject[] => parseAllDocuments(readFileSync(path, 'utf8')).map((document) => document.toJS() as KubeObject).filter((object) => object !== null)
 
 /** The socket files that lead out: the other ends are loopback ports. */
 async function openDoors(objects: Objects, directory: string): Promise<readonly Server[]> {

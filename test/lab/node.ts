@@ -186,8 +186,10 @@ export class LabNode {
     renameSync(`${this.targets}.next`, this.targets)
   }
 
+  /** A connection that breaks is tried again: nothing here is done twice by being said twice. */
   async #send(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: object, type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'): Promise<unknown> {
-    const answer = await this.#options.transport({ method, path, timeoutMs: 10_000, headers: { 'content-type': type }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
+    const request = { method, path, timeoutMs: 10_000, headers: { 'content-type': type }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }
+    const answer = await this.#options.transport(request).catch(() => systemClock.sleep(200).then(() => this.#options.transport(request)))
     const text = await answer.text()
     // A pod that is gone, or bound already, wants nothing more of us.
     if (answer.status >= 300 && !(path.includes('/pods/') && [404, 409].includes(answer.status))) throw new Error(`${method} ${path}: ${answer.status} ${text.slice(0, 300)}`)

@@ -32,9 +32,11 @@ export class Processes {
     this.#directory = directory
   }
 
-  /** Kills all that runs. */
-  end(): void {
-    for (const one of this.#running) one.signal('SIGKILL')
+  /** Kills all that runs; resolves when it has ended. */
+  async end(): Promise<void> {
+    const running = [...this.#running]
+    for (const one of running) one.signal('SIGKILL')
+    await Promise.all(running.map(({ ended }) => ended))
   }
 
   start({ name, command, cwd, env, netns, mounts = {} }: Program): Running {
