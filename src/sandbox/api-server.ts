@@ -121,20 +121,23 @@ const watch = (call: Call): ApiAnswer => {
     header = false
     return `{"type":"${type}","object":${body}}`
   }
-  const bookmark = (at: number): string => {
+  const bookmark = (at: number, annotations?: Readonly<Record<string, string>>): string => {
     const apiVersion = groupVersion(kind.group, version.name)
-    const object = { kind: kind.kind, apiVersion, metadata: { resourceVersion: String(at) } }
+    const object = { kind: kind.kind, apiVersion, metadata: { resourceVersion: String(at), ...(annotations && { annotations }) } }
     return JSON.stringify({ type: 'BOOKMARK', object })
   }
+  // What the client-go of kubectl 1.36 lists with.
+  const whole = query.get('sendInitialEvents') === 'true'
   const body = parts.watches.open({
     resource: kind.resource,
     namespace: target.namespace,
     matches: parseSelection(kind.resource, query),
-    since: Number(query.get('resourceVersion') ?? 0),
+    since: whole ? 0 : Number(query.get('resourceVersion') ?? 0),
     timeoutMs: Number(query.get('timeoutSeconds') ?? 0) * 1000 || watchTimeoutMs,
     signal: request.signal,
     render,
-    bookmark: query.get('allowWatchBookmarks') === 'true' ? bookmark : undefined,
+    bookmark: query.get('allowWatchBookmarks') === 'true' ? (at) => bookmark(at) : undefined,
+    told: whole ? (at) => bookmark(at, { 'k8s.io/initial-events-end': 'true' }) : undefined,
   })
   return { status: 200, headers: json, body }
 }

@@ -73,7 +73,7 @@ export const unsupported: readonly string[] = [
   'Built-in kinds have no schema: `explain` knows nothing, unknown fields are kept, only what a rollout depends on is checked.',
   'Tables have the columns of `get`, not those of `get -o wide`.',
   'No authentication, no RBAC, no admission webhooks, no conversion webhooks.',
-  'Tables come whole: `limit` is ignored for them. managedFields are dropped. Events do not expire. Watches send no initial events to list from.',
+  'Tables come whole: `limit` is ignored for them. managedFields are dropped. Events do not expire.',
   'Deletion in the foreground and orphaning are refused with 400, deletion of a collection with 405.',
   'Pods have no logs, exec or port-forward; there are no nodes, volumes, quotas, Jobs, StatefulSets, DaemonSets or autoscalers.',
   'A Deployment rolls with all new pods first, and keeps every ReplicaSet; strategy Recreate, maxSurge, minReadySeconds, ' +

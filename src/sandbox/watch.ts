@@ -18,6 +18,8 @@ export type WatchOptions = {
   readonly render: (type: string, object: KubeObject) => string
   /** A bookmark at a version as a line of JSON; undefined where none are wanted. */
   readonly bookmark: ((version: number) => string) | undefined
+  /** The bookmark that says that what is there has been told; undefined where nobody asked for it. */
+  readonly told?: ((version: number) => string) | undefined
 }
 
 const bookmarkIntervalMs = 60_000
@@ -102,7 +104,7 @@ export class Watches {
    * that has left the history gives a single ERROR line.
    */
   open(options: WatchOptions): AsyncGenerator<string> {
-    const { resource, namespace, matches, since, signal, render } = options
+    const { resource, namespace, matches, since, signal, render, told } = options
     const queue = new LineQueue(() => this.#paused)
     const deliver = (change: Change): void => {
       const type = typeFor(change, matches)
@@ -111,6 +113,7 @@ export class Watches {
     }
     const present = since > 0 ? [] : this.#store.list(resource, namespace || undefined).filter(matches)
     for (const object of present) queue.push(render('ADDED', object))
+    if (told !== undefined) queue.push(told(this.#store.version))
     const missed = since > 0 ? this.#store.since(resource, since) : []
     missed?.forEach(deliver)
     if (missed === undefined) queue.push(JSON.stringify({ type: 'ERROR', object: expired(since, this.#store.version).status }))

@@ -10,24 +10,22 @@ export type Server = {
   readonly changed: string
   /** Exit code, where it is not 0, and what kubectl says on stdout, then on stderr. */
   readonly kubectl: Kubectl
-  /** The same without what the server needs kubectl to be told. */
-  readonly untold: Kubectl
   /** Starts a command that does not end by itself, and waits until it has said something under its headings; what it gives ends it, and gives all that it has said. */
   readonly watch: (...args: readonly string[]) => Promise<() => Promise<string>>
   readonly startUsers: () => Promise<void>
   readonly startOperator: () => Promise<void>
 }
 
-export type KubectlOptions = { readonly binary: string; readonly kubeconfig: string; readonly home: string; readonly told?: NodeJS.ProcessEnv }
+export type KubectlOptions = { readonly binary: string; readonly kubeconfig: string; readonly home: string }
 
-/** kubectl against one kubeconfig, with a cache of its own; `told`: environment variables that the server needs. */
-export function kubectlWith({ binary, kubeconfig, home, told = {} }: KubectlOptions): Pick<Server, 'kubectl' | 'untold' | 'watch'> {
+/** kubectl against one kubeconfig, with a cache of its own. */
+export function kubectlWith({ binary, kubeconfig, home }: KubectlOptions): Pick<Server, 'kubectl' | 'watch'> {
   const bare = { PATH: process.env['PATH'], KUBECONFIG: kubeconfig, HOME: home }
   const runWith = (env: NodeJS.ProcessEnv): Kubectl => (...args) => new Promise((resolve) => {
     execFile(binary, args, { env, maxBuffer: 2 ** 24 }, (error, out, err) => resolve(`${error === null ? '' : `${String(error.code)}: `}${out}${err}`.trim()))
   })
   const watch: Server['watch'] = async (...args) => {
-    const child = spawn(binary, args, { env: { ...bare, ...told }, stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(binary, args, { env: bare, stdio: ['ignore', 'pipe', 'inherit'] })
     let said = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text))
     const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
@@ -39,7 +37,7 @@ export function kubectlWith({ binary, kubeconfig, home, told = {} }: KubectlOpti
       return said
     }
   }
-  return { kubectl: runWith({ ...bare, ...told }), untold: runWith(bare), watch }
+  return { kubectl: runWith(bare), watch }
 }
 
 /** What one server said in a session, by the name of what was asked. */
@@ -65,7 +63,6 @@ export async function play(server: Server, said: Transcript): Promise<void> {
   await ask('apply a Canary', 'apply', '-f', server.canary)
   await ask('wait for a JSON path', 'wait', '--for=jsonpath={.status.phase}=Idle', canary, '--timeout=100s')
 
-  said['wait, as kubectl does it by itself'] = timeless(await server.untold('-n', NAMESPACE, 'wait', '--for=condition=Ready', canary, '--timeout=2s'))
   const watched = await server.watch('get', 'canaries', '-A', '-w')
   await ask('apply a faulty version', 'apply', ...files('service-c-v2'))
   await ask('wait for the failure', 'wait', '--for=condition=Promoted=False', canary, '--timeout=100s')

@@ -14,20 +14,17 @@ import { type OperatorProcess, type RunningLoad, Suite } from './suite.ts'
 const HOST = 'shop.example'
 const RPS = 30
 
-/** The sandbox sends no initial events in a watch, for which kubectl 1.36 waits for ever unless told otherwise: see DIFFERENCES. */
-const LIST_BEFORE_WATCH = { KUBE_FEATURE_WatchListClient: 'false' }
-
 const suite = new Suite()
 const { info, objects } = suite
 const binary = info.binaries['kubectl'] ?? ''
 const stop = new AbortController()
 const ending: (() => Promise<unknown>)[] = []
 
-function kubectlAt(name: string, config: string, told: NodeJS.ProcessEnv = {}): ReturnType<typeof kubectlWith> {
+function kubectlAt(name: string, config: string): ReturnType<typeof kubectlWith> {
   const home = mkdtempSync(join(info.directory, `kubectl-${name}-`))
   const path = join(home, 'kubeconfig')
   writeFileSync(path, config)
-  return kubectlWith({ binary, kubeconfig: path, home, told })
+  return kubectlWith({ binary, kubeconfig: path, home })
 }
 
 /** The example's Canary with quicker steps, and the same with another wait. */
@@ -51,7 +48,7 @@ async function sandbox(): Promise<Server> {
   return {
     name: 'sandbox',
     ...manifests(),
-    ...kubectlAt('sandbox', sandboxKubeconfig(stage.url), LIST_BEFORE_WATCH),
+    ...kubectlAt('sandbox', sandboxKubeconfig(stage.url)),
     startUsers: async () => {
       const load = stage.startLoad(HOST, RPS, stop.signal)
       await stage.until('an answer', () => load.total().sent > 0)
@@ -157,7 +154,6 @@ const SHAPES: Readonly<Record<string, RegExp>> = {
   'get -w': /^Idle( Waiting)? Progressing( RollingBack)? Failed( Waiting)? Progressing( Promoting)? Idle$/,
   'get what is promoted': /^NAME PHASE .*\nservice-c Idle 0% v4 v4 serves AGE$/,
   'wait for the old version to be scaled down': one('deployment.apps', 'service-c-v1', 'condition met'),
-  'wait, as kubectl does it by itself': one('canary.serin.dev', 'service-c', 'condition met'),
   'get events': /^AGE Normal Promoted canary\/service-c v4 is stable/m,
   'delete a Canary': /^canary\.serin\.dev "service-c" deleted/,
   'wait for its deletion': /^(canary\.serin\.dev\/service-c condition met)?$/,
@@ -168,7 +164,6 @@ const SHAPES: Readonly<Record<string, RegExp>> = {
 
 /** What the sandbox says instead, and why. */
 const DIFFERENCES: Readonly<Record<string, readonly [reason: string, shape: RegExp]>> = {
-  'wait, as kubectl does it by itself': ['it sends no initial events in a watch, nor a word that it does not', /timed out waiting/],
   'get endpointslices': ['its tables of EndpointSlices have no columns of their own', /^NAME AGE\nservice-a-\w+ AGE$/],
   'describe a Deployment': ['its Deployments have no revisions and no events', /^Annotations: <none>$[^]*^Events: <none>$/m],
   'patch with a wrong type': ['it runs no CEL rules, so that none is left out', /: spec\.suspend: [^\n]*$/],

@@ -182,7 +182,7 @@ describe.sequential('200 requests a second, through the gateway and through side
     const path = '/apis/networking.istio.io/v1/namespaces/shop/virtualservices/shop'
     await suite.objects.call('DELETE', path)
     const status = await shop.until('the rollout to end', ({ phase, failed }) => phase === 'Failed' && failed?.revision === version)
-    expect(status.failed?.reason).toBe('RouteLost')
+    expect(status.failed?.reason).toBe('RouteDeleted')
     await suite.objects.until("Serin's own route", async () => ((await suite.objects.call('GET', '/apis/networking.istio.io/v1/namespaces/shop/virtualservices/serin-shop')).status === 200 ? true : undefined))
     const route = [{ destination: { host: 'shop.shop.svc.cluster.local' } }]
     await suite.objects.apply({ apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata: { name: 'shop', namespace: 'shop' }, spec: { hosts: ['shop.shop.svc.cluster.local'], http: [{ name: 'all', route }] } } as never)

@@ -4,6 +4,9 @@ import { differs } from '../differences.ts'
 import { samplesOf } from '../queries.ts'
 import { CALLER, debounced, destinationRule, openShop, subset, to, undebounced, virtualService, type Service, type Shop } from './shop.ts'
 
+/** Two scrapes and their longest duration. */
+const SCRAPED_MS = 2500
+
 let shop: Shop
 let service: Service
 beforeAll(async () => {
@@ -12,19 +15,17 @@ beforeAll(async () => {
   service = await shop.service({ app: 'shop' })
   await shop.apply(destinationRule(service, ['v1', 'faulty', 'bare', 'abrupt'], { subsets: ['v1', 'faulty', 'bare', 'abrupt', 'empty'].map((name) => subset(name)) }))
   await shop.spread()
+  await shop.sleep(SCRAPED_MS)
 })
 afterAll(() => shop.close())
 
 const LABELS = ['reporter', 'destination_service', 'destination_workload', 'destination_version', 'response_code', 'response_flags']
 const REQUESTS = 7
-/** Two scrapes and their longest duration. */
-const SCRAPED_MS = 2500
 
 const look = () => samplesOf(shop, `sum by (${LABELS.join(', ')}) (istio_requests_total{destination_service=~"${service.name}([.].*)?",namespace=~"${shop.namespace}.*"})`)
 
-/** What the counters of both sides grew by, a line for each series. */
+/** What the counters of both sides grew by, a line for each series; whatever was sent before has been scraped. */
 async function grown(act: () => Promise<unknown>): Promise<Readonly<Record<string, number>>> {
-  await shop.sleep(SCRAPED_MS)
   const marks = marksOf(await look())
   await act()
   await shop.sleep(SCRAPED_MS)
@@ -96,6 +97,7 @@ describe('in the counters of both proxies', () => {
     const policy = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', metadata: { name: 'closed', namespace: shop.namespace }, spec: { action: 'DENY', selector: { matchLabels: { version: 'v1' } }, rules: [{ to: [{ operation: { paths: ['/closed'] } }] }] } }
     await shop.apply(policy, virtualService(service, [to(service, { v1: undefined })]))
     await shop.until('the policy to hold', async () => ((await shop.ask(service, { path: '/closed' })).status === 403 ? true : undefined))
+    await shop.sleep(SCRAPED_MS)
     expect(await counts([to(service, { v1: undefined })], { status: 403, path: '/closed' })).toEqual({
       [`source ${host()} shop-v1 v1 403 -`]: REQUESTS,
       [`destination ${host()} shop-v1 v1 403 -`]: REQUESTS,

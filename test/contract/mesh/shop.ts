@@ -45,13 +45,18 @@ function shopIn(world: World): Shop {
   const service: Shop['service'] = async (selector = { app: 'shop' }) => {
     const name = `shop-${++services}`
     await world.apply(serviceObject(name, selector))
+    // The lab's pods read names from a file that is written a moment later: who asks too early waits for a resolver that is not there.
+    await world.sleep(300)
     await world.until(`an answer of Service ${name}`, async () => ((await world.request(CALLER, { host: hostOf(name), timeoutMs: 500 })).status === 200 ? true : undefined))
     return { name, host: hostOf(name) }
   }
   const nextSecond: Shop['nextSecond'] = () => world.sleep(1050 - (world.now() % 1000))
   const fence: Service = { name: 'fence', host: hostOf('fence') }
   const spread: Shop['spread'] = async () => {
-    if (fences === 0) await world.apply(serviceObject(fence.name, { app: fence.name }))
+    if (fences === 0) {
+      await world.apply(serviceObject(fence.name, { app: fence.name }))
+      await world.sleep(300)
+    }
     const httpStatus = 520 + (++fences % 70)
     // What comes last is seen last: one push carries all that istiod knew before.
     await world.apply(virtualService(fence, [{ fault: { abort: { httpStatus, percentage: { value: 100 } } }, ...to(fence) }]))
