@@ -74,6 +74,8 @@ export type AuditEvent = {
   readonly user: { readonly username: string }
   readonly objectRef?: ObjectReference
   readonly responseStatus?: { readonly code?: number }
+  /** `authorization.k8s.io/decision` is allow or forbid. */
+  readonly annotations?: Readonly<Record<string, string>>
 }
 
 /** What an audited request asked for; undefined for one that is about no resource (`/version`, `/readyz`). */

@@ -85,7 +85,8 @@ export class LabNode {
   }
 
   #complain({ metadata }: KubeObject, thrown: unknown): void {
-    if (this.#ended) return
+    // One that was deleted meanwhile has nothing to complain of.
+    if (this.#ended || !this.#runs.has(metadata.uid)) return
     this.#options.log.error({ err: asError(thrown), pod: `${metadata.namespace ?? ''}/${metadata.name}` }, 'pod')
   }
 
