@@ -144,11 +144,5 @@ export async function demandTools(): Promise<void> {
 /** iptables lies where not every user's PATH leads. */
 export const toolEnvironment = (): NodeJS.ProcessEnv => ({ ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` })
 
-/** A directory for one run: logs, keys, the pods' own folders. Those of runs that were killed go. */
-export function scratch(): string {
-  for (const name of readdirSync(tmpdir())) {
-    const owner = /^serin-lab-(\d+)-/.exec(name)?.[1]
-    if (owner !== undefined && !existsSync(`/proc/${owner}`)) rmSync(join(tmpdir(), name), { recursive: true, force: true })
-  }
-  return mkdtempSync(join(tmpdir(), `serin-lab-${process.pid}-`))
-}
+/** A directory for one run: logs, keys, the pods' own folders. A run that was killed leaves its own, for whoever asks why. */
+export const scratch = (): string => mkdtempSync(join(tmpdir(), 'serin-lab-'))
