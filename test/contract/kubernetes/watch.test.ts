@@ -58,18 +58,23 @@ describe('a watch', () => {
     second.cut()
   })
 
-  test('ends cleanly after timeoutSeconds, with a bookmark that is worth going on from', async () => {
-    const since = await listed()
-    const other = await created(world, virtualService({}, 'before-the-bookmark'))
+  test('ends cleanly after timeoutSeconds', async () => {
     const startMs = world.now()
-    const watch = await watched(world, `${collection}?watch=1&allowWatchBookmarks=true&timeoutSeconds=4&resourceVersion=${since}`)
+    const watch = await watched(world, `${collection}?watch=1&allowWatchBookmarks=true&timeoutSeconds=4&resourceVersion=${await listed()}`)
     await world.until('the end of the watch', async () => watch.ended() !== 'open' || undefined)
     expect(watch.ended()).toBe('cleanly')
     expect(world.now() - startMs).toBeGreaterThan(3000)
     expect(world.now() - startMs).toBeLessThan(8000)
-    const bookmark = watch.frames.findLast(({ type }) => type === 'BOOKMARK')
-    expect(BigInt(bookmark?.object.metadata.resourceVersion ?? '0')).toBeGreaterThanOrEqual(BigInt(other.metadata.resourceVersion ?? ''))
-    const next = await watched(world, `${collection}?watch=1&timeoutSeconds=1&resourceVersion=${bookmark?.object.metadata.resourceVersion}`)
+  })
+
+  // When a server sends bookmarks of its own accord is its own affair: a real one does so about once a minute.
+  test('has bookmarks that are worth going on from', async () => {
+    const other = await created(world, virtualService({}, 'before-the-bookmark'))
+    const watch = await watched(world, `${collection}?watch=1&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&timeoutSeconds=10`)
+    const bookmark = await world.until('a bookmark', async () => watch.frames.find(({ type }) => type === 'BOOKMARK'))
+    expect(BigInt(bookmark.object.metadata.resourceVersion ?? '0')).toBeGreaterThanOrEqual(BigInt(other.metadata.resourceVersion ?? ''))
+    watch.cut()
+    const next = await watched(world, `${collection}?watch=1&timeoutSeconds=1&resourceVersion=${bookmark.object.metadata.resourceVersion}`)
     await world.until('the end of the next watch', async () => next.ended() !== 'open' || undefined)
     expect(next.told()).toEqual([])
   })
