@@ -20,9 +20,10 @@ import { EventRecorder } from './runtime/event-recorder.ts'
 import { asError } from './runtime/failure.ts'
 import { startHealthServer } from './runtime/http-server.ts'
 import { LeaderElector, type LeaseTimes } from './runtime/leader-election.ts'
-import { alone, type Leadership } from './runtime/leadership.ts'
+import { alone, type Leadership, LeadershipLostError } from './runtime/leadership.ts'
 import type { Log } from './runtime/log.ts'
 import { keyOf } from './runtime/object.ts'
+import { openScope } from './runtime/scope.ts'
 import type { Transport } from './runtime/transport.ts'
 import { WorkQueue } from './runtime/work-queue.ts'
 
@@ -71,6 +72,8 @@ export type Operator = {
   readonly run: (signal: AbortSignal) => Promise<void>
 }
 
+/** How long the last events may take to be written, milliseconds. */
+const TELL_MS = 2_000
 /** How often the installed CRD is looked at: while all is well, and while nothing is advanced because of it. */
 const CRD_CHECK_MS = { well: 300_000, frozen: 10_000 }
 
@@ -103,32 +106,45 @@ export function createOperator(options: OperatorOptions): Operator {
   synced.catch(() => undefined)
 
   const run = async (signal: AbortSignal): Promise<void> => {
-    // The recorder and the watches outlive the workers: what they decide last is still told, and seen.
+    // The recorder and the watches outlive the workers: what they decide last is still told (within TELL_MS), and seen.
     const background = new AbortController()
     // As many listeners as there are watches and loops: Node takes more than ten for a leak, and says so on stderr.
     setMaxListeners(0, background.signal)
-    const health = settings.healthPort === undefined ? undefined : await startHealthServer({
-      port: settings.healthPort, log, live: { leader: leadership.problem }, metrics: metrics.registry,
-      ready: { caches: () => (reflectors.every(({ lastContactMs }) => lastContactMs !== undefined) ? undefined : 'not filled yet') },
-    })
+    const health = await serveHealth(options, { live: { leader: leadership.problem }, metrics: metrics.registry, ready: { caches: () => (reflectors.every(({ filled }) => filled) ? undefined : 'not filled yet') } })
     const unwire = wireTriggers(stores, settings.clusterDomain, (key) => queue.add(key), writes)
     const loops = [...reflectors.map((reflector) => reflector.run(background.signal)), watchCrd(client, crd, options, background.signal)]
     await Promise.race([synced, aborted(signal)])
     // With the caches filled: whoever takes over waits for nothing else.
+    let ended = true
     if (await leadership.acquire(signal)) {
       metrics.leads(true)
       loops.push(recorder.run(background.signal), analyst.run(background.signal))
-      await runController({ name: 'canary', queue, concurrency: settings.concurrency, reconcile: reconciler.reconcile, log, clock, signal: AbortSignal.any([signal, leadership.lost]), abort: leadership.lost, onReconciled: metrics.reconciled })
+      ended = await runController({ name: 'canary', queue, concurrency: settings.concurrency, reconcile: reconciler.reconcile, log, clock, signal: AbortSignal.any([signal, leadership.lost]), abort: leadership.lost, onReconciled: metrics.reconciled })
+      await told(recorder, clock, leadership.lost)
     }
     unwire()
     background.abort(new Error('the operator stops'))
     if (!leadership.lost.aborted) await Promise.all(loops)
-    // Last of all: a lease that is given back says that nothing is written any more.
-    await leadership.release()
+    await stepDown(leadership, ended)
     await health?.close()
     leadership.lost.throwIfAborted()
+    if (!ended && settings.election !== undefined) throw new LeadershipLostError('stopped with writes still under way: the lease ends by itself')
   }
   return { stores, metrics, synced, run }
+}
+
+const serveHealth = async ({ log, settings: { healthPort: port } }: OperatorOptions, served: Omit<Parameters<typeof startHealthServer>[0], 'port' | 'log'>) =>
+  port === undefined ? undefined : startHealthServer({ port, log, ...served })
+
+/** Last of all: a lease that is given back says that nothing is written any more. */
+const stepDown = (leadership: Leadership, ended: boolean): Promise<void> => (ended ? leadership.release() : Promise.resolve())
+
+/** Waits for the last events to be written. */
+async function told(recorder: EventRecorder, clock: Clock, lost: AbortSignal): Promise<void> {
+  const scope = openScope(lost)
+  scope.deadline(TELL_MS, clock, () => new Error(`some events were not written within ${TELL_MS} ms`))
+  await recorder.drained(scope.signal)
+  scope.close()
 }
 
 const aborted = (signal: AbortSignal): Promise<void> =>

@@ -20,6 +20,7 @@ import { asError } from '../runtime/failure.ts'
 import type { Log } from '../runtime/log.ts'
 import { keyOf, splitKey, type KubeObject } from '../runtime/object.ts'
 import { Ages } from './ages.ts'
+import { WriteRefusedError } from './fenced-client.ts'
 import { Growths } from './growths.ts'
 import type { Analyst } from './analyst.ts'
 import { commit, idOf } from './commit.ts'
@@ -149,7 +150,9 @@ export class Reconciler {
   }
 
   /** A write that the server will not take is said where people look, and tried again with a back-off. */
-  async #refused({ world, snapshot }: Observation, thrown: unknown, signal: AbortSignal): Promise<never> {
+  async #refused({ world, snapshot }: Observation, thrown: unknown, signal: AbortSignal): Promise<Outcome> {
+    // Nobody refused it but we ourselves, for a moment: a rollback waits no longer than that.
+    if (thrown instanceof WriteRefusedError) return SOON
     if (!isUnknownOutcome(thrown)) await this.#deps.statusWriter.write(snapshot.canary, held(world, 'WriteRefused', asError(thrown).message.slice(0, 250)), signal)
     throw thrown
   }

@@ -36,8 +36,11 @@ export type ControllerOptions = {
   readonly onReconciled?: (result: ReconcileResult, durationMs: number) => void
 }
 
-/** Reconciles the queue's keys until the signal aborts; resolves when nothing runs any more, or the grace is over. */
-export const runController = async (options: ControllerOptions): Promise<void> => {
+/**
+ * Reconciles the queue's keys until the signal aborts. Resolves with true when nothing runs any more, with false when the
+ * grace was over first: what a reconcile had sent by then may still be carried out.
+ */
+export const runController = async (options: ControllerOptions): Promise<boolean> => {
   const { name, queue, clock, log, signal, graceMs = 30_000, abort } = options
   const scope = openScope(abort)
   // Every request of every worker listens to it: Node takes more than ten for a leak, and says so on stderr.
@@ -56,6 +59,7 @@ export const runController = async (options: ControllerOptions): Promise<void> =
   if (end === 'overrun' && abort?.aborted !== true) log.error({ controller: name, graceMs }, 'stopped with reconciles still running')
   signal.removeEventListener('abort', stop)
   scope.close()
+  return end !== 'overrun'
 }
 
 const work = async (options: ControllerOptions, signal: AbortSignal): Promise<void> => {

@@ -62,6 +62,7 @@ const SERIES_MS = 10 * 60_000
 const MAX_SERIES = 4_096
 const MAX_PENDING = 10_000
 const MAX_ATTEMPTS = 4
+const DRAIN_LOOK_MS = 20
 const RETRY = { baseMs: 1_000, maxMs: 10_000 }
 
 /**
@@ -72,6 +73,7 @@ export class EventRecorder {
   readonly #options: EventRecorderOptions
   readonly #series = new Map<string, Series>()
   readonly #pending = new Map<string, Series>()
+  #writing = false
   #wake: () => void = () => undefined
 
   constructor(options: EventRecorderOptions) {
@@ -103,9 +105,18 @@ export class EventRecorder {
     while (!signal.aborted) {
       const [series] = this.#pending.values()
       if (series === undefined) await this.#recorded(signal)
-      else await this.#write(series, signal)
+      else {
+        this.#writing = true
+        await this.#write(series, signal)
+        this.#writing = false
+      }
     }
     signal.removeEventListener('abort', wake)
+  }
+
+  /** Resolves when all that was recorded is written or dropped, or when the signal aborts. */
+  async drained(signal: AbortSignal): Promise<void> {
+    while ((this.#pending.size > 0 || this.#writing) && !signal.aborted) await this.#options.clock.sleep(DRAIN_LOOK_MS, signal).catch(() => undefined)
   }
 
   #recorded(signal: AbortSignal): Promise<void> {

@@ -50,7 +50,7 @@ export class Reflector<T extends KubeObject = KubeObject> {
   readonly #options: ReflectorOptions<T>
   #state: State = STALE
   #failures = 0
-  #lastContactMs: number | undefined
+  #filled = false
   #resolveSynced: () => void = () => undefined
   #rejectSynced: (reason: Error) => void = () => undefined
 
@@ -64,9 +64,9 @@ export class Reflector<T extends KubeObject = KubeObject> {
     this.synced.catch(() => undefined)
   }
 
-  /** Monotonic time at which the server was last heard, in milliseconds; undefined before its first answer. */
-  get lastContactMs(): number | undefined {
-    return this.#lastContactMs
+  /** Whether a whole list has been read. */
+  get filled(): boolean {
+    return this.#filled
   }
 
   /** Reflects until the signal aborts; never rejects. */
@@ -86,7 +86,6 @@ export class Reflector<T extends KubeObject = KubeObject> {
     const objects: T[] = []
     let page = await this.#options.listWatch.list(undefined, signal)
     for (;;) {
-      this.#heard()
       for (const item of page.items) objects.push(...this.#prune(item))
       if (page.next === undefined) break
       page = await this.#options.listWatch.list(page.next, signal)
@@ -105,7 +104,6 @@ export class Reflector<T extends KubeObject = KubeObject> {
     try {
       for await (const event of listWatch.watch({ resourceVersion, timeoutMs }, scope.signal)) {
         events++
-        this.#heard()
         this.#apply(event)
       }
       if (events === 0 && clock.monotonic() - startedAt < SHORT_MS) throw new Error('the watch ended at once')
@@ -140,8 +138,8 @@ export class Reflector<T extends KubeObject = KubeObject> {
   }
 
   #fill(objects: readonly T[]): void {
-    this.#heard()
     this.#options.writer.replace(objects)
+    this.#filled = true
     this.#resolveSynced()
   }
 
@@ -155,9 +153,5 @@ export class Reflector<T extends KubeObject = KubeObject> {
       )
       return []
     }
-  }
-
-  #heard(): void {
-    this.#lastContactMs = this.#options.clock.monotonic()
   }
 }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/runtime/system-clock.ts'
 import { DEFAULT, LONG, Rollouts, TIMES } from './rollouts.ts'
 import { Shop } from './shop.ts'
@@ -24,6 +24,8 @@ describe.sequential("a busy mesh: istiod's debounce and Serin's waits as they ar
     await suite.turn('/istiod/start?debounceMs=0')
   })
 
+  let changes = 0
+
   async function disturb(): Promise<void> {
     const other = (weight: number) => ({
       apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata: { name: 'other', namespace: 'busy-users' },
@@ -33,7 +35,7 @@ describe.sequential("a busy mesh: istiod's debounce and Serin's waits as they ar
     const path = '/apis/networking.istio.io/v1/namespaces/busy-users/virtualservices/other'
     const startedMs = systemClock.monotonic()
     for (let count = 1; !stop.signal.aborted; count++) {
-      void suite.objects.call('PATCH', path, other(1 + (count % 99)), 'application/merge-patch+json').catch(() => undefined)
+      void suite.objects.call('PATCH', path, other(1 + (count % 99)), 'application/merge-patch+json').then(({ status }) => (changes += Number(status === 200)), () => undefined)
       await systemClock.sleep(Math.max(1, startedMs + count * 70 - systemClock.monotonic()), stop.signal).catch(() => undefined)
     }
   }
@@ -46,6 +48,11 @@ describe.sequential("a busy mesh: istiod's debounce and Serin's waits as they ar
       await busy.stage('rollback in a busy mesh', async () => void failed.push(await rollouts.rollsBack('purchases')))
     }
     rollouts.sayLateness(failed)
+    // It was busy: changes came as often as they should, and istiod put most of them off.
+    expect(changes).toBeGreaterThan((0.8 * (Date.now() - busy.stages[0]!.from)) / 70)
+    const meanDebounce = await suite.total('sum(pilot_debounce_time_sum) / sum(pilot_debounce_time_count)')
+    process.stderr.write(`  ${changes} changes of another object; istiod waited ${meanDebounce.toFixed(1)} s on average before it told anybody\n`)
+    expect(meanDebounce).toBeGreaterThan(0.5)
     await rollouts.demandPeace()
   })
 })

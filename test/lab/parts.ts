@@ -88,7 +88,9 @@ async function prepare({ folder, files, make }: Source, from: string, say: (line
   const into = mkdtempSync(join(root, 'building-'))
   try {
     await make(into, from)
-    renameSync(into, directory)
+    // Another run may have been quicker.
+    if (existsSync(directory)) rmSync(into, { recursive: true })
+    else renameSync(into, directory)
   } catch (cause) {
     rmSync(into, { recursive: true, force: true })
     throw new Error(`${folder} could not be built`, { cause })

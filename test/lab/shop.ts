@@ -87,6 +87,7 @@ export class Shop {
     const headers = { host: `${namespace}.${HOST}` }
     const ms = 7_200_000
     const rps = (share: number) => share * (this.options.rps ?? 200)
+    this.#rates = [0.425, 0.05, 0.025, 0.425, 0.05, 0.025].map(rps)
     this.#loads = [
       suite.startLoad({ url: `${outside}/`, headers, rps: rps(0.425), ms }),
       suite.startLoad({ url: `${outside}/`, headers, method: 'POST', rps: rps(0.05), ms }),
@@ -105,6 +106,13 @@ export class Shop {
   }
 
   #opened = 0
+  #rates: readonly number[] = []
+
+  /** Of each load: requests that were to be sent by now, and answers. */
+  loads(): readonly { readonly asked: number; readonly answered: number }[] {
+    const seconds = (Date.now() - this.#opened) / 1000
+    return this.#loads.map(({ answers }, index) => ({ asked: (this.#rates[index] ?? 0) * seconds, answered: answers.filter(({ at }) => at >= this.#opened).length }))
+  }
 
   /** Applies the next version; returns its name. */
   async deploy(fault: Fault): Promise<string> {

@@ -14,8 +14,10 @@ const VITEST = ['node', 'node_modules/vitest/vitest.mjs', 'run', '--config', 'te
 const labs: ChildProcess[] = []
 
 /** Resolves with the exit code. */
-function inLab(parameters: readonly string[], name?: string): Promise<number> {
-  const child = spawn(process.execPath, [enter, ...VITEST, ...parameters], { stdio: name === undefined ? 'inherit' : ['inherit', 'pipe', 'pipe'] })
+const inLab = (parameters: readonly string[], name?: string): Promise<number> => inShell([...VITEST, ...parameters], name)
+
+function inShell(command: readonly string[], name?: string): Promise<number> {
+  const child = spawn(process.execPath, [enter, ...command], { stdio: name === undefined ? 'inherit' : ['inherit', 'pipe', 'pipe'] })
   labs.push(child)
   for (const stream of [child.stdout, child.stderr])
     if (stream !== null) createInterface(stream).on('line', (line) => process.stdout.write(`${name ?? ''} ${line}\n`))
@@ -23,6 +25,8 @@ function inLab(parameters: readonly string[], name?: string): Promise<number> {
 }
 
 const wanted = process.argv.slice(2)
+// Once, before two labs want the same.
+if (await inShell(['true']) !== 0) process.exit(1)
 // The terminal tells them of a Ctrl-C itself.
 process.on('SIGINT', () => undefined)
 process.on('SIGTERM', () => labs.forEach((lab) => lab.kill('SIGTERM')))

@@ -1,6 +1,7 @@
 import { createServer, type AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { LeadershipLostError } from '../../src/runtime/leadership.ts'
+import type { Transport } from '../../src/runtime/transport.ts'
 import { caller, canary, faulty, namespace, service, version } from '../fixtures.ts'
 import { crd, Harness, NAMESPACE } from '../harness.ts'
 import { ELECTION, isLease, isWrite, LATEST_TRY_MS, startReplica, type Replica } from '../replica.ts'
@@ -166,6 +167,58 @@ describe('when the leader is cut off from the API server in mid-rollout', () => 
     first.cut = false
     await promoted()
     expect(first.sent.slice(sent)).toEqual([])
+  })
+})
+
+/** The server's answers come late, all but those to the lease; a write of routes is told of a conflict that may be none. */
+const sluggish = (clock: Harness['clock'], slow: () => boolean) => (transport: Transport): Transport => async (request) => {
+  if (!slow() || request.path.includes('/leases') || request.path.includes('watch=1')) return transport(request)
+  await clock.sleep(4900, request.signal)
+  if (request.method !== 'PATCH' || !request.path.includes('virtualservices')) return transport(request)
+  const conflict = { kind: 'Status', apiVersion: 'v1', status: 'Failure', reason: 'Conflict', code: 409, message: 'somebody wrote first' }
+  return { status: 409, headers: {}, text: () => Promise.resolve(JSON.stringify(conflict)), lines: async function* () { yield JSON.stringify(conflict) } }
+}
+
+describe('a leader that is stopped', () => {
+  it('with writes still under way when its grace is over ends with an error, and leaves its lease to end by itself', async () => {
+    harness = new Harness()
+    await harness.apply(crd(), namespace(), service(), caller(), version('v1', { replicas: 2 }))
+    await harness.clock.advance(1000)
+    harness.users(20, { host: 'service-c', from: harness.insider })
+    let slow = false
+    const only = harness.startOperator({ settings: { election: ELECTION }, through: sluggish(harness.clock, () => slow) })
+    const ended = only.ended.then(() => 'well', (error: unknown) => error)
+    await harness.apply(canary({ steps: SLOW }))
+    await harness.until(() => harness.status().phase === 'Idle', 20_000)
+    await harness.apply(faulty('v2'))
+    await at('1/2')
+    slow = true
+    await harness.clock.advance(3000)
+    only.stop()
+    await harness.clock.advance(MINUTE_MS)
+    expect(await ended).toBeInstanceOf(LeadershipLostError)
+    expect(holder()).not.toBe('')
+  })
+
+  it('while it writes the status that ends a promotion still tells of the promotion', async () => {
+    harness = new Harness()
+    await harness.apply(crd(), namespace(), service(), caller(), version('v1', { replicas: 2 }))
+    await harness.clock.advance(1000)
+    harness.users(20, { host: 'service-c', from: harness.insider })
+    const through = (transport: Transport): Transport => async (request) => {
+      if (request.path.includes('/events')) await harness.clock.sleep(20, request.signal)
+      const answer = await transport(request)
+      if (request.path.endsWith('/status') && request.body?.includes('"stableRevision":"v2"') === true) only.stop()
+      return answer
+    }
+    const only = harness.startOperator({ settings: { election: ELECTION }, through })
+    await harness.apply(canary({ steps: [{ weight: 50, for: '10s' }] }))
+    await harness.until(() => harness.status().phase === 'Idle', 20_000)
+    await harness.apply(version('v2'))
+    await harness.until(() => harness.status().stableRevision === 'v2', 4 * MINUTE_MS, 50)
+    await harness.clock.advance(5000)
+    expect(harness.events().filter((event) => event.includes('Promoted'))).toHaveLength(1)
+    expect(holder()).toBe('')
   })
 })
 
