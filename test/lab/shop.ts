@@ -8,6 +8,8 @@ import { END_ANNOTATION } from './pod.ts'
 import { type OperatorProcess, type RunningLoad, type Suite, tally } from './suite.ts'
 
 const HOST = 'shop.example'
+/** Versions that are kept, whatever becomes of them. */
+const LATEST = 4
 const object = (value: object): KubeObject => value as KubeObject
 
 /** How a version fails its users. */
@@ -116,9 +118,19 @@ export class Shop {
 
   /** Applies the next version; returns its name. */
   async deploy(fault: Fault): Promise<string> {
+    await this.#tidy()
     const version = `v${++this.#versions}`
     await this.suite.objects.apply(this.#deployment(version, fault))
     return version
+  }
+
+  /** Versions that will not come back go, as a Canary remembers 32 of them: those without pods, but for the latest. */
+  async #tidy(): Promise<void> {
+    const { namespace } = this.options
+    const past = Array.from({ length: Math.max(0, this.#versions - LATEST) }, (_, index) => `shop-v${index + 1}`)
+    const all = await this.suite.objects.list(`apps/v1/namespaces/${namespace}/deployments`)
+    const idle = all?.filter(({ metadata, spec }) => past.includes(metadata.name) && (spec as { replicas: number }).replicas === 0) ?? []
+    for (const { metadata } of idle) await this.suite.objects.call('DELETE', `/apis/apps/v1/namespaces/${namespace}/deployments/${metadata.name}`)
   }
 
   /** Changes the template of a version in place. */
