@@ -26,6 +26,8 @@ function endOnSignals(log: Log): AbortSignal {
 
 async function run({ operator: settings, prometheusUrl, kubeconfig, context }: Config, log: Log): Promise<void> {
   const clock = systemClock
+  // First: to a process of number 1 a signal without a handler means nothing.
+  const stop = endOnSignals(log)
   const access = await loadClusterAccess({ ...(kubeconfig === undefined ? {} : { path: kubeconfig }), ...(context === undefined ? {} : { context }) })
   const operator = createOperator({
     kubernetes: nodeTransport({ ...access, clock }),
@@ -35,7 +37,7 @@ async function run({ operator: settings, prometheusUrl, kubeconfig, context }: C
     log,
     settings,
   })
-  await operator.run(endOnSignals(log))
+  await operator.run(stop)
 }
 
 try {
