@@ -115,7 +115,7 @@ function duration(flag: string, text: string): number {
 }
 
 function url(flag: string, text: string): string {
-  if (!/^https?:\/\/[^\s/]+/.test(text)) throw new Error(`--${flag}: "${text}" is no http or https URL`)
+  if (!/^https?:\/\/[^\s/]\S*$/.test(text)) throw new Error(`--${flag}: "${text}" is no http or https URL`)
   return text.replace(/\/+$/, '')
 }
 

@@ -2,16 +2,21 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { Ajv } from 'ajv'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { usage } from '../../src/config.ts'
+import { readConfig, usage } from '../../src/config.ts'
+import { parseDuration } from '../../src/api/duration.ts'
 import { installationOf, manifestsOf, only, specOf } from './rendered.ts'
 
 const chart = new URL('../../charts/serin/', import.meta.url)
 const read = (path: string): string => readFileSync(new URL(path, chart), 'utf8')
 
-type Schema = { readonly description?: string; readonly type?: string | readonly string[]; readonly properties?: Readonly<Record<string, Schema>>; readonly additionalProperties?: false | Schema; readonly items?: Schema }
+type Schema = {
+  readonly description?: string; readonly type?: string | readonly string[]; readonly properties?: Readonly<Record<string, Schema>>; readonly additionalProperties?: false | Schema; readonly items?: Schema
+  readonly required?: readonly string[]; readonly propertyNames?: { readonly not: { readonly enum: readonly string[] } }; readonly pattern?: string; readonly maximum?: number
+}
 
 const schema = JSON.parse(read('values.schema.json')) as Schema
 const values = parse(read('values.yaml')) as unknown
+const validate = new Ajv({ strict: false }).compile(schema)
 const templates = readdirSync(new URL('templates/', chart)).map((name) => read(`templates/${name}`)).join('\n')
 
 /** Every property of the schema, by its path. */
@@ -48,7 +53,6 @@ const camelCase = (flag: string): string => flag.replace(/-([a-z])/g, (_, letter
 
 describe('the values of the chart', () => {
   it('are as their schema has them', () => {
-    const validate = new Ajv({ strict: false }).compile(schema)
     expect(validate(values), JSON.stringify(validate.errors)).toBe(true)
   })
 
@@ -87,6 +91,61 @@ describe('the values of the chart', () => {
   })
 })
 
+/** What --help says a flag is where it is not given. */
+const defaultOf = (flag: string): string | undefined => new RegExp(String.raw`^ {2}--${flag} .*\(([^()]*)\)$`, 'm').exec(usage())?.[1]
+const source = (path: string): string => readFileSync(new URL(`../../src/${path}`, import.meta.url), 'utf8')
+const millisecondsIn = (path: string, name: string): number => Number(new RegExp(String.raw`\b${name} = ([\d_]+)`).exec(source(path))?.[1]?.replaceAll('_', ''))
+const propertyAt = (path: string): Schema | undefined => new Map(described).get(path)
+
+describe('what the schema refuses', () => {
+  it('is to take away, by null, a value that the templates cannot do without', () => {
+    const missing = (value: unknown, { properties: own = {}, required = [] }: Schema): readonly string[] =>
+      Object.entries(own).flatMap(([name, property]) => {
+        const fallback = isMap(value) ? value[name] : undefined
+        const empty = fallback === undefined || ['""', '[]', '{}'].includes(JSON.stringify(fallback))
+        return [...(empty || required.includes(name) ? [] : [name]), ...(name === 'resources' ? [] : missing(fallback, property))]
+      })
+    expect(missing(values, schema)).toEqual(['resources'])
+  })
+
+  it('are labels and annotations that the chart sets itself, which the second would overwrite', () => {
+    const reserved = (path: string) => propertyAt(path)?.propertyNames?.not.enum
+    const { pods } = installationOf(manifestsOf(read('../install.yaml')))
+    expect(reserved('podLabels')).toEqual(Object.keys(pods.metadata.labels))
+    expect(reserved('serviceMonitor.labels')).toEqual(Object.keys(only(manifestsOf(read('../install.yaml')), 'Service').metadata.labels ?? {}))
+    const [, set] = /annotations:\n([\s\S]*?)\{\{- with \.Values\.podAnnotations/.exec(read('templates/deployment.yaml')) ?? []
+    expect(reserved('podAnnotations')).toEqual([...(set ?? '').matchAll(/^ +([\w./-]+): /gm)].map(([, name]) => name))
+  })
+
+  it.each([['prometheus:9090', false], ['http://', false], ['http://p:9090/ #x', false], ['http://p\n', false], ['http://p:', true], ['https://p.q:1/r?s=t', true]])('is no other url than %j: %s', (url, taken) => {
+    expect(validate({ ...(values as object), prometheus: { url } })).toBe(taken)
+  })
+
+  it('is what the operator refuses of a number', () => {
+    const { maximum = Number.NaN } = propertyAt('flags.concurrency') ?? {}
+    expect(readConfig([`--concurrency=${maximum}`], {})).toMatchObject({ operator: { concurrency: maximum } })
+    expect(() => readConfig([`--concurrency=${maximum + 1}`], {})).toThrow('--concurrency')
+  })
+})
+
+describe('the templates', () => {
+  it('quote every text that they take from values or release: YAML reads 123, 1e3 and a: b otherwise', () => {
+    const manifests = readdirSync(new URL('templates/', chart)).filter((name) => name !== 'NOTES.txt').map((name) => read(`templates/${name}`)).join('\n')
+    const emitted = [...manifests.matchAll(/\{\{ (?!if |else |end |with |range )(.*?) \}\}/g)].map(([, expression = '']) => expression)
+    expect(emitted.length).toBeGreaterThan(30)
+    const safe = /\| (quote|int)$|^include "serin\.(name|port|selector)" [.$]$|^\$(name|key|kind)$|\$\.Files\.Get|trimSuffix/
+    expect(emitted.filter((expression) => !safe.test(expression))).toEqual([])
+  })
+
+  it('weigh flags that are not given as the operator has them', () => {
+    const [, text = ''] = /define "serin\.durations" -\}\}\n([\s\S]*?)\{\{-/.exec(templates) ?? []
+    const { lastWrites, ...durations } = parse(text) as Record<string, string>
+    expect(Object.keys(durations)).toHaveLength(4)
+    for (const [name, duration] of Object.entries(durations)) expect(defaultOf(name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)), name).toBe(duration)
+    expect(parseDuration(lastWrites ?? '')).toBe(millisecondsIn('runtime/controller.ts', 'graceMs') + millisecondsIn('operator.ts', 'TELL_MS'))
+  })
+})
+
 describe('the chart', () => {
   it('has the CRDs as they are generated, byte for byte', () => {
     const crds = new URL('../../crds/', import.meta.url)
@@ -106,16 +165,19 @@ describe('the plain manifests', () => {
   const [container] = pods.spec.containers
   const selects = (labels: unknown): boolean => Object.entries(labels as Record<string, string>).every(([name, value]) => pods.metadata.labels[name] === value)
 
-  it('keep the CRD, and with it every Canary, whatever becomes of the release', () => {
-    const crd = only(objects, 'CustomResourceDefinition')
-    const source = parse(readFileSync(new URL('../../crds/serin.dev_canaries.yaml', import.meta.url), 'utf8')) as typeof crd
-    expect(crd).toEqual({ ...source, metadata: { ...source.metadata, annotations: { 'helm.sh/resource-policy': 'keep', ...source.metadata.annotations } } })
+  it('hold nothing whose deletion would delete Canaries', () => {
+    expect(objects.filter(({ apiVersion, kind }) => kind === 'CustomResourceDefinition' || apiVersion.startsWith('serin.dev/'))).toEqual([])
+  })
+
+  it('limit no connection of the operator, as nobody has said where Prometheus is', () => {
+    expect(specOf(objects, 'NetworkPolicy')).toMatchObject({ policyTypes: ['Ingress'] })
+    expect(specOf(objects, 'NetworkPolicy')).not.toHaveProperty('egress')
   })
 
   it('put everything that has a namespace into one that they make, under restricted Pod Security', () => {
     const namespace = only(objects, 'Namespace')
     expect(namespace.metadata.labels).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' })
-    const clusterWide = ['Namespace', 'CustomResourceDefinition', 'ClusterRole', 'ClusterRoleBinding']
+    const clusterWide = ['Namespace', 'ClusterRole', 'ClusterRoleBinding']
     expect(objects.filter(({ kind, metadata }) => metadata.namespace !== (clusterWide.includes(kind) ? undefined : namespace.metadata.name)).map(({ kind }) => kind)).toEqual([])
   })
 

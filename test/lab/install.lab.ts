@@ -137,7 +137,7 @@ test('the API server denied nothing, and no rule of the chart was for nothing', 
     .filter(({ user }) => user.username === ACCOUNT)
   expect(events.length).toBeGreaterThan(100)
   expect(events.filter(({ annotations, responseStatus }) => annotations?.['authorization.k8s.io/decision'] !== 'allow' || responseStatus?.code === 401)).toEqual([])
-  const rendered = manifestsOf(await tool('helm', 'template', ...CHART))
+  const rendered = manifestsOf(await tool('helm', 'get', 'manifest', 'serin', '--namespace', HOME))
   const { account } = installationOf(rendered)
   const asked = events.map(askedOfAudit).filter((request) => request !== undefined)
   expect(compare(grantsOf(rendered, account), asked)).toEqual({ denied: [], unused: [] })
@@ -177,6 +177,9 @@ test.each<[string, () => Promise<void>]>([
     if (container !== undefined) container.args = container.args.map((argument) => (argument.startsWith('--prometheus-url') ? `--prometheus-url=${info.prometheus}` : argument))
     const file = join(info.directory, 'install.json')
     writeFileSync(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: plain }))
+    await tool('kubectl', 'apply', '--filename', file)
+    await tool('kubectl', 'delete', '--filename', file, '--timeout', '60s')
+    expect((await objects.call('GET', '/apis/serin.dev/v1beta1/namespaces/installed/canaries/shop')).status).toBe(200)
     await tool('kubectl', 'apply', '--filename', file)
     await tool('kubectl', 'wait', '--for=condition=Available', 'deployment/serin', '--namespace', HOME, '--timeout', '60s')
   }],

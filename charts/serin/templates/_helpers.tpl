@@ -4,7 +4,7 @@
 
 {{- define "serin.selector" -}}
 app.kubernetes.io/name: serin
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "serin.labels" -}}
@@ -15,7 +15,7 @@ app.kubernetes.io/part-of: serin
 
 {{- define "serin.metadata" -}}
 name: {{ include "serin.name" . }}
-namespace: {{ .Release.Namespace }}
+namespace: {{ .Release.Namespace | quote }}
 labels:
   {{- include "serin.labels" . | nindent 2 }}
 {{- end }}
@@ -25,7 +25,47 @@ labels:
 {{- define "serin.subjects" -}}
 - kind: ServiceAccount
   name: {{ include "serin.name" . }}
-  namespace: {{ .Release.Namespace }}
+  namespace: {{ .Release.Namespace | quote }}
+{{- end }}
+
+{{- /* What the operator takes for these flags where they are not given; lastWrites is what it takes at most between SIGTERM and giving the lease back. */}}
+{{- define "serin.durations" -}}
+requestTimeout: 5s
+leaseDuration: 15s
+renewDeadline: 10s
+retryPeriod: 2s
+lastWrites: 32s
+{{- end }}
+
+{{- define "serin.milliseconds" -}}
+{{- $sum := 0 }}
+{{- range regexFindAll "[0-9]+(ms|h|m|s)" . -1 }}
+{{- $size := get (dict "h" 3600000 "m" 60000 "s" 1000 "ms" 1) (regexFind "[a-z]+" .) }}
+{{- $sum = add $sum (mul (regexFind "[0-9]+" . | atoi) $size) }}
+{{- end }}
+{{- $sum }}
+{{- end }}
+
+{{- /* Refuses values that are right each for itself but not together: the operator would end at its start, or be killed at its end. */}}
+{{- define "serin.check" -}}
+{{- $text := merge dict (.Values.flags | default dict) (include "serin.durations" . | fromYaml) }}
+{{- $ms := dict }}
+{{- range $name := include "serin.durations" . | fromYaml | keys }}
+{{- $_ := set $ms $name (include "serin.milliseconds" (get $text $name) | int64) }}
+{{- end }}
+{{- $spare := sub $ms.leaseDuration $ms.renewDeadline }}
+{{- $stop := add $ms.lastWrites $ms.renewDeadline }}
+{{- if eq $ms.retryPeriod 0 }}
+{{- fail "flags.retryPeriod: write more than 0s" }}
+{{- else if le (mul 10 $ms.renewDeadline) (mul 12 $ms.retryPeriod) }}
+{{- fail (printf "flags.renewDeadline: %s does not do: write more than 1.2 times flags.retryPeriod, %s: there must be time for a second try" $text.renewDeadline $text.retryPeriod) }}
+{{- else if le $spare 0 }}
+{{- fail (printf "flags.leaseDuration: %s does not do: write more than flags.renewDeadline, %s: the leader must have given up when others take over" $text.leaseDuration $text.renewDeadline) }}
+{{- else if gt $ms.requestTimeout $spare }}
+{{- fail (printf "flags.requestTimeout: %s does not do: write at most flags.leaseDuration less flags.renewDeadline, %dms: no write may outlive the lease" $text.requestTimeout $spare) }}
+{{- else if lt (mul 1000 .Values.terminationGracePeriodSeconds) $stop }}
+{{- fail (printf "terminationGracePeriodSeconds: %d does not do: write at least %s for the last writes, and flags.renewDeadline, %s, to give the lease back" (int .Values.terminationGracePeriodSeconds) $text.lastWrites $text.renewDeadline) }}
+{{- end }}
 {{- end }}
 
 {{- /* What is read of every namespace, whatever is watched: a rule or route elsewhere decides here too. */}}
