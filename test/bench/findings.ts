@@ -1,4 +1,4 @@
-import type { RequestKind } from './journal.ts'
+import type { RequestKind, Verb } from './journal.ts'
 
 /** Requests by kind, on average. */
 export type Counts = Partial<Readonly<Record<RequestKind, number>>>
@@ -18,6 +18,8 @@ export type Findings = {
   /** Between two raises, and in a whole release from the new version to the last write of its clean-up. */
   readonly stepRequests: Counts
   readonly releaseRequests: Counts | undefined
+  /** In all, from the start of the process to the last rollback: watches, lists and looks at the CRD too. */
+  readonly verbs: Readonly<Record<Verb, number>>
   readonly stepMs: readonly number[]
   /** From the last answer of the tick that decides to the route at stable: a few canaries among the rest, and all the rest. */
   readonly fewFail: readonly number[]
@@ -38,8 +40,8 @@ export type Findings = {
   readonly lateTicks: number
 }
 
-/** From the moment the API server stored the new version. */
-export type Starts = { readonly firstWrite: readonly number[]; readonly subset: readonly number[] }
+/** From the moment the API server stored the new version; `ready` is empty where pods are ready at once. */
+export type Starts = { readonly firstWrite: readonly number[]; readonly ready: readonly number[]; readonly subset: readonly number[] }
 
 /** The value that `share` (0 to 1) of them do not exceed; NaN of none. */
 export function percentile(values: readonly number[], share: number): number {
@@ -50,9 +52,13 @@ export function percentile(values: readonly number[], share: number): number {
 /** The sum over all kinds. */
 export const totalOf = (counts: Counts): number => Object.values(counts).reduce((sum, count) => sum + count, 0)
 
-/** What came to one of `size` canaries. */
-export function average(kinds: readonly RequestKind[], size: number): Counts {
-  const counts = new Map<string, number>()
-  for (const kind of kinds) counts.set(kind, (counts.get(kind) ?? 0) + 1)
-  return Object.fromEntries([...counts].map(([kind, count]) => [kind, count / size]))
+/** How often each occurs. */
+export function tally(values: readonly string[]): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {}
+  for (const value of values) counts[value] = (counts[value] ?? 0) + 1
+  return counts
 }
+
+/** What came to one of `size` canaries. */
+export const average = (kinds: readonly RequestKind[], size: number): Counts =>
+  Object.fromEntries(Object.entries(tally(kinds)).map(([kind, count]) => [kind, count / size]))

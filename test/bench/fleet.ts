@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../src/sandbox/objects.ts'
 
-/** How fast the canaries of a run go. Every time is in seconds. */
-export type Pace = { readonly step: number; readonly propagation: number; readonly drain: number }
+/** How fast the canaries of a run go; the last step takes as long as the others where it has no time of its own. Every time is in seconds. */
+export type Pace = { readonly step: number; readonly lastStep?: number; readonly propagation: number; readonly drain: number }
 
 /** Shares of the five steps, percent. */
 export const WEIGHTS = [10, 20, 30, 50, 75] as const
@@ -57,7 +57,7 @@ export function versionOf({ name, namespace }: Member, version: string): KubeObj
 }
 
 /** Five steps, checked once a step, two built-in metrics, two failed checks to roll back. */
-export const canaryOf = ({ name, namespace }: Member, { step, propagation, drain }: Pace): KubeObject => ({
+export const canaryOf = ({ name, namespace }: Member, { step, lastStep = step, propagation, drain }: Pace): KubeObject => ({
   apiVersion: 'serin.dev/v1beta1',
   kind: 'Canary',
   metadata: { name, namespace },
@@ -65,7 +65,7 @@ export const canaryOf = ({ name, namespace }: Member, { step, propagation, drain
     versions: { selector: { matchLabels: { app: name } } },
     service: { name },
     traffic: { propagation: `${propagation}s`, drain: `${drain}s` },
-    steps: WEIGHTS.map((weight) => ({ weight, for: `${step}s` })),
+    steps: WEIGHTS.map((weight) => ({ weight, for: `${weight === WEIGHTS.at(-1) ? lastStep : step}s` })),
     analysis: {
       interval: `${step}s`,
       minRequests: 10,

@@ -8,7 +8,7 @@ import type { World } from './world.ts'
 /** What an operator's process says of itself; CPU time since its start, the most memory it has held, ticks by how late (cumulative). */
 export type Sample = { readonly reconciles: number; readonly cpuMs: number; readonly busyMs: number; readonly mostRssMib: number; readonly ticks: Readonly<Record<string, number>> }
 
-/** An operator in a process of its own, that talks to the world over loopback HTTP. */
+/** An operator in a process of its own, that talks to the world over HTTP. */
 export type OperatorHandle = {
   /** From the start of the process to every cache filled, milliseconds. */
   readonly syncedMs: Promise<number>
@@ -20,10 +20,10 @@ export type OperatorHandle = {
 const ENTRY = fileURLToPath(new URL(`./operator-process${extname(import.meta.url)}`, import.meta.url))
 
 /** Starts it; `profile` is a folder for V8's CPU profile of it. */
-export function startOperator({ apiUrl, prometheusUrl }: World, profile?: string): OperatorHandle {
+export function startOperator({ kubernetes, prometheusUrl }: World, profile?: string): OperatorHandle {
   const startedMs = systemClock.monotonic()
   const execArgv = [...process.execArgv, ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`])]
-  const child = fork(ENTRY, [apiUrl, prometheusUrl], { execArgv })
+  const child = fork(ENTRY, [kubernetes, prometheusUrl], { execArgv })
   const waiting: ((sample: Sample) => void)[] = []
   const synced = new Promise<number>((resolve, reject) => {
     child.once('exit', () => reject(new Error('the operator has ended')))

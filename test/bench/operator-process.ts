@@ -1,14 +1,16 @@
 import { defaultSettings } from '../../src/config.ts'
+import { loadClusterAccess } from '../../src/kubernetes/kubeconfig.ts'
 import { nodeTransport } from '../../src/kubernetes/transport.ts'
 import { createOperator } from '../../src/operator.ts'
 import { createLog } from '../../src/runtime/log.ts'
 import { systemClock } from '../../src/runtime/system-clock.ts'
 import type { Sample } from './operator-handle.ts'
 
-const [kubernetesUrl = '', prometheusUrl = ''] = process.argv.slice(2)
+const [kubernetes = '', prometheusUrl = ''] = process.argv.slice(2)
 const clock = systemClock
+const access = kubernetes.startsWith('http:') ? { baseUrl: kubernetes } : await loadClusterAccess({ path: kubernetes })
 const operator = createOperator({
-  kubernetes: nodeTransport({ baseUrl: kubernetesUrl, clock }),
+  kubernetes: nodeTransport({ ...access, clock }),
   prometheus: nodeTransport({ baseUrl: prometheusUrl, clock }),
   clock,
   random: Math.random,

@@ -26,12 +26,11 @@ export function markdown(rows: readonly Row[], { runs, load }: { readonly runs: 
   ].join('\n')
 }
 
-const [BEGIN, END] = ['<!-- bench:begin -->', '<!-- bench:end -->']
-
-/** The document with another table between its two marks; throws where it has none. */
-export function withTable(document: string, table: string): string {
-  const [head, rest] = document.split(BEGIN)
-  const tail = rest?.split(END)[1]
-  if (head === undefined || tail === undefined) throw new Error(`the document has no ${BEGIN} … ${END}`)
-  return `${head}${BEGIN}\n${table}\n${END}${tail}`
+/** The document with another table between the two marks of that name; throws where it has none. */
+export function withTable(document: string, table: string, name: string): string {
+  const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`]
+  const [head, rest] = document.split(begin)
+  const tail = rest?.split(end)[1]
+  if (head === undefined || tail === undefined) throw new Error(`the document has no ${begin} … ${end}`)
+  return `${head}${begin}\n${table}\n${end}${tail}`
 }

@@ -1,9 +1,9 @@
 import { systemClock } from '../../src/runtime/system-clock.ts'
-import { average, type Findings, type Starts } from './findings.ts'
-import { versionOf, type Member } from './fleet.ts'
+import { average, type Findings, type Starts, tally } from './findings.ts'
+import { canaryOf, versionOf, type Member, type Pace } from './fleet.ts'
 import type { Fact, Request } from './journal.ts'
 import { startOperator, type OperatorHandle } from './operator-handle.ts'
-import { openWorld, type World } from './world.ts'
+import type { World } from './world.ts'
 
 /** How one run goes. */
 export type Plan = {
@@ -15,6 +15,7 @@ export type Plan = {
   /** Folder for a CPU profile of the operator that is measured. */
   readonly profile?: string
   readonly say: (line: string) => void
+  readonly open: (size: number, pace: Pace) => Promise<World>
 }
 
 const clock = systemClock
@@ -28,18 +29,22 @@ const APART_MS = 100
 const MOST_APART = 100
 /** Each canary's first bad answer comes at its own time before the next check; the last so long before that this check sees more than 1 %. */
 const MARGIN_MS = 400
+/** Longer than any run. */
+const NEVER_S = 3_600
 
 /** Runs one fleet through adoption, a restart, releases and rollbacks; ends by itself. */
 export async function run(plan: Plan): Promise<Findings> {
-  const { size, intervalMs, release, profile, say } = plan
-  const world = await openWorld(size, { step: intervalMs / 1000, propagation: PROPAGATION_MS / 1000, drain: DRAIN_MS / 1000 })
-  const stage = { ...plan, world }
+  const { size, intervalMs, release, profile, say, open } = plan
+  const pace = { step: intervalMs / 1000, propagation: PROPAGATION_MS / 1000, drain: DRAIN_MS / 1000 }
+  const world = await open(size, pace)
+  const stage = { ...plan, world, pace }
   say(`${size}: adopting`)
   const first = startOperator(world)
-  if (!(await world.until(() => allAre(world, 'Idle'), 120_000))) throw new Error(`${size} canaries were not adopted within two minutes`)
+  if (!(await world.until(() => allAre(world, 'Idle'), 300_000))) throw new Error(`${size} canaries were not adopted within five minutes`)
   await quiet(world)
   await first.stop()
   say(`${size}: starting again`)
+  const from = world.journal.requests.length
   const operator = startOperator(world, profile)
   try {
     const startedMs = clock.monotonic()
@@ -49,14 +54,15 @@ export async function run(plan: Plan): Promise<Findings> {
     const released = release ? await releaseAll(stage, 'v2') : undefined
     const failing = await failAll({ ...stage, operator }, release ? 'v3' : 'v2')
     const { mostRssMib } = await operator.sample()
-    return { size, intervalMs, ...idle, releaseRequests: released, ...failing, mostRssMib }
+    const verbs = tally(world.journal.requests.slice(from).map(({ verb }) => verb))
+    return { size, intervalMs, ...idle, releaseRequests: released, ...failing, verbs, mostRssMib }
   } finally {
     await operator.stop()
     await world.close()
   }
 }
 
-type Stage = Plan & { readonly world: World }
+type Stage = Plan & { readonly world: World; readonly pace: Pace }
 
 const isOfCanary = ({ kind }: Request): boolean => kind !== 'watch' && kind !== 'list' && kind !== 'CRD'
 
@@ -69,9 +75,9 @@ async function quiet(world: World): Promise<void> {
   await world.until(() => clock.monotonic() - Math.max(fromMs, world.journal.requests.findLast(isOfCanary)?.atMs ?? 0) > QUIET_MS, 120_000)
 }
 
-async function restFor({ journal, fleet }: World): Promise<Pick<Findings, 'idleRequestsPerMinute'>> {
+async function restFor({ journal, fleet, until }: World): Promise<Pick<Findings, 'idleRequestsPerMinute'>> {
   const before = journal.requests.filter(isOfCanary).length
-  await clock.sleep(IDLE_MS)
+  await until(() => false, IDLE_MS)
   return { idleRequestsPerMinute: ((journal.requests.filter(isOfCanary).length - before) / fleet.length) * (60_000 / IDLE_MS) }
 }
 
@@ -89,10 +95,13 @@ async function releaseAll({ world, size, intervalMs, say }: Stage, version: stri
 
 /** A release whose canaries all fail in the end: first a few of them, then the rest within one interval. */
 async function failAll(stage: Stage & { readonly operator: OperatorHandle }, version: string) {
-  const { world, size, say } = stage
+  const { world, size, pace, say } = stage
   say(`${size}: new versions`)
+  // Whatever time the last one takes to start, the first must not have been promoted before it is to fail.
+  for (const member of world.fleet) await world.create(canaryOf(member, { ...pace, lastStep: NEVER_S }))
+  await quiet(world)
   const starts = await startAll(stage, version)
-  await world.until(() => world.fleet.every(({ name }) => routes(world, name, version).length > 0), 60_000)
+  await world.until(() => world.fleet.every(({ name }) => routes(world, name, version).length > 0), 240_000)
   say(`${size}: steps`)
   const stepping = await steps(stage, version)
   const few = world.fleet.filter((_, index) => size > 1 && index % 100 === 50)
@@ -118,22 +127,28 @@ async function startAll({ world }: Stage, version: string): Promise<Pick<Finding
     await clock.sleep(APART_MS)
   }
   await Promise.all(together.map((member) => world.create(versionOf(member, version))))
-  await world.until(() => fleet.every(({ name }) => world.journal.factsOf(name).some((fact) => fact.kind === 'subset' && fact.version === version)), 60_000)
+  await world.until(() => fleet.every(({ name }) => world.journal.factsOf(name).some((fact) => fact.kind === 'subset' && fact.version === version)), 240_000)
   return { apart: startsOf(world, apart, version), together: startsOf(world, together, version) }
 }
 
 function startsOf({ journal }: World, members: readonly Member[], version: string): Starts {
-  const of = (name: string, kind: Fact['kind']) => journal.factsOf(name).find((fact) => fact.kind === kind && 'version' in fact && fact.version === version)?.atMs ?? Infinity
+  const found = (name: string, kind: Fact['kind']) => journal.factsOf(name).find((fact) => fact.kind === kind && 'version' in fact && fact.version === version)?.atMs
+  const of = (name: string, kind: Fact['kind']) => found(name, kind) ?? Infinity
   const firstWrites = new Map<string, number>()
   for (const { canary, atMs, kind } of journal.requests) if (kind !== 'event' && !firstWrites.has(canary) && atMs > of(canary, 'deployed')) firstWrites.set(canary, atMs)
   return {
     firstWrite: members.map(({ name }) => (firstWrites.get(name) ?? Infinity) - of(name, 'deployed')),
+    ready: members.flatMap(({ name }) => found(name, 'ready') ?? []).length === 0 ? [] : members.map(({ name }) => of(name, 'ready') - of(name, 'deployed')),
     subset: members.map(({ name }) => of(name, 'subset') - of(name, 'deployed')),
   }
 }
 
 const routes = ({ journal }: World, name: string, version: string) =>
   journal.factsOf(name).flatMap((fact) => (fact.kind === 'route' && fact.version === version && fact.weight > 0 ? [fact] : []))
+
+/** When the write came in that was stored at `atMs`. */
+const askedMs = ({ journal }: World, name: string, atMs: number): number =>
+  journal.requests.findLast((request) => request.canary === name && request.kind === 'VirtualService' && request.atMs <= atMs)?.atMs ?? atMs
 
 /** What it costs to step, over some ticks in which all canaries are under way. */
 async function steps({ world, operator, intervalMs, size }: Stage & { readonly operator: OperatorHandle }, version: string) {
@@ -142,17 +157,18 @@ async function steps({ world, operator, intervalMs, size }: Stage & { readonly o
   await clock.sleep(3 * intervalMs)
   await world.until(() => fleet.every(({ name }) => routes(world, name, version).length > 1), 2 * intervalMs)
   const [after, toMs] = [await operator.sample(), clock.monotonic()]
-  const stepped = fleet.map(({ name }) => ({ name, raises: routes(world, name, version) }))
+  const raises = fleet.map(({ name }) => routes(world, name, version))
+  const firsts = fleet.map(({ name }, index) => (raises[index] ?? []).slice(0, 2).map(({ atMs }) => askedMs(world, name, atMs)))
   const between = journal.requests.filter(({ canary, atMs }) => {
-    const [from, to] = stepped[Number(canary.slice('web-'.length))]?.raises ?? []
-    return from !== undefined && to !== undefined && atMs > from.atMs && atMs <= to.atMs
+    const [from, to] = firsts[Number(canary.slice('web-'.length))] ?? []
+    return from !== undefined && to !== undefined && atMs > from && atMs <= to
   })
   const queries = prometheus.queries.slice(queriesBefore)
   const ticks = (after.ticks['+Inf'] ?? 0) - (before.ticks['+Inf'] ?? 0)
   const inTime = (after.ticks['0.1'] ?? 0) - (before.ticks['0.1'] ?? 0)
   return {
     stepRequests: average(between.filter(isOfCanary).map(({ kind }) => kind), size),
-    stepMs: stepped.flatMap(({ raises }) => raises.slice(1).map(({ atMs }, index) => atMs - (raises[index]?.atMs ?? NaN))),
+    stepMs: raises.flatMap((facts) => facts.slice(1).map(({ atMs }, index) => atMs - (facts[index]?.atMs ?? NaN))),
     queriesPerTick: queries.length / ticks,
     seriesPerTick: queries.reduce((sum, { series }) => sum + series, 0) / ticks,
     cores: (after.cpuMs - before.cpuMs) / (toMs - fromMs),
@@ -176,12 +192,13 @@ async function fail({ world, intervalMs }: Stage, members: readonly Member[], ve
   const begins = members.map((_, index) => fromMs + ((firstMs + intervalMs - MARGIN_MS - fromMs) * index) / Math.max(1, members.length - 1))
   if (members.some(({ name }) => routes(world, name, version).length === 0)) throw new Error('a canary has not begun its first step')
   members.forEach(({ host }, index) => prometheus.fails(host, version, (begins[index] ?? 0) + offsetMs))
-  const backMs = (name: string) => journal.factsOf(name).find((fact) => fact.kind === 'route' && fact.weight === 0 && fact.atMs > fromMs)?.atMs
+  const backMs = (name: string) => journal.factsOf(name).find((fact) => fact.kind === 'route' && fact.weight === 0 && fact.version !== version && fact.atMs > fromMs)?.atMs
   await world.until(() => members.every(({ name }) => backMs(name) !== undefined), 4 * intervalMs)
   return members.map(({ name }, index) => {
     const atMs = backMs(name) ?? Infinity
     const verdictAtMs = verdict(world, intervalMs, begins[index] ?? NaN)
-    const reads = journal.requests.filter((request) => request.canary === name && request.kind === 'live read' && request.atMs > verdictAtMs && request.atMs < atMs).length
+    const writeMs = askedMs(world, name, atMs)
+    const reads = journal.requests.filter((request) => request.canary === name && request.kind === 'live read' && request.atMs > verdictAtMs && request.atMs < writeMs).length
     return { verdictMs: atMs - verdictAtMs, badMs: atMs - (begins[index] ?? NaN), reads }
   })
 }

@@ -45,8 +45,8 @@ export class ScriptedPrometheus {
     if (traffic !== undefined) traffic.badFromMs = atMs
   }
 
-  /** Serves on a loopback port until closed. */
-  async listen(): Promise<{ readonly url: string; readonly close: () => void }> {
+  /** Serves on a port of that address until closed. */
+  async listen(host = '127.0.0.1'): Promise<{ readonly url: string; readonly close: () => void }> {
     const server = createServer((request, response) => {
       const atMs = this.#clock.monotonic()
       const chunks: Buffer[] = []
@@ -58,13 +58,13 @@ export class ScriptedPrometheus {
         response.end(`{"status":"success","data":{"resultType":"vector","result":[${samples.join(',')}]}}`, () => this.queries.push({ atMs, answeredMs: this.#clock.monotonic(), series: samples.length }))
       })
     })
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    await new Promise<void>((resolve) => server.listen(0, host, resolve))
     const { port } = server.address() as AddressInfo
     const close = () => {
       server.close()
       server.closeAllConnections()
     }
-    return { url: `http://127.0.0.1:${port}`, close }
+    return { url: `http://${host}:${port}`, close }
   }
 
   #answer(parameters: URLSearchParams): readonly string[] {

@@ -1,74 +1,48 @@
-import { canaryCrd } from '../../src/api/crd.ts'
+import type { KubeObject as StoredObject } from '../../src/runtime/object.ts'
 import { systemClock } from '../../src/runtime/system-clock.ts'
-import { createCluster } from '../../src/sandbox/cluster.ts'
-import { listen } from '../../src/sandbox/http-listener.ts'
+import type { Transport } from '../../src/runtime/transport.ts'
 import type { KubeObject, StoreEvent } from '../../src/sandbox/objects.ts'
-import { canaryOf, fleetOf, namespaceOf, serviceOf, versionOf, virtualServiceOf, type Member, type Pace } from './fleet.ts'
-import { Journal } from './journal.ts'
-import { ScriptedPrometheus } from './scripted-prometheus.ts'
+import { Objects } from '../lab/objects.ts'
+import { canaryOf, namespaceOf, serviceOf, versionOf, virtualServiceOf, type Member, type Pace } from './fleet.ts'
+import type { Journal } from './journal.ts'
+import type { ScriptedPrometheus } from './scripted-prometheus.ts'
 
-/** An API server and a Prometheus on loopback ports, with a fleet that nobody operates yet. */
+/** An API server and a Prometheus, with a fleet that nobody operates yet. */
 export type World = {
   readonly fleet: readonly Member[]
   readonly journal: Journal
   readonly prometheus: ScriptedPrometheus
-  readonly apiUrl: string
+  /** Where the API server is: its http URL, or the path of a kubeconfig. */
+  readonly kubernetes: string
   readonly prometheusUrl: string
   /** Creates an object as a user does; throws where the server refuses. */
   readonly create: (object: KubeObject) => Promise<void>
-  /** Resolves with true once `done` holds, with false after `mostMs`. */
+  /** Resolves with true once `done` holds and the journal knows what led to it, with false after `mostMs`. */
   readonly until: (done: () => boolean, mostMs: number) => Promise<boolean>
   readonly close: () => Promise<void>
 }
 
-const PATHS: Readonly<Record<string, (object: KubeObject) => string>> = {
-  Namespace: () => '/api/v1/namespaces',
-  CustomResourceDefinition: () => '/apis/apiextensions.k8s.io/v1/customresourcedefinitions',
-  Service: ({ metadata }) => `/api/v1/namespaces/${metadata.namespace}/services`,
-  Deployment: ({ metadata }) => `/apis/apps/v1/namespaces/${metadata.namespace}/deployments`,
-  VirtualService: ({ metadata }) => `/apis/networking.istio.io/v1/namespaces/${metadata.namespace}/virtualservices`,
-  Canary: ({ metadata }) => `/apis/serin.dev/v1beta1/namespaces/${metadata.namespace}/canaries`,
+/** A World's `create` on that API server. */
+export function creating(transport: Transport): World['create'] {
+  const objects = new Objects(transport)
+  return (object) => objects.apply(object as unknown as StoredObject)
 }
 
-/** Brings the world up: every pod is ready at once, and there is no mesh and no traffic but what Prometheus is told to say. */
-export async function openWorld(size: number, pace: Pace): Promise<World> {
-  const clock = systemClock
-  const fleet = fleetOf(size)
-  const journal = new Journal(clock.monotonic)
-  const prometheus = new ScriptedPrometheus(fleet, clock)
-  const cluster = createCluster({ clock, runtime: { start: () => Promise.resolve({ ip: '10.244.0.1' }), stop: () => Promise.resolve() }, historyLimit: 20_000 })
-  cluster.reader.subscribe((event) => {
-    journal.stored(event)
-    routesOf(event, prometheus)
-  })
-  cluster.faults.intercept = (request) => {
-    journal.asked(request)
-    return 'pass'
-  }
-  const [api, metrics] = await Promise.all([listen(cluster), prometheus.listen()])
-  const create = async (object: KubeObject): Promise<void> => {
-    const path = PATHS[object.kind]?.(object)
-    if (path === undefined) throw new Error(`no path is known for ${object.kind}`)
-    const answer = await cluster.transport({ method: 'POST', path, timeoutMs: 5000, headers: { 'content-type': 'application/json' }, body: JSON.stringify(object) })
-    if (answer.status >= 300) throw new Error(`${object.kind} ${object.metadata.name}: ${await answer.text()}`)
-  }
-  await create(canaryCrd() as KubeObject)
+/** Creates what the users of a fleet have before they know of Serin, and their Canaries. */
+export async function populate(create: World['create'], fleet: readonly Member[], pace: Pace): Promise<void> {
   for (const name of new Set(fleet.map(({ namespace }) => namespace))) await create(namespaceOf(name))
-  for (const member of fleet) for (const object of [serviceOf(member), versionOf(member, 'v1'), virtualServiceOf(member), canaryOf(member, pace)]) await create(object)
-  const until: World['until'] = async (done, mostMs) => {
-    for (const deadline = clock.monotonic() + mostMs; !done(); await clock.sleep(20)) if (clock.monotonic() > deadline) return false
-    return true
-  }
-  const close = async () => {
-    cluster.close()
-    metrics.close()
-    await api.close()
-  }
-  return { fleet, journal, prometheus, apiUrl: api.url, prometheusUrl: metrics.url, create, until, close }
+  for (const member of fleet) await Promise.all([serviceOf(member), versionOf(member, 'v1'), virtualServiceOf(member), canaryOf(member, pace)].map(create))
+}
+
+/** A World's `until`, where the journal comes `lagMs` after what happens. */
+export const untilWith = (lagMs: number): World['until'] => async (done, mostMs) => {
+  for (const deadline = systemClock.monotonic() + mostMs; !done(); await systemClock.sleep(20)) if (systemClock.monotonic() > deadline) return false
+  await systemClock.sleep(lagMs)
+  return true
 }
 
 /** The made-up traffic follows the routes. */
-function routesOf({ resource, object }: StoreEvent, prometheus: ScriptedPrometheus): void {
+export function routesOf({ resource, object }: StoreEvent, prometheus: ScriptedPrometheus): void {
   if (resource !== 'virtualservices.networking.istio.io') return
   const { http } = object['spec'] as { readonly http: readonly { readonly route: readonly { readonly destination: { readonly subset?: string } }[] }[] }
   const versions = http.flatMap(({ route }) => route.map(({ destination }) => destination.subset?.replace('serin-', '') ?? 'v1'))
