@@ -176,6 +176,6 @@ export function timeless(said: string): string {
 
 /** The phases that a watch of canaries showed, each once in a row. */
 export function phasesOf(watched: string): string {
-  const phases = watched.split('\n').slice(1).flatMap((line) => line.trim().split(/ {2,}/)[2] ?? [])
+  const phases = watched.split('\n').filter((line) => line.startsWith(NAMESPACE)).flatMap((line) => line.trim().split(/ {2,}/)[2] ?? [])
   return phases.filter((phase, index) => phase !== phases[index - 1]).join(' ')
 }
