@@ -6,7 +6,10 @@ import { fileURLToPath } from 'node:url'
  * `npm run test:lab`. With arguments: vitest with them, in one lab. Without: every suite, in two labs side by side, as
  * most of a rollout's time is spent waiting; what the first does not name is the second's.
  */
-const FIRST = ['traffic', 'crd', 'kubectl', 'two-rules', 'story', 'lab'].map((name) => `test/lab/${name}.lab.ts`)
+const FIRST = [
+  ...['traffic', 'crd', 'kubectl', 'two-rules', 'story', 'lab'].map((name) => `test/lab/${name}.lab.ts`),
+  'test/install/helm.lab.ts', 'test/contract/prometheus/queries.test.ts', 'test/contract/prometheus/answers.test.ts',
+]
 
 const enter = fileURLToPath(new URL('enter.js', import.meta.url))
 const VITEST = ['node', 'node_modules/vitest/vitest.mjs', 'run', '--config', 'test/lab/vitest.config.ts']
