@@ -103,7 +103,7 @@ async function prepare({ folder, files, make }: Source, from: string, say: (line
 
 const seconds = (since: number): string => `${Math.round((Date.now() - since) / 1000)} s`
 
-/** Of the files that pin the versions, the platform, and this file: how things are built is part of what they are. */
+/** Of the files that pin the versions, the platform, and the version that is built in. */
 function digestOf(folder: string): string {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch} ${VERSION_FLAGS}`)
   for (const name of readdirSync(folder).toSorted()) hash.update(name).update(readFileSync(join(folder, name)))
