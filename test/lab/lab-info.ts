@@ -37,5 +37,5 @@ export type CallAnswer =
 /** POST /load on a pod's control port: requests at a fixed rate; answers one `LoadAnswer` a line as they come, and ends after `ms`. */
 export type Load = Call & { readonly rps: number; readonly ms: number }
 
-/** `at`: when the request was sent, milliseconds since the epoch. `version`: the pod that answered; `flags`: what Envoy said of itself, for answers without a version. */
+/** `at`: when the request was sent, milliseconds since the epoch. `version`: of the pod that answered, "" for an answer of the mesh. `body`: the beginning of one that is not 200. */
 export type LoadAnswer = { readonly at: number; readonly ms: number; readonly status: number | string; readonly version: string; readonly body?: string }

@@ -14,7 +14,7 @@ import { LabNode, type NodeOptions } from './node.ts'
 import { Objects } from './objects.ts'
 import { Processes, type Running } from './processes.ts'
 import { requestMetrics } from './telemetry.ts'
-import { serveSwitches } from './switches.ts'
+import { serveSwitches, type Switched } from './switches.ts'
 
 export type LabOptions = {
   readonly grade?: Grade
@@ -101,8 +101,6 @@ export async function startLab({ grade = 'mtls', debounceMs = 0, pods = 'process
     },
   }
 }
-
-export type Switched = 'istiod' | 'prometheus'
 
 /** What `enter.ts` said of where this process is. Throws outside of the lab. */
 export function surroundings(): Surroundings {

@@ -1,7 +1,7 @@
 import http from 'node:http'
 import { CONTROL_PLANE } from './network.ts'
 
-type Switched = 'istiod' | 'prometheus'
+export type Switched = 'istiod' | 'prometheus'
 
 export type Switches = {
   readonly stop: (name: Switched, signal: NodeJS.Signals) => Promise<void>
