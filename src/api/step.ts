@@ -38,12 +38,17 @@ const beginningOf = (step: WrittenStep) => parsePercent(step.weight ?? 0)
 const endOf = (step: WrittenStep) => parsePercent(step.upTo ?? step.weight ?? 0)
 const hundredthsOf = (share: number | string) => Math.round(parsePercent(share) * 100)
 
+type Shares = Pick<WrittenStep, 'weight' | 'upTo'>
+const firstOf = (step: Shares) => hundredthsOf(step.weight ?? 0)
+const lastOf = (step: Shares) => hundredthsOf(step.upTo ?? step.weight ?? 0)
+
+/** How many shares a step stands for: a number only, since a manifest may ask for more of them than memory holds. */
+const countOf = (step: Shares) => (firstOf(step) === 0 ? 1 : Math.ceil(lastOf(step) / firstOf(step)))
+
 /** The shares, in percent, that a step stands for: its weight, or the multiples of it up to `upTo`, which comes last. */
-export function weightsOf(step: Pick<WrittenStep, 'weight' | 'upTo'>): readonly number[] {
-  const first = hundredthsOf(step.weight ?? 0)
-  const last = hundredthsOf(step.upTo ?? step.weight ?? 0)
-  const count = first === 0 ? 1 : Math.ceil(last / first)
-  return Array.from({ length: count }, (_, index) => Math.min(first * (index + 1), last) / 100)
+export function weightsOf(step: Shares): readonly number[] {
+  const [first, last] = [firstOf(step), lastOf(step)]
+  return Array.from({ length: countOf(step) }, (_, index) => Math.min(first * (index + 1), last) / 100)
 }
 
 // The same three in CEL, where a share is an int or a string.
@@ -91,6 +96,6 @@ export const stepsSchema = ruled(atomic(stepSchema, 1, mostSteps), [
   {
     cel: `self.map(s, ${countIn('s')}).sum() <= ${mostSteps}`,
     message: `must be at most ${mostSteps} steps with every upTo written out: write a larger weight or a smaller upTo`,
-    holds: (steps) => steps.flatMap(weightsOf).length <= mostSteps,
+    holds: (steps) => steps.reduce((sum, step) => sum + countOf(step), 0) <= mostSteps,
   },
 ])
