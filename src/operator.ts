@@ -87,7 +87,7 @@ export function createOperator(options: OperatorOptions): Operator {
   const { stores, reflectors } = createSources({ client, clock, log, random, namespace: settings.namespace, clusterDomain: settings.clusterDomain })
   const queue = new WorkQueue({ clock, random, maxMs: 15_000 })
   const writes = new OwnWrites()
-  const analyst = new Analyst({ prometheus, clock, onChecked: (key) => queue.add(key), onTick: metrics.ticked })
+  const analyst = new Analyst({ prometheus, clock, onChecked: (key, urgent) => queue.add(key, { urgent }), onTick: metrics.ticked })
   const recorder = new EventRecorder({ port: eventPort(client), controller: 'serin.dev/operator', instance: settings.instance, clock, random, log })
   const crd: CrdState = { problem: 'the installed CRD has not been compared yet', changed: () => stores.canaries.list().forEach((object) => queue.add(keyOf(object))) }
   const reconciler = new Reconciler({
@@ -119,7 +119,7 @@ export function createOperator(options: OperatorOptions): Operator {
     if (await leadership.acquire(signal)) {
       metrics.leads(true)
       loops.push(recorder.run(background.signal), analyst.run(background.signal))
-      ended = await runController({ name: 'canary', queue, concurrency: settings.concurrency, reconcile: reconciler.reconcile, log, clock, signal: AbortSignal.any([signal, leadership.lost]), abort: leadership.lost, onReconciled: metrics.reconciled })
+      ended = await runController({ name: 'canary', queue, concurrency: settings.concurrency, reserved: settings.concurrency, reconcile: reconciler.reconcile, log, clock, signal: AbortSignal.any([signal, leadership.lost]), abort: leadership.lost, onReconciled: metrics.reconciled })
       await told(recorder, clock, leadership.lost)
     }
     unwire()

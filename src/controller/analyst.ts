@@ -11,8 +11,8 @@ import { nextRun } from './schedule.ts'
 export type AnalystOptions = {
   readonly prometheus: Prometheus
   readonly clock: Clock
-  /** A Canary's evidence has changed. */
-  readonly onChecked: (key: string) => void
+  /** A Canary's evidence has changed; failing, where a check says so. */
+  readonly onChecked: (key: string, failing: boolean) => void
   /** How much later than planned a tick came, milliseconds. */
   readonly onTick?: (lateMs: number, canaries: number) => void
 }
@@ -104,7 +104,7 @@ export class Analyst {
         followed.lastMs = clock.monotonic()
         followed.dueMs = this.#nextTick(followed.examination.plan)
       }
-      if (!signal.aborted) for (const key of failingFirst(group)) onChecked(key)
+      if (!signal.aborted) for (const [key, followed] of group) onChecked(key, fails(followed))
       this.#wake()
     }
   }
@@ -183,9 +183,9 @@ function intervalOf({ examination: { plan }, lastMs }: Followed, nowMs: number):
 const staleAfterMs = (clock: CheckPlan['clock'] | undefined): number => (clock?.kind === 'interval' ? 3 * clock.everyMs : 2 * 3_600_000)
 
 /** A rollback does not queue behind the canaries that pass. */
-function failingFirst(group: readonly (readonly [string, Followed])[]): readonly string[] {
-  const fails = ({ examination }: Followed) => examination.evidenceOf(examination.plan.step)?.checks.some(({ verdict }) => verdict === 'Fail') === true
-  return [...group.filter(([, followed]) => fails(followed)), ...group.filter(([, followed]) => !fails(followed))].map(([key]) => key)
+function fails({ examination }: Followed): boolean {
+  const evidence = examination.evidenceOf(examination.plan.step)
+  return evidence?.broken !== undefined || evidence?.checks.some(({ verdict }) => verdict === 'Fail') === true
 }
 
 function groupedByClock(due: readonly (readonly [string, Followed])[]): readonly (readonly (readonly [string, Followed])[])[] {

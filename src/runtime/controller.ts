@@ -22,6 +22,8 @@ export type ControllerOptions = {
   readonly queue: WorkQueue
   /** How many different keys may be reconciled at once. */
   readonly concurrency: number
+  /** How many more are kept free for urgent keys; none by default. */
+  readonly reserved?: number
   /** Level-based: it is told the key, never what changed. Its signal aborts when the grace of a stop is over. */
   readonly reconcile: (key: string, signal: AbortSignal) => Promise<Outcome>
   readonly log: Log
@@ -54,7 +56,8 @@ export const runController = async (options: ControllerOptions): Promise<boolean
   const overrun = new Promise<'overrun'>((resolve) => {
     scope.signal.addEventListener('abort', () => resolve('overrun'), { once: true })
   })
-  const workers = Array.from({ length: options.concurrency }, () => work(options, scope.signal))
+  const { concurrency, reserved = 0 } = options
+  const workers = Array.from({ length: concurrency + reserved }, (_, index) => work(options, index >= concurrency, scope.signal))
   const end = await Promise.race([Promise.all(workers), overrun])
   if (end === 'overrun' && abort?.aborted !== true) log.error({ controller: name, graceMs }, 'stopped with reconciles still running')
   signal.removeEventListener('abort', stop)
@@ -62,9 +65,9 @@ export const runController = async (options: ControllerOptions): Promise<boolean
   return end !== 'overrun'
 }
 
-const work = async (options: ControllerOptions, signal: AbortSignal): Promise<void> => {
+const work = async (options: ControllerOptions, urgentOnly: boolean, signal: AbortSignal): Promise<void> => {
   const { queue } = options
-  for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
+  for (let key = await queue.take({ urgentOnly }); key !== undefined; key = await queue.take({ urgentOnly })) {
     if (!options.signal.aborted) await reconcileOnce(options, key, signal)
     queue.done(key)
   }

@@ -6,26 +6,26 @@ import { WorkQueue } from './work-queue.ts'
 
 const queueOn = (clock: VirtualClock, random: () => number = () => 0) => new WorkQueue({ clock, random })
 
-type Action = { readonly kind: 'add' | 'later' | 'limited' | 'done' | 'wait'; readonly key: string; readonly ms: number }
+type Action = { readonly kind: 'add' | 'urgent' | 'later' | 'limited' | 'done' | 'wait'; readonly key: string; readonly ms: number }
 
 const actions: fc.Arbitrary<readonly Action[]> = fc.array(
   fc.record({
-    kind: fc.constantFrom('add' as const, 'later' as const, 'limited' as const, 'done' as const, 'wait' as const),
+    kind: fc.constantFrom('add' as const, 'urgent' as const, 'later' as const, 'limited' as const, 'done' as const, 'wait' as const),
     key: fc.constantFrom('a', 'b', 'c'),
     ms: fc.integer({ min: 0, max: 50 }),
   }),
   { maxLength: 60 },
 )
 
-/** Plays actions against a queue that has three workers, each of which keeps its key until a "done". */
+/** Plays actions against a queue that has three workers, one for urgent keys alone, each of which keeps its key until a "done". */
 const play = async (script: readonly Action[], seed: number) => {
   const clock = new VirtualClock()
   const queue = queueOn(clock, seededRandom(String(seed)))
   const out = new Set<string>()
   const owed = new Set<string>()
   const violations: string[] = []
-  const work = async () => {
-    for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
+  const work = async (urgentOnly: boolean) => {
+    for (let key = await queue.take({ urgentOnly }); key !== undefined; key = await queue.take({ urgentOnly })) {
       if (out.has(key)) violations.push(`${key} is out twice`)
       out.add(key)
       owed.delete(key)
@@ -36,9 +36,10 @@ const play = async (script: readonly Action[], seed: number) => {
     }
   }
   const finishers = new Map<string, () => void>()
-  for (let worker = 0; worker < 3; worker++) void work()
+  for (let worker = 0; worker < 3; worker++) void work(worker === 2)
   const perform: Record<Action['kind'], (action: Action) => void> = {
     add: ({ key }) => (owed.add(key), queue.add(key)),
+    urgent: ({ key }) => (owed.add(key), queue.add(key, { urgent: true })),
     later: ({ key, ms }) => (owed.add(key), queue.addAfter(key, ms)),
     limited: ({ key }) => (owed.add(key), void queue.addRateLimited(key)),
     done: ({ key }) => finishers.get(key)?.(),
@@ -50,6 +51,42 @@ const play = async (script: readonly Action[], seed: number) => {
   }
   return { clock, queue, out, owed, violations, finishers }
 }
+
+describe('an urgent key', () => {
+  it('is handed out before all that are not, be it asked for before or not', async () => {
+    const queue = queueOn(new VirtualClock())
+    for (const key of ['a', 'b', 'c']) queue.add(key)
+    queue.add('c', { urgent: true })
+    queue.add('d', { urgent: true })
+    const taken = await Promise.all([1, 2, 3, 4].map(() => queue.take()))
+    expect(taken).toEqual(['c', 'd', 'a', 'b'])
+    queue.shutDown()
+    expect(await queue.take()).toBeUndefined()
+  })
+
+  it('that is being worked on is next as soon as that is done', async () => {
+    const queue = queueOn(new VirtualClock())
+    for (const key of ['a', 'b', 'c']) queue.add(key)
+    expect(await queue.take()).toBe('a')
+    queue.add('a', { urgent: true })
+    expect(await queue.take()).toBe('b')
+    queue.done('a')
+    expect(await queue.take()).toBe('a')
+  })
+
+  it('goes to a worker kept free for such, which takes nothing else', async () => {
+    const queue = queueOn(new VirtualClock())
+    const reserved = queue.take({ urgentOnly: true })
+    queue.add('a')
+    expect(await queue.take()).toBe('a')
+    queue.add('b', { urgent: true })
+    expect(await reserved).toBe('b')
+    queue.add('b')
+    queue.done('b')
+    expect(await Promise.race([queue.take({ urgentOnly: true }), Promise.resolve('nothing')])).toBe('nothing')
+    expect(await queue.take()).toBe('b')
+  })
+})
 
 describe('a work queue', () => {
   it('never hands a key to two workers, and loses no add', async () => {

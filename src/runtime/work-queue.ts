@@ -7,20 +7,24 @@ export type WorkQueueOptions = Partial<Backoff> & {
   readonly random: () => number
 }
 
+type Taker = { readonly give: (key: string | undefined) => void; readonly urgentOnly: boolean }
+
 /**
  * Keys waiting to be worked on, with client-go's guarantees (util/workqueue): a key is never out twice at once, an add
  * is never lost, many adds before a run are one run, and adds during a run are exactly one more run after it.
+ * Urgent keys are handed out before all others, and workers may be kept free for them.
  */
 export class WorkQueue {
   readonly #clock: Clock
   readonly #random: () => number
   readonly #backoff: Backoff
+  readonly #urgent = new Set<string>()
   readonly #waiting = new Set<string>()
   readonly #dirty = new Set<string>()
   readonly #running = new Set<string>()
   readonly #delayed = new Map<string, { readonly at: number; readonly cancel: AbortController }>()
   readonly #failures = new Map<string, number>()
-  #takers: ((key: string | undefined) => void)[] = []
+  #takers: Taker[] = []
   #closed = false
 
   constructor({ clock, random, baseMs = 5, maxMs = 30_000 }: WorkQueueOptions) {
@@ -34,9 +38,11 @@ export class WorkQueue {
     return this.#waiting.size
   }
 
-  /** Asks for a run of `key` as soon as possible. */
-  add(key: string): void {
-    if (this.#closed || this.#dirty.has(key)) return
+  /** Asks for a run of `key` as soon as possible; `urgent` before all that are not, even where it was asked for already. */
+  add(key: string, { urgent = false } = {}): void {
+    const hastens = urgent && !this.#urgent.has(key)
+    if (this.#closed || (this.#dirty.has(key) && !hastens)) return
+    if (urgent) this.#urgent.add(key)
     this.#dirty.add(key)
     if (!this.#running.has(key)) this.#offer(key)
   }
@@ -72,16 +78,18 @@ export class WorkQueue {
     this.#failures.delete(key)
   }
 
-  /** The next key, once there is one; undefined when shut down and empty. Every key taken must be given to `done`. */
-  take(): Promise<string | undefined> {
-    const [key] = this.#waiting
+  /**
+   * The next key, or with `urgentOnly` the next urgent one, once there is one; undefined when shut down and empty. Every
+   * key taken must be given to `done`.
+   */
+  take({ urgentOnly = false } = {}): Promise<string | undefined> {
+    const key = this.#next(urgentOnly)
     if (key !== undefined) {
-      this.#waiting.delete(key)
       this.#start(key)
       return Promise.resolve(key)
     }
     if (this.#closed) return Promise.resolve(undefined)
-    return new Promise((resolve) => this.#takers.push(resolve))
+    return new Promise((give) => this.#takers.push({ give, urgentOnly }))
   }
 
   /** Ends the run of a key; if it was added meanwhile it is next in line again. */
@@ -95,21 +103,32 @@ export class WorkQueue {
     this.#closed = true
     for (const { cancel } of this.#delayed.values()) cancel.abort()
     this.#delayed.clear()
-    for (const taker of this.#takers) taker(undefined)
+    for (const { give } of this.#takers) give(undefined)
     this.#takers = []
   }
 
   #offer(key: string): void {
-    const taker = this.#takers.shift()
+    const urgent = this.#urgent.has(key)
+    const taker = this.#takers.find(({ urgentOnly }) => urgent || !urgentOnly)
     if (taker === undefined) {
       this.#waiting.add(key)
       return
     }
+    this.#takers = this.#takers.filter((other) => other !== taker)
     this.#start(key)
-    taker(key)
+    taker.give(key)
+  }
+
+  /** An urgent key that runs already waits for its turn: only one that waits can be handed out. */
+  #next(urgentOnly: boolean): string | undefined {
+    for (const key of this.#urgent) if (this.#waiting.has(key)) return key
+    const [key] = urgentOnly ? [] : this.#waiting
+    return key
   }
 
   #start(key: string): void {
+    this.#waiting.delete(key)
+    this.#urgent.delete(key)
     this.#running.add(key)
     this.#dirty.delete(key)
   }
