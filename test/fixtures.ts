@@ -95,3 +95,20 @@ export const atEdge = (): readonly KubeObject[] => [
   },
   virtualService({ hosts: ['shop.example'], gateways: ['edge'] }, 'shop'),
 ]
+
+/** A plain Deployment as the target of a Canary, with its pod template at `image`. */
+export function target(image: string, { app = 'service-c', replicas = 2, env = {}, labels = {} }: VersionOptions = {}): KubeObject {
+  const { metadata, spec, ...rest } = version(image, { app, replicas, env, name: app }) as KubeObject & { spec: { template: { metadata: object; spec: object } } }
+  const template = { ...spec.template, metadata: { ...spec.template.metadata, labels: { app, ...labels } } }
+  return { ...rest, metadata, spec: { ...spec, selector: { matchLabels: { app } }, template } }
+}
+
+/** A target all of whose answers are errors. */
+export const faultyTarget = (image: string, options: VersionOptions = {}): KubeObject =>
+  target(image, { ...options, env: { ERROR_RATE: '1', ERROR_CODE: '500', ...options.env } })
+
+/** A Canary for a target: quick waits, two steps, one metric. */
+export function targetCanary(spec: Fields = {}, name = 'service-c'): KubeObject {
+  const { versions: _versions, service: _service, ...rest } = canary(spec, name)['spec'] as Fields
+  return { ...canary({}, name), spec: { targetRef: { name }, ...rest } }
+}

@@ -4,7 +4,7 @@ import { atomic, fields, keyed, mapped, set } from './collection.ts'
 import type { httpMatchSchema, stringMatchSchema } from './match.ts'
 import type { Frozen, ObjectMeta } from './object-meta.ts'
 import { ruled } from './rule.ts'
-import { duration, integer, label, labelKey, labelValue } from './scalar.ts'
+import { duration, integer, label, labelKey, labelValue, objectName, podCount } from './scalar.ts'
 import * as part from './status.ts'
 import { stepsSchema } from './step.ts'
 
@@ -50,19 +50,73 @@ const scaleDownDelaySchema = fields({
   failed: duration('0s', '168h').describe('How long a failed canary stays up after its rollback.').default('0s'),
 })
 
-/** A Canary's spec: strict about fields it does not know; parsing fills in the stored defaults. */
-export const canarySpecSchema = fields({
-  versions: versionsSchema.describe('The versions: Deployments that you apply yourself, one for each.'),
-  service: serviceSchema.describe('The Service whose requests are shared out.'),
+const targetRefSchema = fields({
+  apiVersion: z.enum(['apps/v1']).describe('API of the target.').default('apps/v1'),
+  kind: z.enum(['Deployment']).describe('Kind of the target.').default('Deployment'),
+  name: objectName().describe('Name of the Deployment; cannot change.'),
+})
+
+const specFields = fields({
+  targetRef: targetRefSchema
+    .describe('A plain Deployment: each change of its pod template is a release, run by Serin as a Deployment of its own.')
+    .optional(),
+  versions: versionsSchema.describe('The versions: Deployments that you apply yourself, one for each.').optional(),
+  service: serviceSchema.describe("The Service whose requests are shared out. Assumed: the target's name.").optional(),
   traffic: trafficSchema.describe('How routes are changed.').prefault({}),
   steps: stepsSchema.describe('The exposures before promotion, in order.').default([
     { weight: 5, for: '5m' }, { weight: 25, for: '5m' }, { weight: 50, for: '5m' },
   ]),
   analysis: analysisSchema.describe('How the canary is judged.').prefault({}),
+  replicas: integer(0, 10_000)
+    .describe("Stable's pods; what a scaler sets through /scale. Assumed: the size that the target had, written here once.")
+    .optional(),
+  canaryReplicas: podCount(1)
+    .describe("Pods of the canary. Assumed: its share of stable's by weight and mirror; all where a match may take everybody.")
+    .optional(),
+  ignoreAnnotations: set(labelKey(), 32)
+    .describe('Annotations of the pod template that make no new version; they are copied to the pods. Assumed: kubectl.kubernetes.io/restartedAt.')
+    .optional(),
+  revisionHistoryLimit: integer(0, 50).describe('Revisions without pods that are kept. Assumed: 3.').optional(),
   scaleDownDelay: scaleDownDelaySchema.describe('How long a revision without traffic keeps its pods.').prefault({}),
   progressDeadline: duration('10s', '24h').describe('How long pods may take to become ready.').default('10m'),
   suspend: z.boolean().describe('Freezes everything but a rollback; at creation nothing is written.').default(false),
 })
+
+type WrittenSpec = z.output<typeof specFields>
+
+const ofTargets = ['replicas', 'canaryReplicas', 'ignoreAnnotations', 'revisionHistoryLimit'] as const
+
+/** A Canary's spec: strict about fields it does not know; parsing fills in the stored defaults. */
+export const canarySpecSchema = ruled(specFields, [
+  {
+    cel: 'has(self.targetRef) != has(self.versions)',
+    message: 'must have exactly one of targetRef and versions',
+    holds: (spec: WrittenSpec) => (spec.targetRef === undefined) !== (spec.versions === undefined),
+  },
+  {
+    cel: '!has(self.versions) || has(self.service)',
+    message: 'must name the Service beside versions: write service: {name: ...}',
+    holds: (spec: WrittenSpec) => spec.versions === undefined || spec.service !== undefined,
+  },
+  {
+    cel: `!has(self.versions) || !(${ofTargets.map((name) => `has(self.${name})`).join(' || ')})`,
+    message: `${ofTargets.join(', ')} are only for targetRef: with versions the Deployments are yours`,
+    holds: (spec: WrittenSpec) => spec.versions === undefined || ofTargets.every((name) => spec[name] === undefined),
+  },
+  {
+    cel: '!has(self.versions) || !has(self.steps) || self.steps.all(s, !has(s.replicas))',
+    message: 'replicas of a step is only for targetRef: with versions the Deployments are yours',
+    holds: (spec: WrittenSpec) => spec.versions === undefined || spec.steps.every(({ replicas }) => replicas === undefined),
+  },
+  {
+    cel: 'has(self.targetRef) == has(oldSelf.targetRef) && (!has(self.targetRef) || self.targetRef == oldSelf.targetRef)',
+    message: 'targetRef cannot change, come or go: make a new Canary',
+  },
+  {
+    cel: 'has(self.service) == has(oldSelf.service)',
+    message: 'service cannot come or go: make a new Canary',
+  },
+])
 
 const phases = [
   'Initializing', 'Idle', 'Waiting', 'Progressing', 'Promoting', 'RollingBack', 'Failed', 'Suspended', 'Terminating',
@@ -91,6 +145,8 @@ export const canaryStatusSchema = z.object({
   routes: list(keyed(part.routeSchema, ['namespace', 'name'], 32)).describe('The VirtualServices with managed routes.'),
   checks: list(keyed(part.checkSchema, ['name'], 20)).describe('The last check of each metric.'),
   history: list(atomic(part.historySchema, 0, 10)).describe('Releases that ended, newest first.'),
+  replicas: z.int().min(0).describe("Stable's pods, for scalers.").optional(),
+  selector: z.string().max(2048).describe("Selects stable's pods, for scalers.").optional(),
   conditions: list(keyed(part.conditionSchema, ['type'], 16)).describe('Ready, Reconciling, Stalled, Promoted, Degraded.'),
 })
 

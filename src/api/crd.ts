@@ -25,7 +25,10 @@ export function canaryCrd(): object {
       name: 'v1beta1',
       served: true,
       storage: true,
-      subresources: { status: {} },
+      subresources: {
+        status: {},
+        scale: { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas', labelSelectorPath: '.status.selector' },
+      },
       additionalPrinterColumns: [
         ...columns.map(([name, jsonPath]) => ({ name, type: 'string', jsonPath })),
         { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },

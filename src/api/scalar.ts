@@ -57,3 +57,15 @@ export const percentile = () =>
 /** An integer between two others, both allowed. */
 export const integer = (least: number, most: number) =>
   z.int(`must be an integer between ${least} and ${most}`).min(least).max(most)
+
+const replicasError = (least: number) => `must be an integer from ${least} to 10000 or a share of the replicas from ${least}% to 100%`
+
+/** A number of pods: an integer, or a share of stable's replicas in whole percent; both at least `least`, 0 or 1. */
+export const podCount = (least: 0 | 1) => {
+  const pattern = least === 0 ? /^(100|[0-9]{1,2})%$/ : /^(100|[1-9][0-9]?)%$/
+  return intOrString(z.int(replicasError(least)).min(least).max(10_000), text(pattern, 4, replicasError(least)), replicasError(least))
+}
+
+/** The name of an object: a DNS subdomain. */
+export const objectName = () =>
+  text(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 253, 'must be a name: at most 253 of a-z, 0-9, "-" and ".", such as "podinfo"')

@@ -6,8 +6,10 @@ import { defaultFor, weightsOf } from './step.ts'
 
 /** A spec with nothing left to assume: durations in milliseconds, shares of traffic in percent. */
 export type Settings = {
-  readonly selector: Readonly<Record<string, string>>
+  readonly source: Source
+  /** The label of pods that tells the revisions apart. */
   readonly versionLabel: string
+  /** What `versions.desired` names. */
   readonly desired: string | undefined
   readonly service: string
   /** Names of the managed http routes; undefined: every http route to the Service. */
@@ -29,6 +31,30 @@ export type Settings = {
   readonly suspend: boolean
 }
 
+/** What runs: a plain Deployment of which Serin makes the revisions, or versions that somebody applies. */
+export type Source =
+  | {
+      readonly kind: 'target'
+      /** Name of the Deployment. */
+      readonly name: string
+      /** Stable's wished size; undefined until it is known. */
+      readonly replicas: number | undefined
+      readonly canaryReplicas: PodCount | undefined
+      readonly ignoreAnnotations: readonly string[]
+      /** Revisions without pods that are kept. */
+      readonly historyLimit: number
+    }
+  | { readonly kind: 'versions'; readonly selector: Readonly<Record<string, string>> }
+
+/** So many pods, or so many percent of stable's. */
+export type PodCount = { readonly pods: number } | { readonly percent: number }
+
+/** The label, on the pods of a target's revisions, with the revision's name. */
+export const revisionLabel = 'serin.dev/revision'
+
+/** Annotations of a pod template that make no new version where nobody says otherwise. */
+export const ignoredAnnotations: readonly string[] = ['kubectl.kubernetes.io/restartedAt']
+
 /** When checks are made; a schedule is a cron expression in UTC. */
 export type AnalysisClock =
   | { readonly kind: 'interval'; readonly everyMs: number }
@@ -43,6 +69,8 @@ export type Step = {
   /** An empty match copies every request. */
   readonly mirror: { readonly percent: number; readonly match: readonly HTTPMatch[] } | undefined
   readonly forMs: number
+  /** The canary's size in this step; undefined: as canaryReplicas says. */
+  readonly replicas?: PodCount
   readonly minRequests: number
   readonly deadlineMs: number | undefined
 }
@@ -67,12 +95,12 @@ type Analysis = CanarySpec['analysis']
 
 /** What a spec asks for, with every assumed default applied. The spec must have been parsed. */
 export function settingsOf(spec: CanarySpec, defaults: { readonly propagationMs: number }): Settings {
-  const { versions, service, traffic, analysis, scaleDownDelay } = spec
+  const { versions, service, targetRef, traffic, analysis, scaleDownDelay } = spec
   return {
-    selector: versions.selector.matchLabels,
-    versionLabel: versions.label,
-    desired: versions.desired,
-    service: service.name,
+    source: sourceOf(spec),
+    versionLabel: versions?.label ?? revisionLabel,
+    desired: versions?.desired,
+    service: service?.name ?? targetRef?.name ?? '',
     httpRoutes: traffic.httpRoutes,
     propagationMs: traffic.propagation === undefined ? defaults.propagationMs : parseDuration(traffic.propagation),
     drainMs: parseDuration(traffic.drain),
@@ -93,6 +121,18 @@ export function settingsOf(spec: CanarySpec, defaults: { readonly propagationMs:
   }
 }
 
+function sourceOf(spec: CanarySpec): Source {
+  const { targetRef, versions, replicas, canaryReplicas, ignoreAnnotations = ignoredAnnotations, revisionHistoryLimit = 3 } = spec
+  if (targetRef === undefined) return { kind: 'versions', selector: versions?.selector.matchLabels ?? {} }
+  return {
+    kind: 'target', name: targetRef.name, replicas, ignoreAnnotations, historyLimit: revisionHistoryLimit,
+    canaryReplicas: canaryReplicas === undefined ? undefined : podCountOf(canaryReplicas),
+  }
+}
+
+const podCountOf = (count: number | string): PodCount =>
+  (typeof count === 'number' ? { pods: count } : { percent: parsePercent(count) })
+
 function stepsOf({ steps, analysis }: CanarySpec): readonly Step[] {
   const exposures = steps.flatMap((step) => weightsOf(step).map((weight) => ({ step, weight })))
   return exposures.map(({ step, weight }, index) => ({
@@ -101,6 +141,7 @@ function stepsOf({ steps, analysis }: CanarySpec): readonly Step[] {
     match: step.match ?? [],
     mirror: step.mirror && { percent: parsePercent(step.mirror.percent ?? 100), match: step.mirror.match ?? [] },
     forMs: parseDuration(step.for ?? defaultFor),
+    ...(step.replicas === undefined ? {} : { replicas: podCountOf(step.replicas) }),
     minRequests: step.minRequests ?? (weight === 0 && step.mirror === undefined ? 0 : analysis.minRequests),
     deadlineMs: step.deadline === undefined ? undefined : parseDuration(step.deadline),
   }))

@@ -4,7 +4,7 @@ import { parseDuration } from './duration.ts'
 import { httpMatchSchema } from './match.ts'
 import { parsePercent } from './percent.ts'
 import { ruled } from './rule.ts'
-import { duration, integer, label, percent } from './scalar.ts'
+import { duration, integer, label, percent, podCount } from './scalar.ts'
 
 /** What "for" is where a step does not say. */
 export const defaultFor = '1m'
@@ -23,6 +23,9 @@ const stepFields = fields({
   upTo: percent().describe('Repeats the step at multiples of its weight, and at last at this share.').optional(),
   match: matches().describe('All requests that meet one of these go to the canary.').optional(),
   mirror: mirrorSchema.describe('Copies requests to the canary, whose answers are thrown away.').optional(),
+  replicas: podCount(0)
+    .describe('Pods of the canary in this step; 0 is a gate before any pod starts; with targetRef only. Assumed: canaryReplicas.')
+    .optional(),
   for: duration('0s', '168h').describe(`How long the step must have been observed. Assumed: ${defaultFor}.`).optional(),
   minRequests: integer(0, 10_000_000)
     .describe('Requests that each metric must have judged. Assumed: analysis.minRequests; 0 in a step without weight and mirror.')
@@ -73,6 +76,13 @@ const stepSchema = ruled(stepFields, [
     message: `must not be shorter than "for" (${defaultFor} where it is not written)`,
     holds: (step) => step.deadline === undefined || parseDuration(step.deadline) >= parseDuration(step.for ?? defaultFor),
     path: 'deadline',
+  },
+  {
+    cel: "!has(self.replicas) || !(self.replicas == 0 || self.replicas == '0%') || !(has(self.weight) || has(self.match) || has(self.mirror))",
+    message: 'must not be 0 in a step with weight, match or mirror: nobody would answer',
+    holds: ({ replicas, weight, match, mirror }) =>
+      (replicas !== 0 && replicas !== '0%') || (weight === undefined && match === undefined && mirror === undefined),
+    path: 'replicas',
   },
 ])
 

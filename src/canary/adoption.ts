@@ -4,11 +4,38 @@ import { unfit, type Facts } from './facts.ts'
 
 type Outcome = Omit<Decision, 'row'>
 
-/** Row 27 for `versions`: stamp → rule with stable's subset → propagation → every route pinned to it. Refused by name before the first write. */
+/**
+ * Rows 26, 27: of a target its size → stable's revision at full size → ready; then for all: stamp → rule with stable's
+ * subset → propagation → every route pinned to it. Refused by name before the first write. Until the pin a changed
+ * template simply is another revision to begin with.
+ */
 export function adopt(facts: Facts): Outcome {
-  const { s, stable, world, ledger } = facts
-  const refusal = world.mesh.refusals[0]
+  const refusal = facts.world.mesh.refusals[0]
   if (refusal !== undefined) return waitFor({ message: refusal.message, stalled: refusal.reason })
+  return fromTarget(facts) ?? withStable(facts)
+}
+
+/** The first revision of a target: as many pods as the target has, beside them. */
+function fromTarget({ s, stable, world, ledger }: Facts): Outcome | undefined {
+  const { target, settings: { source } } = world
+  if (source.kind !== 'target') return undefined
+  if (target === undefined || s === undefined) return waitFor({ message: `Deployment ${source.name} does not exist: apply it, or correct spec.targetRef.name`, stalled: 'TargetNotFound' })
+  if (source.replicas === undefined)
+    return target.replicas === 0
+      ? waitFor({ message: `Deployment ${target.name} has no pods, and spec.replicas does not say how many: scale it up, or write spec.replicas`, stalled: 'TargetAtZero' })
+      : outcome(`${target.name} has ${target.replicas} pods`, { action: { kind: 'size', replicas: target.replicas, live: false } })
+  const size = Math.max(1, source.replicas)
+  if (stable === undefined)
+    return outcome(`${s} is to serve`, {
+      action: { kind: 'create', revision: s, replicas: size, stamp: ledger.open[s]?.rollout ?? '', live: false },
+      events: [normal('Adopting', `revision ${s} of ${target.name} is made at ${size} pods, beside those that serve`)],
+    })
+  if (stable.replicas < size) return outcome(`${stable.name} to ${size} pods`, { action: { kind: 'workload', revision: s, replicas: size, live: false } })
+  return stable.ready < size ? waitFor({ waitingFor: 'Pods', message: `${stable.ready} of ${size} pods of ${stable.name} are ready` }) : undefined
+}
+
+function withStable(facts: Facts): Outcome {
+  const { s, stable, world, ledger } = facts
   if (s === undefined) return waitFor({ message: noStable(facts), stalled: 'NoStable' })
   if (stable === undefined) return waitFor({ message: `the routes name ${s}, but no Deployment has that version`, stalled: 'VersionNotFound' })
   const rollout = ledger.open[s]?.rollout ?? ''

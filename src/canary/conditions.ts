@@ -2,6 +2,7 @@ import type { Condition } from '../api/canary.ts'
 import type { Hold } from './decision.ts'
 import { isContested, isNamed, tombstoneOf, type Facts } from './facts.ts'
 import { stableAnswers, whyRollBack } from './guards.ts'
+import { isTargetContested } from './target.ts'
 import { knownHash } from './versions.ts'
 import { instant } from './instant.ts'
 
@@ -49,7 +50,7 @@ function promoted(facts: Facts): State {
 }
 
 function degraded(facts: Facts): State {
-  const found = noWayBack(facts) ?? contested(facts) ?? refused(facts) ?? changedInPlace(facts) ?? blind(facts) ?? reachedInTheDark(facts)
+  const found = noWayBack(facts) ?? contested(facts) ?? targetContested(facts) ?? refused(facts) ?? changedInPlace(facts) ?? blind(facts) ?? reachedInTheDark(facts)
   return found === undefined ? ['False', 'AsExpected', ''] : ['True', ...found]
 }
 
@@ -62,6 +63,11 @@ function noWayBack(facts: Facts): Trouble {
 }
 
 const contested = (facts: Facts): Trouble => (isContested(facts) ? ['RouteContested', 'others keep changing the managed routes: see docs/gitops.md'] : undefined)
+
+const targetContested = (facts: Facts): Trouble =>
+  isTargetContested(facts)
+    ? ['ReplicasContested', `somebody keeps giving ${facts.world.target?.name ?? ''} pods, which no route reaches: take spec.replicas out of what is applied, and point scalers at the Canary`]
+    : undefined
 
 /** At rest nobody asks for a release, and nobody would hear that the next one will be refused. */
 function refused({ phase, world }: Facts): Trouble {

@@ -22,6 +22,18 @@ export type Action =
   | { readonly kind: 'routes'; readonly writes: readonly RouteTarget[]; readonly own: RouteWrite | undefined; readonly live: boolean }
   | { readonly kind: 'remove-own-route'; readonly live: true }
   | { readonly kind: 'rule'; readonly subsets: Readonly<Record<string, string>>; readonly live: boolean }
+  /** A Deployment for a revision of the target, made from the target's template as it stands. */
+  | { readonly kind: 'create'; readonly revision: string; readonly replicas: number; readonly stamp: string; readonly live: false }
+  /** The target's pod template, as it stands, for a revision's Deployment that somebody edited. */
+  | { readonly kind: 'remake'; readonly revision: string; readonly live: false }
+  /** A Deployment without pods that nobody will go back to. */
+  | { readonly kind: 'delete'; readonly revision: string; readonly live: true }
+  /** The annotations of a revision's pod template that make no new version: its pods are replaced in place. */
+  | { readonly kind: 'restart'; readonly revision: string; readonly annotations: Readonly<Record<string, string>>; readonly live: false }
+  /** The Canary's own `spec.replicas`, where scalers look. */
+  | { readonly kind: 'size'; readonly replicas: number; readonly live: false }
+  /** The target to 0, with the size that it asked for. */
+  | { readonly kind: 'target'; readonly takenOver: number; readonly live: true }
   | {
       readonly kind: 'workload'
       readonly revision: string

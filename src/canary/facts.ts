@@ -1,7 +1,7 @@
 import type { CanaryStatus, SeenVersion } from '../api/canary.ts'
 import { instant } from './instant.ts'
 import type { Exposure, Ledger, Tombstone } from './ledger.ts'
-import { isPromoting, podsNeeded } from './steps.ts'
+import { isPromoting, podsWanted } from './steps.ts'
 import { knownHash, seenVersions, stableLast } from './versions.ts'
 import { EVERY_POD, type RouteFacts, type Workload, type World } from './world.ts'
 
@@ -49,9 +49,10 @@ export function factsOf(world: World): Facts {
   const adopted = believed.length > 0 || status?.stableRevision !== undefined
   const ledger = mergedLedger(believed, world)
   const s = ledger.stable === '' ? undefined : ledger.stable
-  const seen = seenNow(world, s, adopted)
-  const t = targetOf(world, seen, s)
-  const c = adopted ? candidateOf(status, ledger, seen) : undefined
+  const isMade = world.settings.source.kind === 'target'
+  const seen = isMade ? [] : seenNow(world, s, adopted)
+  const t = isMade ? revisionWanted(world) : targetOf(world, seen, s)
+  const c = adopted ? candidateOf(world, ledger, seen) : undefined
   const exposure = highestExposure(believed)
   const isPartial = exposure !== undefined && believed.some((route) => route.ledger?.exposure?.step !== exposure.step)
   const base = { world, ledger, adopted, seen, s, t, c, exposure, isPartial }
@@ -124,7 +125,7 @@ export function busy(facts: Facts, revision: string): string | undefined {
 
 /** Pods an exposure needs, from stable's present size and its floor. */
 export const podsFor = (facts: Facts, exposure: Exposure): number =>
-  podsNeeded(exposure, Math.max(facts.stable?.replicas ?? 0, floorOf(facts) ?? 0))
+  podsWanted(facts.world.settings, exposure, Math.max(facts.stable?.replicas ?? 0, floorOf(facts) ?? 0))
 
 /** Stable's size when this rollout began, once it is known. */
 export const floorOf = ({ stable, c }: Facts): number | undefined =>
@@ -145,14 +146,22 @@ function mergedLedger(believed: readonly RouteFacts[], world: World): Standing {
 }
 
 /** Before the first pin, or with every VirtualService gone: what status and the rule's stamps remember. */
-function rememberedLedger({ status, mesh, workloads, settings }: World): Standing {
-  const stable = status?.stableRevision ?? stableToBe({ mesh, workloads, settings }) ?? ''
+function rememberedLedger(world: World): Standing {
+  const { status, mesh, workloads, settings } = world
+  const stable = status?.stableRevision ?? (settings.source.kind === 'target' ? revisionWanted(world)?.revision : stableToBe(world)) ?? ''
   const rollout = status?.stableRevision === undefined ? adoptionOf(stable) : (mesh.rule.subsets[stable] ?? adoptionOf(stable))
-  const failed = (status?.seen ?? [])
+  const failed = [...(status?.seen ?? []), ...madeAndFailed({ status, settings })]
     .filter((entry) => entry.failed !== undefined)
     .map((entry) => [entry.revision, tombstoneFrom(entry, status)] as const)
-  const open = { [stable]: { rollout, hash: workload(workloads, stable)?.hash ?? '' } }
+  const open = { [stable]: { rollout, hash: settings.source.kind === 'target' ? stable : (workload(workloads, stable)?.hash ?? '') } }
   return { stable, promotions: 0, open, failed: Object.fromEntries(failed), undone: [] }
+}
+
+/** Of a target's revisions status remembers the one that failed last. */
+function madeAndFailed({ status, settings }: Pick<World, 'status' | 'settings'>): readonly SeenVersion[] {
+  const { revision, reason = 'Unknown', at } = status?.failed ?? {}
+  if (settings.source.kind !== 'target' || revision === undefined || at === undefined) return []
+  return [{ revision, uid: '', hash: revision, generation: 0, since: at, failed: reason }]
 }
 
 /** Names the opening of the revision that is stable at adoption. */
@@ -184,6 +193,18 @@ function seenNow({ status, workloads, now, mesh }: World, s: string | undefined,
   return adopted && exposed !== undefined ? stableLast(seen, exposed) : seen
 }
 
+/**
+ * What the target's pod template stands for. A revision that was read from this very generation keeps its name: if the
+ * hash moved since, it was a new default of the API, or a new Serin, and nobody asks for a release.
+ */
+function revisionWanted({ target, status }: World): Target | undefined {
+  if (target === undefined) return undefined
+  const { uid, generation, revision } = status?.observedTarget ?? {}
+  const isKnown = uid === target.uid && generation === target.generation && revision !== undefined
+  const wanted = isKnown ? revision : target.revision
+  return { revision: wanted, hash: wanted }
+}
+
 /** What `versions.desired` names, else the version seen last; stable where that one's Deployment is gone. */
 function targetOf({ settings, workloads }: World, seen: readonly SeenVersion[], s: string | undefined): Target | undefined {
   const deployment = workload(workloads, settings.desired ?? seen.at(-1)?.revision)
@@ -191,18 +212,23 @@ function targetOf({ settings, workloads }: World, seen: readonly SeenVersion[], 
   return settings.desired !== undefined || s === undefined ? undefined : { revision: s, hash: '' }
 }
 
-function candidateOf(status: CanaryStatus | undefined, ledger: Standing, seen: readonly SeenVersion[]): Candidate | undefined {
+function candidateOf(world: World, ledger: Standing, seen: readonly SeenVersion[]): Candidate | undefined {
+  const { status } = world
   const rollout = status?.rollout
   if (rollout === undefined) return undefined
   const { revision, startedAt } = rollout
   const opening = ledger.open[revision]
-  const known = seen.find((entry) => entry.revision === revision)?.hash ?? ''
+  const known = hashKnown(world, seen, revision)
   // The previous stable with another template is a version like any other.
   if (opening !== undefined && opening.hash === known && status?.previous?.revision === revision)
     return { revision, hash: known, rollout: opening.rollout, revert: true }
   const id = rolloutId(revision, startedAt)
   return { revision, hash: opening?.rollout === id ? opening.hash : known, rollout: id, revert: false }
 }
+
+/** A target's revision is named after what it runs: its name says all that a hash could. */
+const hashKnown = ({ settings }: World, seen: readonly SeenVersion[], revision: string): string =>
+  settings.source.kind === 'target' ? revision : (seen.find((entry) => entry.revision === revision)?.hash ?? '')
 
 /** Names a rollout after its revision and its start: both stand in status, so every process finds the same name. */
 export const rolloutId = (revision: string, startedAt: string): string => `${revision}@${startedAt}`

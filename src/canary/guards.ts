@@ -34,7 +34,7 @@ const reasonOf = (metric: string): string => metric.replace(/(^|-)(\w)/g, (_all,
 
 function lostCanary(facts: Facts): Failure | undefined {
   const { c, canary } = facts
-  if (c === undefined || !isNamed(facts, c.revision) || (canary?.ready ?? 0) > 0) return undefined
+  if (c === undefined || !isNamed(facts, c.revision) || (canary?.ready ?? 0) > 0 || isGate(facts)) return undefined
   return { reason: 'NoReadyCanary', message: `no pod of ${c.revision} is ready` }
 }
 
@@ -80,10 +80,10 @@ export function replanned({ exposure, world: { settings } }: Facts): Exposure | 
 
 /** What still stands before the next raise, or promotion; undefined when it may be made. */
 export function stepHold(facts: Facts): Hold | undefined {
-  const { c, world } = facts
+  const { c } = facts
   const next = nextExposure(facts)
   if (c === undefined || next === undefined) return { message: 'nothing is being rolled out' }
-  return wayBackHold(facts) ?? podsHold(facts, podsFor(facts, next)) ?? (facts.exposure === undefined || facts.isPartial || c.revert || goesBackBlindly(facts) ? undefined : bakeHold(facts, world.settings.propagationMs))
+  return wayBackHold(facts) ?? podsHold(facts, podsFor(facts, next)) ?? (facts.exposure === undefined || facts.isPartial || c.revert || goesBackBlindly(facts) ? undefined : bakeHold(facts))
 }
 
 /** Nothing rises while what is wanted is unknown, routes are in other hands, or there is no stable to go back to. */
@@ -94,11 +94,12 @@ function wayBackHold(facts: Facts): Hold | undefined {
   if (refusal !== undefined) return { waitingFor: 'Person', message: refusal.message, stalled: refusal.reason }
   if (world.mesh.routes.some(({ content, lost }) => lost || content !== 'ours')) return { waitingFor: 'Propagation', message: 'a managed route is not as Serin wrote it' }
   if (stableAnswers(facts) || goesBackBlindly(facts)) return undefined
-  return { waitingFor: 'Pods', message: `no pod of stable ${String(s)} is ready: name a version in spec.versions.desired to send everything there` }
+  const wayOut = world.settings.source.kind === 'versions' ? ': name a version in spec.versions.desired to send everything there' : ''
+  return { waitingFor: 'Pods', message: `no pod of stable ${String(s)} is ready${wayOut}` }
 }
 
-const versionNotFound = ({ world }: Facts): Hold =>
-  ({ message: `no Deployment has version ${String(world.settings.desired)}: apply it, or change spec.versions.desired`, stalled: 'VersionNotFound' })
+const versionNotFound = ({ world: { settings: { source, desired } } }: Facts): Hold =>
+  source.kind === 'target' ? { message: `Deployment ${source.name} is gone: what serves goes on; apply it again, or delete the Canary`, stalled: 'TargetNotFound' } : ({ message: `no Deployment has version ${String(desired)}: apply it, or change spec.versions.desired`, stalled: 'VersionNotFound' })
 
 /** Stable is gone, Deployment and pods, and somebody named another version: there is nothing left to compare or protect. */
 export const goesBackBlindly = (facts: Facts): boolean =>
@@ -107,16 +108,22 @@ export const goesBackBlindly = (facts: Facts): boolean =>
 /** The canary is not fit, for pods or for the time things take to spread. */
 function podsHold(facts: Facts, pods: number): Hold | undefined {
   const { c, canary } = facts
-  const reason = c && unfit(facts, c.revision, pods)
+  const reason = pods === 0 ? undefined : c && unfit(facts, c.revision, pods)
   if (reason === undefined) return undefined
   const waitsForPods = canary === undefined || !canary.settled || canary.ready < pods
   return { waitingFor: waitsForPods ? 'Pods' : 'Propagation', message: reason }
 }
 
-function bakeHold(facts: Facts, propagationMs: number): Hold | undefined {
+/** A step without pods: what passes it is time, or a person. */
+export const isGate = (facts: Facts): boolean => facts.exposure !== undefined && podsFor(facts, facts.exposure) === 0
+
+/** What the present step itself still waits for. */
+export function bakeHold(facts: Facts): Hold | undefined {
   const { ages, evidence, settings } = facts.world
+  const { propagationMs } = settings
   const step = currentStep(facts)
   if (step === undefined) return undefined
+  if (isGate(facts)) return gateHold(facts, step)
   const where = `held at ${step.name}`
   if (ages.routes < propagationMs) return { waitingFor: 'Propagation', message: `${step.name}: the route is spreading` }
   if (evidence.unusual !== undefined) return { waitingFor: 'Evidence', message: `${where}: ${evidence.unusual}` }
@@ -125,6 +132,12 @@ function bakeHold(facts: Facts, propagationMs: number): Hold | undefined {
       ? { waitingFor: 'Bake', message: `${step.name}: ${seconds(evidence.observedMs)} of ${seconds(step.forMs)} observed` }
       : undefined) ??
     metricHold(evidence.checks, where, settings.analysis)
+}
+
+/** There is nothing to observe yet, so the time of the wall counts. */
+function gateHold({ world }: Facts, { name, forMs }: Step): Hold | undefined {
+  const until = Date.parse(world.status?.rollout?.stepStartedAt ?? '') + forMs
+  return world.now >= until ? undefined : { waitingFor: 'Bake', message: `${name}: no pods yet, ${seconds(until - world.now)} to go`, until }
 }
 
 /** Blind, or the first look has not come back yet. */
@@ -153,8 +166,10 @@ export const isSuperseded = (facts: Facts): boolean =>
   facts.c !== undefined && ((facts.t !== undefined && facts.t.revision !== facts.c.revision) || changedInFlight(facts))
 
 /** The canary's template is not the one that was opened: what was analysed is not what runs. */
-export const changedInFlight = ({ c, canary, seen }: Facts): boolean =>
-  c !== undefined && canary !== undefined && c.hash !== '' && knownHash(seen, canary) !== c.hash
+export const changedInFlight = ({ c, canary, seen, ledger, world }: Facts): boolean =>
+  c !== undefined && canary !== undefined && c.hash !== '' && knownHash(seen, canary) !== c.hash &&
+  // What Serin made it makes anew, once it is closed.
+  (world.settings.source.kind === 'versions' || ledger.open[c.revision] !== undefined)
 
 /** Stable can take everything: a rollback's only condition. */
 export const stableAnswers = ({ s, world }: Facts): boolean => s !== undefined && (world.endpoints[s] ?? 0) > 0

@@ -1,6 +1,7 @@
 import type { Action } from './decision.ts'
 import { busy, isNamed, podsFor, unfit, workload, type Facts } from './facts.ts'
 import type { Exposure } from './ledger.ts'
+import { EVERY_POD } from './world.ts'
 
 /**
  * What no decision may do, asked before every write, in production as in every test (docs/protocol.md, invariants).
@@ -21,6 +22,19 @@ export function violationOf(facts: Facts, action: Action): string | undefined {
         action.subsets[revision] !== undefined ? undefined : takesAway(facts, revision))
     case 'workload':
       return sized(facts, action.revision, action.replicas)
+    case 'create':
+      return grown(facts, action.revision)
+    case 'delete':
+      return (workload(facts.world.workloads, action.revision)?.replicas ?? 0) > 0 ? `deletes ${action.revision}, which has pods` : takesAway(facts, action.revision)
+    case 'remake':
+      return isNamed(facts, action.revision) ? `changes what ${action.revision} runs while a route names it` : undefined
+    case 'target':
+      return facts.world.mesh.reached.includes(EVERY_POD) || facts.world.ages.routes < facts.world.settings.propagationMs + facts.world.settings.drainMs
+        ? 'takes the pods of the target, which a route may still reach'
+        : undefined
+    case 'size':
+    case 'restart':
+      return undefined
     default:
       return action satisfies never
   }
@@ -36,7 +50,7 @@ function firstOf<T>(items: readonly T[], check: (item: T) => string | undefined)
 
 /** More of a revision than stands now needs a fit one; what stands already may be written again, or less of it. */
 function namesUnfit(facts: Facts, exposure: Exposure | undefined): string | undefined {
-  if (exposure === undefined) return undefined
+  if (exposure === undefined || podsFor(facts, exposure) === 0) return undefined
   const reason = unfit(facts, exposure.revision, facts.exposure?.step === exposure.step ? 1 : podsFor(facts, exposure))
   return reason && `names ${exposure.revision}: ${reason}`
 }
@@ -63,7 +77,15 @@ function takesAway(facts: Facts, revision: string): string | undefined {
 function sized(facts: Facts, revision: string, replicas: number | undefined): string | undefined {
   const deployment = workload(facts.world.workloads, revision)
   if (replicas === undefined || deployment === undefined || replicas === deployment.replicas) return undefined
-  if (replicas < deployment.replicas) return takesAway(facts, revision)
+  if (replicas < deployment.replicas) return isWished(facts, revision, replicas) ? undefined : takesAway(facts, revision)
+  return grown(facts, revision)
+}
+
+/** Outside a rollout stable has the size that somebody asks for. */
+const isWished = ({ s, c, world: { settings: { source } } }: Facts, revision: string, replicas: number): boolean =>
+  revision === s && c === undefined && source.kind === 'target' && source.replicas === replicas
+
+function grown(facts: Facts, revision: string): string | undefined {
   const open = revision !== facts.s && facts.world.ages.routes < facts.world.settings.propagationMs
   return open ? `grows ${revision} while an open route may still stand` : undefined
 }

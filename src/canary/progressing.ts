@@ -1,7 +1,7 @@
 import { ended, normal, openWithout, outcome, raise, rolloutFrom, start, waitFor, writeLedgers, writeRoutes } from './actions.ts'
 import type { Decision } from './decision.ts'
 import { busy, failureOf, floorOf, isNamed, podsFor, type Candidate, type Facts, type Target } from './facts.ts'
-import { belowFloor, changedInFlight, goesBackBlindly, isSuperseded, nextExposure, replanned, stableAnswers, startHold, stepHold, whyRollBack } from './guards.ts'
+import { bakeHold, belowFloor, changedInFlight, goesBackBlindly, isGate, isSuperseded, nextExposure, replanned, stableAnswers, startHold, stepHold, whyRollBack } from './guards.ts'
 
 type Outcome = Omit<Decision, 'row'>
 
@@ -105,13 +105,24 @@ export function openAndSize(facts: Facts): Outcome | undefined {
   const { c, canary, ledger, world } = facts
   const next = nextExposure(facts)
   if (c === undefined || next === undefined || noWayOn(facts)) return undefined
+  if (isGate(facts) && bakeHold(facts) !== undefined) return undefined
   const isOpen = ledger.open[c.revision]?.rollout === c.rollout
   const pods = podsFor(facts, next)
-  const isSized = canary === undefined || canary.replicas >= pods
+  const isMade = world.settings.source.kind === 'target'
+  const isSized = canary === undefined ? !isMade || pods === 0 : canary.replicas >= pods
   if (isOpen && isSized) return undefined
   if (world.ages.routes < world.settings.propagationMs) return waitFor({ waitingFor: 'Propagation', message: 'the last change of the routes is spreading' })
+  if (isMade && canary !== undefined && canary.hash !== c.revision)
+    return outcome(`${canary.name} was edited`, { action: { kind: 'remake', revision: c.revision, live: false }, events: [normal('RevisionRemade', `${canary.name} was edited: it gets the target's pod template again`)] })
+  if (isOpen && canary === undefined) return make(c, pods)
   return isOpen ? grow(facts, c, canary?.name ?? '', pods) : outcome(`open ${c.revision}`, { action: writeLedgers(facts, opening(facts, c)) })
 }
+
+const make = (c: Candidate, pods: number): Outcome =>
+  outcome(`${c.revision} is made with ${pods} pods`, {
+    action: { kind: 'create', revision: c.revision, replicas: pods, stamp: c.rollout, live: false },
+    events: [normal('RevisionMade', `revision ${c.revision} is made with ${pods} pods; nobody reaches it yet`)],
+  })
 
 /** Row 16 for what stands already: whoever shrank it, the canary is as big as its exposure needs, suspended too. */
 export function keepSize(facts: Facts): Outcome | undefined {
@@ -172,7 +183,7 @@ export function raiseStep(facts: Facts): Outcome | undefined {
 export function holdStep(facts: Facts): Outcome {
   const failure = whyRollBack(facts)
   if (failure !== undefined) return waitFor({ message: `${failure.message}; but stable has no ready pod: there is no way back`, waitingFor: 'Pods' })
-  const pods = facts.canary === undefined ? ({ waitingFor: 'Pods', message: `the Deployment of ${facts.c?.revision ?? ''} is gone` } as const) : undefined
+  const pods = facts.canary === undefined && !isGate(facts) ? ({ waitingFor: 'Pods', message: `the Deployment of ${facts.c?.revision ?? ''} is gone` } as const) : undefined
   return waitFor(pods ?? stepHold(facts) ?? { message: 'ready for the next step' })
 }
 

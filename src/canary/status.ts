@@ -26,6 +26,8 @@ export function projected(before: Facts, after: Facts, decision: Decision): Cana
     waits: [],
     previous: carried?.previous,
     seen: seenNow(after),
+    observedTarget: targetSeen(after),
+    ...scaleShown(after),
     rollout,
     failed: failedLast(after),
     routes: recorded(after),
@@ -110,6 +112,18 @@ const untilOf = (hold: Hold | undefined): string | undefined => (hold?.until ===
 
 /** The progress deadline runs from the moment pods were first waited for, whoever restarts, or is ready for a moment, in between. */
 const podsUntil = ({ world }: Facts, { until }: RolloutStatus): string => until ?? instant(world.now + world.settings.progressDeadlineMs)
+
+function targetSeen({ world: { target }, t }: Facts): CanaryStatus['observedTarget'] {
+  if (target === undefined || t === undefined) return undefined
+  const { name, uid, generation } = target
+  return { name, uid, generation, revision: t.revision }
+}
+
+/** What scalers read through /scale: stable alone, whatever else runs. */
+function scaleShown({ stable, world: { settings } }: Facts) {
+  if (stable === undefined || settings.source.kind !== 'target') return {}
+  return { replicas: stable.replicas, selector: `${settings.versionLabel}=${stable.revision}` }
+}
 
 function failedLast({ ledger }: Facts): CanaryStatus['failed'] {
   const latest = Object.entries(ledger.failed).sort(([, a], [, b]) => b.at - a.at)[0]

@@ -35,6 +35,15 @@ export const stepAt = (settings: Settings, index: number): Step | undefined =>
 export const isPromoting = (settings: Settings, exposure: Exposure | undefined): boolean =>
   exposure !== undefined && exposure.plan === planOf(settings) && exposure.step >= settings.steps.length
 
+/** Pods of the canary for an exposure: what the step or the spec says, else what it needs; all of stable's once promotion begins. */
+export function podsWanted(settings: Settings, exposure: Exposure, stablePods: number): number {
+  const step = settings.steps[exposure.step]
+  if (step === undefined) return Math.max(1, stablePods)
+  const said = step.replicas ?? (settings.source.kind === 'target' ? settings.source.canaryReplicas : undefined)
+  if (said === undefined) return podsNeeded(exposure, stablePods)
+  return 'pods' in said ? said.pods : said.percent === 0 ? 0 : Math.max(1, Math.ceil((stablePods * said.percent) / 100))
+}
+
 /**
  * Pods the canary needs before it may take this: its share of weight and mirror of stable's pods, at least one;
  * all of them where a match may take everybody.

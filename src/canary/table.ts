@@ -1,5 +1,6 @@
 import * as adoption from './adoption.ts'
 import * as ending from './ending.ts'
+import * as target from './target.ts'
 import * as guarding from './guarding.ts'
 import * as progressing from './progressing.ts'
 import type { Decision } from './decision.ts'
@@ -25,7 +26,7 @@ const always = { suspended: true } as const
 const unlessSuspended = { suspended: false } as const
 
 /**
- * The machine of docs/protocol.md for `versions`, row by row under the same numbers. The first row that says
+ * The machine of docs/protocol.md, row by row under the same numbers. The first row that says
  * something wins; a row makes at most one serving write. Rows 0 to 8 stand before the phases on purpose.
  */
 export const TABLE: readonly Row[] = [
@@ -39,7 +40,12 @@ export const TABLE: readonly Row[] = [
   { row: '7', phases: ADOPTED, ...always, rule: guarding.routesDeviate },
   { row: '7r', phases: ADOPTED, ...always, rule: guarding.ruleDeviates },
   { row: '8', phases: ADOPTED, ...unlessSuspended, rule: guarding.ownRouteSuperfluous },
+  { row: '9', phases: AT_REST, ...unlessSuspended, rule: target.targetToZero },
+  { row: '9r', phases: ADOPTED, ...unlessSuspended, rule: target.restartLive },
   { row: '10', phases: AT_REST, ...unlessSuspended, rule: ending.forgetNaming },
+  { row: '10t', phases: AT_REST, ...unlessSuspended, rule: target.forgetFailures },
+  { row: '25c', phases: ADOPTED, ...always, rule: target.makeStableAgain },
+  { row: '25', phases: ADOPTED, ...always, rule: target.sizeStable },
   { row: '12', phases: ['Waiting'], ...unlessSuspended, rule: progressing.begin },
   { row: '15f', phases: [...ROLLING, 'RollingBack'], ...always, rule: progressing.raiseToFloor },
   { row: '13c', phases: ROLLING, ...always, rule: progressing.changedWhileNamed },
@@ -56,6 +62,7 @@ export const TABLE: readonly Row[] = [
   { row: '22', phases: ['RollingBack'], ...unlessSuspended, rule: ending.retireFailed },
   { row: '23', phases: AT_REST, ...unlessSuspended, rule: ending.retirePrevious },
   { row: '24', phases: AT_REST, ...unlessSuspended, rule: ending.retireOthers },
+  { row: '24d', phases: AT_REST, ...unlessSuspended, rule: target.forgetRevisions },
   { row: '12w', phases: ['Waiting'], ...always, rule: progressing.waitToBegin },
   { row: '27', phases: ['Initializing'], ...unlessSuspended, rule: adoption.adopt },
 ]

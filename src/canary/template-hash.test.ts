@@ -22,6 +22,12 @@ describe('the name of a pod template', () => {
     expect(templateHash(defaulted)).toBe(templateHash(template))
   })
 
+  it('ignores the annotations that it is told to, instead', () => {
+    const annotated = (annotations: object) => templateHash({ ...template, metadata: { ...template.metadata, annotations } }, ['team'])
+    expect(annotated({ team: 'a' })).toBe(annotated({}))
+    expect(annotated({ 'kubectl.kubernetes.io/restartedAt': '2026-01-01' })).not.toBe(annotated({}))
+  })
+
   it('sees every other change, and the order of lists', () => {
     const changes = [
       { ...template, metadata: { labels: { app: 'web', version: 'v2' } } },
@@ -30,7 +36,7 @@ describe('the name of a pod template', () => {
       { ...template, spec: { containers: [{ ...container, env: [...(container?.env ?? [])].reverse() }] } },
       { ...template, spec: { ...template.spec, terminationGracePeriodSeconds: 31 } },
     ]
-    expect(new Set([template, ...changes].map(templateHash)).size).toBe(changes.length + 1)
+    expect(new Set([template, ...changes].map((one) => templateHash(one))).size).toBe(changes.length + 1)
   })
 
   it('is sensitive to any string value', () => {

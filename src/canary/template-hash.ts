@@ -1,7 +1,6 @@
+import { ignoredAnnotations } from '../api/settings.ts'
 import { sha256 } from './sha256.ts'
 
-/** Annotations that never make a new version: a restart rolls the same version's pods. */
-const IGNORED_ANNOTATIONS = new Set(['kubectl.kubernetes.io/restartedAt'])
 const OWN_PREFIX = 'serin.dev/'
 
 /**
@@ -32,7 +31,28 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
  * what defaulting added; the order of lists counts. The prefix is the version of this very rule: a later one must
  * not make releases out of templates that nobody changed.
  */
-export const templateHash = (template: unknown): string => `h1:${sha256(canonicalJson(pruned(template))).slice(0, 20)}`
+export const templateHash = (template: unknown, ignored: readonly string[] = ignoredAnnotations): string =>
+  hashOfParts(templateDigest(template), annotationsOf(template), ignored)
+
+/** The same from what a cache keeps of a template: its digest and its annotations. */
+export const hashOfParts = (digest: string, annotations: Annotations, ignored: readonly string[] = ignoredAnnotations): string =>
+  `h1:${sha256(canonicalJson([digest, counted(annotations, ignored)])).slice(0, 20)}`
+
+/** The content of a pod template but for its annotations. */
+export const templateDigest = (template: unknown): string => sha256(canonicalJson(pruned(template)))
+
+/** The annotations of a pod template. */
+export function annotationsOf(template: unknown): Annotations {
+  const metadata = isRecord(template) ? template['metadata'] : undefined
+  const annotations = isRecord(metadata) ? metadata['annotations'] : undefined
+  return isRecord(annotations) ? (annotations as Annotations) : {}
+}
+
+type Annotations = Readonly<Record<string, string>>
+
+/** Those that make a new version: not restarts and the like, and none of our own. */
+const counted = (annotations: Annotations, ignored: readonly string[]): Annotations =>
+  Object.fromEntries(Object.entries(annotations).filter(([key]) => !ignored.includes(key) && !key.startsWith(OWN_PREFIX)))
 
 /** JSON with sorted keys: equal text means equal content. What JSON cannot say counts as null in lists, and as missing elsewhere. */
 export function canonicalJson(value: unknown): string {
@@ -45,13 +65,13 @@ export function canonicalJson(value: unknown): string {
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Without what means nothing: defaults, empty maps and lists, our own annotations and restarts. */
+/** Without what means nothing, defaults, empty maps and lists, and without the annotations. */
 function pruned(value: unknown, field = ''): unknown {
   if (Array.isArray(value)) return value.length === 0 ? undefined : value.map((item) => pruned(item) ?? null)
   if (!isRecord(value)) return field in DEFAULTS && DEFAULTS[field] === value ? undefined : (value ?? undefined)
   const kept = Object.entries(value)
-    .filter(([key]) => field !== 'annotations' || !(IGNORED_ANNOTATIONS.has(key) || key.startsWith(OWN_PREFIX)))
-    .map(([key, inner]) => [key, field === 'labels' || field === 'annotations' ? inner : pruned(inner, key)] as const)
+    .filter(([key]) => field !== 'metadata' || key !== 'annotations')
+    .map(([key, inner]) => [key, field === 'labels' ? inner : pruned(inner, key)] as const)
     .filter(([, inner]) => inner !== undefined)
   return kept.length === 0 ? undefined : Object.fromEntries(kept)
 }

@@ -13,7 +13,7 @@ const STARTED = '2026-01-01T11:00:00.000Z'
 export const ROLLOUT = `v2@${STARTED}`
 
 export const settings = (over: Partial<Settings> = {}): Settings => ({
-  selector: { app: 'web' },
+  source: { kind: 'versions', selector: { app: 'web' } },
   versionLabel: 'version',
   desired: undefined,
   service: 'web',

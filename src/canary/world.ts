@@ -9,6 +9,8 @@ export type World = {
   /** Wall clock, milliseconds since the epoch: for people, deadlines and delays. */
   readonly now: number
   readonly workloads: readonly Workload[]
+  /** The Deployment that `targetRef` names, if it stands. */
+  readonly target?: TargetFacts
   /** Ready pods that the Service selects, by version, whether or not a Deployment stands behind them. */
   readonly endpoints: Readonly<Record<string, number>>
   readonly mesh: MeshFacts
@@ -20,7 +22,22 @@ export type World = {
   readonly stale: string | undefined
 }
 
-/** A Deployment that matches `versions.selector`: a revision as it stands. */
+/** The Deployment of `targetRef`, from whose pod template the revisions are made. */
+export type TargetFacts = {
+  readonly name: string
+  readonly uid: string
+  readonly generation: number
+  /** The revision that its pod template stands for. */
+  readonly revision: string
+  /** Desired pods: 0 once Serin's own carry the requests. */
+  readonly replicas: number
+  /** The size that was taken over from it last. */
+  readonly takenOver: number | undefined
+  /** The annotations of its pod template that make no new version. */
+  readonly restarts: Readonly<Record<string, string>>
+}
+
+/** A Deployment that is a revision as it stands: one of the user's versions, or one that Serin made of the target. */
 export type Workload = {
   readonly revision: string
   readonly name: string
@@ -28,8 +45,10 @@ export type Workload = {
   readonly generation: number
   /** Creation time, milliseconds since the epoch. */
   readonly createdAt: number
-  /** Canonical hash of the pod template. */
+  /** Canonical hash of the pod template; of a target's revision its name, as long as nobody edited it. */
   readonly hash: string
+  /** The annotations of its pod template that make no new version. */
+  readonly restarts?: Readonly<Record<string, string>>
   /** The rollout that opened it and stamped it, if any. */
   readonly stamp: string | undefined
   /** Its size when a rollout began in which it was stable, stamped in the same write that read it. */

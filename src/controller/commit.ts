@@ -13,6 +13,7 @@ import type { Observation } from './observe.ts'
 import type { OwnWrites } from './own-writes.ts'
 import { prunedAs } from './prune.ts'
 import { FLOOR, STAMP } from './stamps.ts'
+import { commitTarget } from './commit-target.ts'
 
 export type CommitDeps = { readonly client: KubernetesClient; readonly writes: OwnWrites; readonly clock: Clock }
 
@@ -33,6 +34,13 @@ export async function commit(deps: CommitDeps, observation: Observation, action:
       return commitRule(deps, observation, action.subsets, signal)
     case 'workload':
       return commitWorkload(deps, observation, action, signal)
+    case 'create':
+    case 'remake':
+    case 'restart':
+    case 'delete':
+    case 'target':
+    case 'size':
+      return commitTarget(deps, observation, action, signal)
     default:
       return action satisfies never
   }
@@ -102,14 +110,14 @@ async function removeOwnRoute(deps: CommitDeps, { input, world }: Observation, s
   return 1
 }
 
-type Patch = { readonly key: string; readonly operations: readonly JsonPatchOperation[]; readonly signal: AbortSignal }
+export type Patch = { readonly key: string; readonly operations: readonly JsonPatchOperation[]; readonly signal: AbortSignal }
 
-async function patched(deps: CommitDeps, resource: Resource, { key, operations, signal }: Patch): Promise<void> {
+export async function patched(deps: CommitDeps, resource: Resource, { key, operations, signal }: Patch): Promise<void> {
   const answered = await deps.client.jsonPatch(resource, key, operations, { signal })
   deps.writes.wrote(idOf(resource, key), prunedAs(resource, answered), deps.clock.monotonic())
 }
 
-async function create(deps: CommitDeps, resource: Resource, object: Parameters<KubernetesClient['create']>[1], signal: AbortSignal): Promise<void> {
+export async function create(deps: CommitDeps, resource: Resource, object: Parameters<KubernetesClient['create']>[1], signal: AbortSignal): Promise<void> {
   const made: KubeObject = await deps.client.create(resource, object, signal)
   deps.writes.wrote(idOf(resource, `${made.metadata.namespace ?? ''}/${made.metadata.name}`), prunedAs(resource, made), deps.clock.monotonic())
 }

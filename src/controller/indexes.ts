@@ -1,6 +1,7 @@
 import { resolvedHost } from '../istio/host-name.ts'
 import { jsonOf, labelsOf, listOf, textOf, textsOf, type Json } from '../istio/json.ts'
 import type { KubeObject } from '../runtime/object.ts'
+import { TARGET } from './stamps.ts'
 
 /** Files an object under what a VirtualService or DestinationRule may mean by a wildcard. */
 export const WILDCARD = '*'
@@ -14,6 +15,14 @@ const keysOf = (namespace: string, labels: Readonly<Record<string, string>>): re
 const spaceOf = ({ metadata }: KubeObject): string => metadata.namespace ?? ''
 
 export const namespaceOf = (object: KubeObject): readonly string[] => [spaceOf(object)]
+
+/** Files a Deployment under the target it is, or was made of. */
+export const targetsOf = (deployment: KubeObject): readonly string[] =>
+  [deployment.metadata.name, ...textsOf([deployment.metadata.annotations?.[TARGET]])].map((name) => `${spaceOf(deployment)}/${name}`)
+
+/** Files a Canary under its target. */
+export const targetOfCanary = (canary: KubeObject): readonly string[] =>
+  textsOf([jsonOf(jsonOf(canary['spec'])['targetRef'])['name']]).map((name) => `${spaceOf(canary)}/${name}`)
 
 /** The labels that objects are found by. */
 export const labelKeys = {
@@ -31,7 +40,8 @@ const selectorOf = (canary: KubeObject): Readonly<Record<string, string>> =>
 
 /** The Service of a Canary, by its full name. */
 export const servicesOf = (canary: KubeObject, fqdn: (name: string, namespace: string) => string): readonly string[] => {
-  const name = textOf(jsonOf(jsonOf(canary['spec'])['service'])['name'])
+  const { service, targetRef } = jsonOf(canary['spec'])
+  const name = textOf(jsonOf(service)['name']) ?? textOf(jsonOf(targetRef)['name'])
   return name === undefined ? [] : [fqdn(name, spaceOf(canary))]
 }
 
@@ -46,3 +56,10 @@ const destinationsOf = (route: Json): readonly string[] =>
   [...listOf(route['route']).map((entry) => jsonOf(entry['destination'])), jsonOf(route['mirror']), ...listOf(route['mirrors']).map((entry) => jsonOf(entry['destination']))].flatMap(
     (destination) => textsOf([destination['host']]),
   )
+
+/** The Deployment of a pod, by the name of its ReplicaSet. */
+export function deploymentOf(pod: KubeObject): string | undefined {
+  const hash = pod.metadata.labels?.['pod-template-hash']
+  const replicaSet = textOf(pod['replicaSet'])
+  return hash !== undefined && replicaSet?.endsWith(`-${hash}`) === true ? replicaSet.slice(0, -hash.length - 1) : undefined
+}

@@ -15,8 +15,9 @@ export const restsOnLive = (action: Action): boolean => action.kind !== 'none' &
  */
 export async function readLive(client: KubernetesClient, { world, input, snapshot }: Observation, action: Action, signal: AbortSignal): Promise<Snapshot> {
   const { namespace } = input.canary
-  const wanted = new Set([...world.mesh.routes.flatMap(({ ledger }) => (ledger === undefined ? [] : [ledger.stable])), world.status?.rollout?.revision, action.kind === 'workload' ? action.revision : undefined])
-  const names = world.workloads.filter(({ revision }) => wanted.has(revision)).map(({ name }) => name)
+  const wanted = new Set([...world.mesh.routes.flatMap(({ ledger }) => (ledger === undefined ? [] : [ledger.stable])), world.status?.rollout?.revision, action.kind === 'workload' || action.kind === 'delete' ? action.revision : undefined])
+  const made = world.workloads.filter(({ revision }) => wanted.has(revision)).map(({ name }) => name)
+  const names = world.target !== undefined && restsOnTarget(action) ? [...made, world.target.name] : made
   const [deployments, destinationRules, routed] = await Promise.all([
     reread(client, resources.deployments, { namespace, names, prune: pruneDeployment, objects: snapshot.deployments }, signal),
     reread(client, resources.destinationRules, { namespace, names: [ownName(input)], prune: pruneManagedFields, objects: snapshot.destinationRules }, signal),
@@ -24,6 +25,10 @@ export async function readLive(client: KubernetesClient, { world, input, snapsho
   ])
   return { ...routed, deployments, destinationRules }
 }
+
+/** Taking the target's pods, and forgetting a failure because the target says so; a raise is undone by the next pass where the target changed. */
+const restsOnTarget = (action: Action): boolean =>
+  action.kind === 'target' || (action.kind === 'routes' && action.writes.every(({ write }) => !write.lists))
 
 /** The snapshot with the managed VirtualServices read anew: what a refused write of them is decided on again. */
 export async function readRoutes(client: KubernetesClient, { world, input, snapshot }: Observation, signal: AbortSignal): Promise<Snapshot> {

@@ -5,17 +5,17 @@ import { factsOf } from '../canary/facts.ts'
 import { NO_EVIDENCE, type Evidence, type Refusal, type RouteFacts, type Workload, type World } from '../canary/world.ts'
 import { canonicalJson } from '../canary/template-hash.ts'
 import { serviceHost } from '../istio/host-name.ts'
-import { jsonOf, labelsOf, listOf, textOf } from '../istio/json.ts'
+import { jsonOf, labelsOf, listOf } from '../istio/json.ts'
 import { meshFacts } from '../istio/mesh-facts.ts'
 import type { MeshInput } from '../istio/mesh-input.ts'
 import { routesContent } from '../istio/route-content.ts'
 import { resources, type Resource } from '../kubernetes/resource.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import type { Ages } from './ages.ts'
-import { labelKey, templateLabels, WILDCARD } from './indexes.ts'
+import { deploymentOf, labelKey, templateLabels, WILDCARD } from './indexes.ts'
 import { isAmbient } from './prune.ts'
 import type { Stores } from './sources.ts'
-import { FLOOR, STAMP } from './stamps.ts'
+import { labelsToBe, revisionOf, revisionsIn, targetFacts, targetIn, workloadOf } from './workloads.ts'
 
 /** The objects that one pass looks at: from the caches, or read live where a decision rests on them. */
 export type Snapshot = {
@@ -56,7 +56,7 @@ export function snapshotOf(stores: Stores, canary: Canary, settings: Settings, {
   return {
     canary,
     service,
-    deployments: newest(resources.deployments, byLabels(stores.deployments, namespace, settings.selector, templateLabels)),
+    deployments: newest(resources.deployments, deploymentsOf(stores, namespace, settings)),
     pods: byLabels(stores.pods, namespace, selectorOf(service), (pod) => pod.metadata.labels ?? {}),
     virtualServices: newest(resources.virtualServices, routed(stores.virtualServices), own),
     destinationRules: newest(resources.destinationRules, routed(stores.destinationRules), own),
@@ -64,11 +64,16 @@ export function snapshotOf(stores: Stores, canary: Canary, settings: Settings, {
   }
 }
 
+const deploymentsOf = ({ deployments }: Stores, namespace: string, { source }: Settings): readonly KubeObject[] =>
+  source.kind === 'target' ? deployments.by('target', `${namespace}/${source.name}`) : byLabels(deployments, namespace, source.selector, templateLabels)
+
 /** Gathers the facts. It reads no clock and asks nobody. */
 export function observe(snapshot: Snapshot, options: ObserveOptions): Observation {
   const { canary } = snapshot
   const { settings, surroundings, ages, now, monotonicMs } = options
-  const versions = versionsOf(snapshot.deployments, settings)
+  const versions = revisionsIn(snapshot.deployments, settings, canary.metadata.name)
+  const target = targetIn(snapshot.deployments, settings)
+  const facts = target && targetFacts(target, settings)
   const input: MeshInput = {
     canary: canary.metadata,
     settings,
@@ -76,19 +81,25 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     virtualServices: snapshot.virtualServices,
     destinationRules: snapshot.destinationRules,
     httpRoutes: snapshot.httpRoutes,
-    revisions: versions.map((deployment) => ({ revision: revisionOf(deployment, settings), labels: templateLabels(deployment) })),
+    revisions: [
+      ...versions.map((deployment) => ({ revision: revisionOf(deployment, settings), labels: templateLabels(deployment) })),
+      ...(target === undefined || facts === undefined || versions.some((deployment) => revisionOf(deployment, settings) === facts.revision)
+        ? []
+        : [{ revision: facts.revision, labels: labelsToBe(target, facts.revision, settings) }]),
+    ],
     records: canary.status?.routes ?? [],
     stable: canary.status?.stableRevision,
     ...surroundings,
   }
   const mesh = meshFacts(input)
-  const workloads = versions.map((deployment) => workloadOf(deployment, snapshot.pods, settings))
+  const workloads = versions.map((deployment) => workloadOf(deployment, readyPods(revisionOf(deployment, settings), snapshot.pods, settings).length, settings))
   const routes = { content: routesContent(input), generation: sumOf(snapshot.virtualServices) }
   const world: World = {
     settings,
     status: canary.status,
     now,
     workloads,
+    ...(facts === undefined ? {} : { target: facts }),
     endpoints: endpointsOf(snapshot.pods, settings),
     mesh: { ...mesh, refusals: [...mesh.refusals, ...refusalsOf(snapshot, versions, settings), ...tooMany(mesh.routes)] },
     ages: {
@@ -98,59 +109,12 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     },
     growths: options.growths,
     evidence: NO_EVIDENCE,
-    stale: olderTarget(workloads, canary),
+    stale: olderTarget(facts === undefined ? workloads : [...workloads, facts], canary),
   }
   return { world: { ...world, evidence: options.evidence(stepKey(factsOf(world))) ?? NO_EVIDENCE }, input, snapshot }
 }
 
-/** Of two Deployments with one version the older counts; the other is refused by name. */
-function versionsOf(deployments: readonly KubeObject[], settings: Settings): readonly KubeObject[] {
-  const oldestFirst = [...deployments].sort((a, b) => createdAt(a) - createdAt(b) || (a.metadata.name < b.metadata.name ? -1 : 1))
-  const taken = new Set<string>()
-  return oldestFirst.filter((deployment) => {
-    const revision = revisionOf(deployment, settings)
-    if (revision === '' || taken.has(revision)) return false
-    taken.add(revision)
-    return true
-  })
-}
-
-const revisionOf = (deployment: KubeObject, settings: Settings): string => templateLabels(deployment)[settings.versionLabel] ?? ''
-
-const createdAt = ({ metadata }: KubeObject): number => Date.parse(metadata.creationTimestamp ?? '') || 0
-
 const sumOf = (objects: readonly KubeObject[]): number => objects.reduce((sum, { metadata }) => sum + (metadata.generation ?? 0), 0)
-
-function workloadOf(deployment: KubeObject, pods: readonly KubeObject[], settings: Settings): Workload {
-  const { metadata } = deployment
-  const replicas = Number(jsonOf(deployment['spec'])['replicas'] ?? 1)
-  const floor = floorOf(metadata.annotations?.[FLOOR])
-  return {
-    revision: revisionOf(deployment, settings),
-    name: metadata.name,
-    uid: metadata.uid,
-    generation: metadata.generation ?? 0,
-    createdAt: createdAt(deployment),
-    hash: textOf(deployment['templateHash']) ?? '',
-    stamp: metadata.annotations?.[STAMP],
-    floor,
-    replicas,
-    ready: readyPods(revisionOf(deployment, settings), pods, settings).length,
-    settled: isSettled(deployment, replicas),
-  }
-}
-
-/** Its controller has seen this very spec, and every pod there is belongs to it. */
-function isSettled(deployment: KubeObject, replicas: number): boolean {
-  const status = jsonOf(deployment['status'])
-  const [observed, all, updated] = [status['observedGeneration'], status['replicas'], status['updatedReplicas']].map((value) => Number(value ?? 0))
-  return observed !== undefined && observed >= (deployment.metadata.generation ?? 0) && all === replicas && updated === replicas
-}
-
-function floorOf(text: string | undefined): Workload['floor'] {
-  const match = /^(\d+) (.+)$/.exec(text ?? '')
-  return match?.[1] === undefined || match[2] === undefined ? undefined : { replicas: Number(match[1]), rollout: match[2] }
-}
 
 function endpointsOf(pods: readonly KubeObject[], settings: Settings): Readonly<Record<string, number>> {
   const revisions = new Set(pods.map((pod) => pod.metadata.labels?.[settings.versionLabel] ?? ''))
@@ -207,8 +171,9 @@ function agesOf<T>(seen: ReadonlyMap<string, T>, age: (name: string, seen: T) =>
 }
 
 /** Row 0: a Deployment that is older than what status has seen of it. */
-function olderTarget(workloads: readonly Workload[], { status }: Canary): string | undefined {
-  const older = workloads.find((workload) => status?.seen.some((entry) => entry.uid === workload.uid && entry.generation > workload.generation))
+function olderTarget(workloads: readonly Pick<Workload, 'uid' | 'generation' | 'name'>[], { status }: Canary): string | undefined {
+  const known = [...(status?.seen ?? []), ...(status?.observedTarget === undefined ? [] : [status.observedTarget])]
+  const older = workloads.find((workload) => known.some((entry) => entry.uid === workload.uid && entry.generation > workload.generation))
   return older && `the cache of Deployment ${older.name} is older than what was seen before`
 }
 
@@ -229,13 +194,15 @@ function refusalsOf({ canary, deployments, pods, service }: Snapshot, versions: 
   if (service === undefined) return []
   const label = settings.versionLabel
   const known = new Set([...versions.map((deployment) => revisionOf(deployment, settings)), ...(canary.status?.seen ?? []).map(({ revision }) => revision)])
-  const double = deployments.find((deployment) => !versions.includes(deployment))
-  const foreign = pods.find(({ metadata }) => metadata.deletionTimestamp === undefined && !known.has(metadata.labels?.[label] ?? ''))
+  const { source } = settings
+  const double = source.kind === 'versions' ? deployments.find((deployment) => !versions.includes(deployment)) : undefined
+  const isTargets = (pod: KubeObject) => source.kind === 'target' && pod.metadata.labels?.[label] === undefined && deploymentOf(pod) === source.name
+  const foreign = pods.find((pod) => pod.metadata.deletionTimestamp === undefined && !known.has(pod.metadata.labels?.[label] ?? '') && !isTargets(pod))
   const ambient = pods.find(isAmbient)
   const refusals: readonly (Refusal | undefined)[] = [
     double && { reason: 'DuplicateVersion', message: `Deployment ${double.metadata.name} has the same ${label} as another one, or none: give each version's pods a ${label} label of its own` },
-    versions.length <= MOST_VERSIONS ? undefined : { reason: 'TooManyVersions', message: `${versions.length} Deployments match spec.versions.selector, ${MOST_VERSIONS} are remembered: delete those that will not come back` },
-    foreign && { reason: 'ForeignEndpoints', message: `Service ${service.metadata.name} also selects pod ${foreign.metadata.name}, which belongs to no version: pinning the routes would silently drop it; take it out of the Service, or label its Deployment as a version` },
+    versions.length <= MOST_VERSIONS || source.kind === 'target' ? undefined : { reason: 'TooManyVersions', message: `${versions.length} Deployments match spec.versions.selector, ${MOST_VERSIONS} are remembered: delete those that will not come back` },
+    foreign && { reason: 'ForeignEndpoints', message: `Service ${service.metadata.name} also selects pod ${foreign.metadata.name}, which belongs to no ${source.kind === 'target' ? `revision of ${source.name}` : 'version'}: pinning the routes would silently drop it; take it out of the Service${source.kind === 'target' ? '' : ', or label its Deployment as a version'}` },
     ambient && { reason: 'AmbientMode', message: `pod ${ambient.metadata.name} is in an ambient mesh, where no VirtualService of a sidecar applies: Serin needs sidecars` },
   ]
   return refusals.filter((refusal) => refusal !== undefined)

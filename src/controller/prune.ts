@@ -1,4 +1,4 @@
-import { templateHash } from '../canary/template-hash.ts'
+import { annotationsOf, templateDigest } from '../canary/template-hash.ts'
 import { jsonOf, listOf } from '../istio/json.ts'
 import type { Resource } from '../kubernetes/resource.ts'
 import type { KubeObject } from '../runtime/object.ts'
@@ -12,7 +12,7 @@ export function pruneManagedFields(object: KubeObject): KubeObject {
 
 const OWN = 'serin.dev/'
 
-/** Keeps of a Deployment what a revision is judged by; of its template only the labels and the hash. */
+/** Keeps of a Deployment what a revision is judged by; of its template only the labels, the annotations and a digest of the rest. */
 export function pruneDeployment(object: KubeObject): KubeObject {
   const spec = jsonOf(object['spec'])
   const own = Object.entries(object.metadata.annotations ?? {}).filter(([key]) => key.startsWith(OWN))
@@ -20,8 +20,8 @@ export function pruneDeployment(object: KubeObject): KubeObject {
     apiVersion: object.apiVersion,
     kind: object.kind,
     metadata: { ...identity(object), annotations: Object.fromEntries(own), hasAnnotations: object.metadata.annotations !== undefined },
-    spec: { replicas: spec['replicas'], selector: spec['selector'], template: { metadata: { labels: templateLabels(object) } } },
-    templateHash: templateHash(spec['template']),
+    spec: { replicas: spec['replicas'], selector: spec['selector'], template: { metadata: { labels: templateLabels(object), annotations: annotationsOf(spec['template']) } } },
+    templateDigest: templateDigest(spec['template']),
     status: object['status'],
   }
 }
@@ -37,6 +37,7 @@ export function prunePod(object: KubeObject): KubeObject {
     apiVersion: object.apiVersion,
     kind: object.kind,
     metadata: { ...identity(object), ...(isAmbient(object) ? { annotations: { [AMBIENT]: 'enabled' } } : {}) },
+    replicaSet: object.metadata.ownerReferences?.find(({ kind, controller }) => kind === 'ReplicaSet' && controller === true)?.name,
     ready: ready?.['status'] === 'True',
     readySince: ready?.['lastTransitionTime'],
   }

@@ -7,6 +7,7 @@ import { decide, held, type Pass } from '../canary/decide.ts'
 import type { EventNote } from '../canary/decision.ts'
 import { dueChecks } from '../canary/due-checks.ts'
 import { factsOf } from '../canary/facts.ts'
+import { TARGET_GROWTHS } from '../canary/target.ts'
 import type { World } from '../canary/world.ts'
 import { serviceHost } from '../istio/host-name.ts'
 import { serviceHosts } from '../istio/hosts.ts'
@@ -24,6 +25,7 @@ import { WriteRefusedError } from './fenced-client.ts'
 import { Growths } from './growths.ts'
 import type { Analyst } from './analyst.ts'
 import { commit, idOf } from './commit.ts'
+import { TargetMovedError } from './commit-target.ts'
 import { readLive, readRoutes, restsOnLive } from './live.ts'
 import { observe, snapshotOf, type Newest, type Observation, type Snapshot, type Surroundings } from './observe.ts'
 import type { OwnWrites } from './own-writes.ts'
@@ -136,6 +138,7 @@ export class Reconciler {
       const writes = await commit(this.#deps, observation, decision.action, signal)
       if (writes > 0 && decision.action.kind !== 'workload') analyst.wrote(key)
       if (decision.action.kind === 'workload') this.#growths.scaled(key, decision.action, this.#deps.clock.monotonic())
+      if (decision.action.kind === 'target') this.#growths.scaled(key, { revision: TARGET_GROWTHS, replicas: 1 }, this.#deps.clock.monotonic())
       if (decision.action.kind !== 'none')
         log.info({ canary: key, row: decision.row, action: decision.action.kind, writes, phase: status.phase, step: status.step, weight: status.weight, reason: decision.reason }, 'decided')
       return await this.#tell(observation.snapshot.canary, pass, { wrote: writes > 0, signal })
@@ -152,7 +155,7 @@ export class Reconciler {
   /** A write that the server will not take is said where people look, and tried again with a back-off. */
   async #refused({ world, snapshot }: Observation, thrown: unknown, signal: AbortSignal): Promise<Outcome> {
     // Nobody refused it but we ourselves, for a moment: a rollback waits no longer than that.
-    if (thrown instanceof WriteRefusedError) return SOON
+    if (thrown instanceof WriteRefusedError || thrown instanceof TargetMovedError) return SOON
     if (!isUnknownOutcome(thrown)) await this.#deps.statusWriter.write(snapshot.canary, held(world, 'WriteRefused', asError(thrown).message.slice(0, 250)), signal)
     throw thrown
   }
@@ -247,6 +250,6 @@ function stalled(status: CanaryStatus, message: string, world: World): CanarySta
 
 /** What protection needs of a spec that cannot be used otherwise, after a restart: whose versions, and which Service. */
 function essentials(object: KubeObject): object {
-  const { versions, service } = jsonOf(object['spec'])
-  return { versions, service, analysis: { metrics: [] } }
+  const { versions, targetRef, service } = jsonOf(object['spec'])
+  return { versions, targetRef, service, analysis: { metrics: [] } }
 }

@@ -1,4 +1,12 @@
 /** Annotation of a Deployment: the rollout that opened its revision. Outside the template, so it rolls nothing. */
 export const STAMP = 'serin.dev/rollout'
+/** Annotation of a Deployment that Serin makes: the target it is made of. */
+export const TARGET = 'serin.dev/target'
+/** The same: the Canary that it belongs to. */
+export const CANARY = 'serin.dev/canary'
+/** The same: the hash of the pod template as it was made; another one says that somebody edited it. */
+export const MADE = 'serin.dev/made'
+/** Annotation of the target: the size that was taken over from it last. */
+export const TAKEN_OVER = 'serin.dev/replicas'
 /** Annotation of stable's Deployment: its size when a rollout began, and which: "3 v2@2026-01-01T00:00:00.000Z". */
 export const FLOOR = 'serin.dev/floor'

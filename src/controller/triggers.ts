@@ -1,7 +1,8 @@
 import { resourceName, resources } from '../kubernetes/resource.ts'
 import { keyOf, type KubeObject } from '../runtime/object.ts'
 import { resolvedHost } from '../istio/host-name.ts'
-import { hostsOf, labelKeys, WILDCARD } from './indexes.ts'
+import { revisionLabel } from '../api/settings.ts'
+import { deploymentOf, hostsOf, labelKey, labelKeys, targetsOf, WILDCARD } from './indexes.ts'
 import type { OwnWrites } from './own-writes.ts'
 import type { Stores } from './sources.ts'
 
@@ -11,12 +12,19 @@ export function wireTriggers(stores: Stores, clusterDomain: string, wake: (key: 
   const all = (found: readonly KubeObject[]) => found.map(keyOf)
   const byService = (host: string) => all(host === WILDCARD ? canaries.list() : canaries.by('service', host))
   const byLabels = (keys: readonly string[]) => keys.flatMap((key) => all(canaries.by('selector', key)))
+  const byTarget = (deployment: KubeObject) => targetsOf(deployment).flatMap((key) => all(canaries.by('target', key)))
+  /** A pod of a revision that Serin made carries its name; one of the target itself is known by its ReplicaSet's. */
+  const ofPod = (pod: KubeObject) => {
+    const revision = pod.metadata.labels?.[revisionLabel]
+    if (revision !== undefined) return stores.deployments.by('label', labelKey(pod.metadata.namespace ?? '', revisionLabel, revision)).flatMap(byTarget)
+    return all(canaries.by('target', `${pod.metadata.namespace ?? ''}/${deploymentOf(pod) ?? ''}`))
+  }
   const bySpace = ({ metadata }: KubeObject) => all(canaries.by('namespace', metadata.namespace ?? ''))
   const routed = (object: KubeObject) => hostsOf(object, clusterDomain).flatMap(byService)
   const table = [
     [stores.canaries, resources.canaries, (object: KubeObject) => [keyOf(object)]],
-    [stores.deployments, resources.deployments, (object: KubeObject) => byLabels(labelKeys.ofTemplate(object))],
-    [stores.pods, resources.pods, (object: KubeObject) => byLabels(labelKeys.ofObject(object))],
+    [stores.deployments, resources.deployments, (object: KubeObject) => [...byLabels(labelKeys.ofTemplate(object)), ...byTarget(object)]],
+    [stores.pods, resources.pods, (object: KubeObject) => [...byLabels(labelKeys.ofObject(object)), ...ofPod(object)]],
     [stores.services, resources.services, ({ metadata }: KubeObject) => byService(resolvedHost(metadata.name, metadata.namespace ?? '', clusterDomain))],
     [stores.virtualServices, resources.virtualServices, routed],
     [stores.destinationRules, resources.destinationRules, routed],

@@ -10,7 +10,7 @@ export const HOST = 'reviews.test.svc.cluster.local'
 
 /** Settings of a Canary for the Service "reviews". */
 export const settings = (overrides: Partial<Settings> = {}): Settings => ({
-  selector: { app: 'reviews' },
+  source: { kind: 'versions', selector: { app: 'reviews' } },
   versionLabel: 'version',
   desired: undefined,
   service: 'reviews',

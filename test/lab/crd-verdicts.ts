@@ -56,9 +56,11 @@ export function parserVerdictOfChange(before: CanarySpec, spec: Fields): Verdict
   const verdict = parserVerdict(spec)
   if (!verdict.accepted) return verdict
   const after = verdict.spec as CanarySpec
+  const kept = (spec: CanarySpec) => [spec.versions?.selector, spec.versions?.label]
   const paths = [
-    ...(isDeepStrictEqual([before.versions.selector, before.versions.label], [after.versions.selector, after.versions.label]) ? [] : ['spec.versions']),
-    ...(before.service.name === after.service.name ? [] : ['spec.service.name']),
+    ...(isDeepStrictEqual([before.targetRef, before.service === undefined], [after.targetRef, after.service === undefined]) ? [] : ['spec']),
+    ...(before.versions === undefined || after.versions === undefined || isDeepStrictEqual(kept(before), kept(after)) ? [] : ['spec.versions']),
+    ...(before.service === undefined || after.service === undefined || before.service.name === after.service.name ? [] : ['spec.service.name']),
   ]
   return paths.length === 0 ? verdict : { accepted: false, paths, said: `${paths.join(', ')} cannot change` }
 }

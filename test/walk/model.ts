@@ -36,7 +36,7 @@ export type Objects = {
 }
 
 export const settingsWith = (desired: string | undefined, suspend: boolean): Settings => ({
-  selector: { app: 'web' },
+  source: { kind: 'versions', selector: { app: 'web' } },
   versionLabel: 'version',
   desired,
   service: 'web',
@@ -213,6 +213,13 @@ export function writesOf(action: Action, seen: Objects, now: number, uid: () => 
       return [{ object: 'rule', rv: seen.rule.value === undefined ? -1 : seen.rule.rv, decidedAt: now, subsets: action.subsets, apply: (objects) => ({ uid: objects.rule.value?.uid ?? uid(), subsets: action.subsets, conform: true }) }]
     case 'workload':
       return [workloadWrite(action, seen, now)]
+    case 'create':
+    case 'remake':
+    case 'restart':
+    case 'delete':
+    case 'target':
+    case 'size':
+      throw new Error(`${action.kind} is for targets only`)
     default:
       return action satisfies never
   }

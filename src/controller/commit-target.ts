@@ -1,0 +1,136 @@
+import type { Action } from '../canary/decision.ts'
+import { workload } from '../canary/facts.ts'
+import { templateHash } from '../canary/template-hash.ts'
+import type { JsonPatchOperation } from '../kubernetes/client.ts'
+import { resources } from '../kubernetes/resource.ts'
+import { isConflict } from '../kubernetes/errors.ts'
+import { keyOf, type KubeObject } from '../runtime/object.ts'
+import { create, idOf, patched, type CommitDeps } from './commit.ts'
+import type { Observation } from './observe.ts'
+import { pruneDeployment } from './prune.ts'
+import { revisionDeployment, templateOf } from './revision-deployment.ts'
+import { CANARY, MADE, TAKEN_OVER } from './stamps.ts'
+import { revisionOfTarget } from './workloads.ts'
+
+type TargetAction = Extract<Action, { kind: 'create' | 'remake' | 'restart' | 'delete' | 'target' | 'size' }>
+
+/** The target is not what was decided on: nothing is written, and the next look decides anew. */
+export class TargetMovedError extends Error {
+  override readonly name = 'TargetMovedError'
+}
+
+/** Carries out what is done to the target, its revisions' Deployments and the Canary's own size. Returns how many objects were written. */
+export async function commitTarget(deps: CommitDeps, observation: Observation, action: TargetAction, signal: AbortSignal): Promise<number> {
+  switch (action.kind) {
+    case 'create':
+      await makeRevision(deps, observation, action, signal)
+      return 1
+    case 'remake':
+      return changeRevision(deps, observation, action.revision, { operations: await remade(deps, observation, action.revision, signal), signal })
+    case 'restart':
+      return changeRevision(deps, observation, action.revision, { operations: restarted(observation, action), signal })
+    case 'delete':
+      return removeRevision(deps, observation, action.revision, signal)
+    case 'target':
+      return emptyTarget(deps, observation, action.takenOver, signal)
+    case 'size':
+      return writeSize(deps, observation, action.replicas, signal)
+    default:
+      return action satisfies never
+  }
+}
+
+async function makeRevision(deps: CommitDeps, observation: Observation, { revision, replicas, stamp }: Extract<Action, { kind: 'create' }>, signal: AbortSignal): Promise<void> {
+  const target = await wholeTarget(deps, observation, revision, signal)
+  const made = revisionDeployment(target, { canary: observation.input.canary.name, revision, replicas, stamp })
+  try {
+    await create(deps, resources.deployments, made, signal)
+  } catch (thrown) {
+    // Made before, and the cache has not heard of it; or somebody else's, which no repetition cures.
+    const standing = isConflict(thrown) ? await deps.client.get(resources.deployments, keyOf(made), signal) : undefined
+    if (standing !== undefined && standing.metadata.annotations?.[CANARY] !== observation.input.canary.name)
+      throw new Error(`Deployment ${made.metadata.name} exists and is not Serin's: rename or delete it`, { cause: thrown })
+    throw thrown
+  }
+}
+
+/** The target as it stands now, whole: caches keep only a digest of its template. */
+async function wholeTarget({ client }: CommitDeps, { world, input }: Observation, revision: string, signal: AbortSignal): Promise<KubeObject> {
+  const { source } = world.settings
+  if (source.kind !== 'target') throw new Error('no target to make a revision of')
+  const target = await client.get(resources.deployments, `${input.canary.namespace}/${source.name}`, signal)
+  const stands = target && (revisionOfTarget(pruneDeployment(target), source.ignoreAnnotations) === revision || isKnownAs(target, world, revision))
+  if (target === undefined || stands !== true) throw new TargetMovedError(`Deployment ${source.name} no longer stands for revision ${revision}`)
+  return target
+}
+
+/** Its hash moved, though nobody changed it: the revision keeps its name. */
+function isKnownAs({ metadata }: KubeObject, { status }: Observation['world'], revision: string): boolean {
+  const known = status?.observedTarget
+  return known?.revision === revision && known.uid === metadata.uid && known.generation === metadata.generation
+}
+
+async function remade(deps: CommitDeps, observation: Observation, revision: string, signal: AbortSignal): Promise<readonly JsonPatchOperation[]> {
+  const template = templateOf(await wholeTarget(deps, observation, revision, signal), revision)
+  return [
+    { op: 'add', path: `/metadata/annotations/${MADE.replace('/', '~1')}`, value: templateHash(template) },
+    { op: 'replace', path: '/spec/template', value: template },
+  ]
+}
+
+function restarted(observation: Observation, { revision, annotations }: Extract<Action, { kind: 'restart' }>): readonly JsonPatchOperation[] {
+  const { restarts = {} } = workload(observation.world.workloads, revision) ?? {}
+  const object = deploymentOf(observation, revision)
+  const spec = object['spec'] as { readonly template: { readonly metadata: { readonly annotations: Readonly<Record<string, string>> } } }
+  const others = Object.entries(spec.template.metadata.annotations).filter(([key]) => !(key in restarts))
+  return [{ op: 'add', path: '/spec/template/metadata/annotations', value: { ...Object.fromEntries(others), ...annotations } }]
+}
+
+function deploymentOf({ world, snapshot }: Observation, revision: string): KubeObject {
+  const name = workload(world.workloads, revision)?.name
+  const object = snapshot.deployments.find(({ metadata }) => metadata.name === name)
+  if (object === undefined) throw new Error(`no Deployment of ${revision} to write`)
+  return object
+}
+
+type Operations = { readonly operations: readonly JsonPatchOperation[]; readonly signal: AbortSignal }
+
+async function changeRevision(deps: CommitDeps, observation: Observation, revision: string, { operations, signal }: Operations): Promise<number> {
+  await change(deps, deploymentOf(observation, revision), { operations, signal })
+  return 1
+}
+
+async function change(deps: CommitDeps, { metadata }: KubeObject, { operations, signal }: Operations): Promise<void> {
+  const guards: readonly JsonPatchOperation[] = [
+    { op: 'replace', path: '/metadata/resourceVersion', value: metadata.resourceVersion },
+    { op: 'replace', path: '/metadata/uid', value: metadata.uid },
+  ]
+  await patched(deps, resources.deployments, { key: `${metadata.namespace ?? ''}/${metadata.name}`, operations: [...guards, ...operations], signal })
+}
+
+async function removeRevision(deps: CommitDeps, observation: Observation, revision: string, signal: AbortSignal): Promise<number> {
+  const { metadata: { name, namespace = '', uid, resourceVersion } } = deploymentOf(observation, revision)
+  await deps.client.delete(resources.deployments, `${namespace}/${name}`, { uid, resourceVersion }, signal)
+  deps.writes.deleted(idOf(resources.deployments, `${namespace}/${name}`), uid)
+  return 1
+}
+
+async function emptyTarget(deps: CommitDeps, { snapshot, world }: Observation, takenOver: number, signal: AbortSignal): Promise<number> {
+  const object = snapshot.deployments.find(({ metadata }) => metadata.uid === world.target?.uid)
+  if (object === undefined) return 0
+  const key = TAKEN_OVER.replace('/', '~1')
+  const operations: readonly JsonPatchOperation[] = [
+    ...(object.metadata['hasAnnotations'] === true ? [] : [{ op: 'add', path: '/metadata/annotations', value: {} } as const]),
+    { op: 'add', path: `/metadata/annotations/${key}`, value: String(takenOver) },
+    { op: 'replace', path: '/spec/replicas', value: 0 },
+  ]
+  await change(deps, object, { operations, signal })
+  return 1
+}
+
+/** Not through /scale: that answers an error as long as the field is not there. */
+async function writeSize({ client }: CommitDeps, { snapshot: { canary: { metadata } } }: Observation, replicas: number, signal: AbortSignal): Promise<number> {
+  const body = { metadata: { uid: metadata.uid, resourceVersion: metadata.resourceVersion }, spec: { replicas } }
+  await client.mergePatch(resources.canaries, `${metadata.namespace}/${metadata.name}`, body, { signal })
+  return 1
+}

@@ -1,0 +1,78 @@
+import { revisionLabel } from '../api/settings.ts'
+import { templateHash } from '../canary/template-hash.ts'
+import { jsonOf, labelsOf, type Json } from '../istio/json.ts'
+import type { KubeObject, NewObject } from '../runtime/object.ts'
+import { CANARY, MADE, STAMP, TARGET } from './stamps.ts'
+
+/** Labels that are copied from the target; those by which other tools find what is theirs to prune are not. */
+const COPIED = ['app', 'version', 'app.kubernetes.io/name', 'app.kubernetes.io/component', 'app.kubernetes.io/part-of', 'app.kubernetes.io/version']
+
+/** Argo CD would take what Git does not name for a leftover. */
+const LEFT_ALONE = { 'argocd.argoproj.io/compare-options': 'IgnoreExtraneous', 'argocd.argoproj.io/sync-options': 'Prune=false' }
+
+/** Labels that already say to Istio what the workload is called. Source: Istio's canonical service, istio.io/latest/docs/ops/deployment/requirements. */
+const NAMING = ['service.istio.io/canonical-name', 'app.kubernetes.io/name', 'app']
+
+export type Made = { readonly canary: string; readonly revision: string; readonly replicas: number; readonly stamp: string }
+
+/** The name of what a pod template of the target stands for. */
+export const revisionOfHash = (hash: string): string => hash.replace(/^h\d+:/, '').slice(0, 10)
+
+/** The Deployment that runs one revision of the target: its pod template, selector and all, and nobody's tracking marks. */
+export function revisionDeployment(target: KubeObject, { canary, revision, replicas, stamp }: Made): NewObject {
+  const { name, namespace = '', labels = {} } = target.metadata
+  const { selector, minReadySeconds, progressDeadlineSeconds, strategy } = jsonOf(target['spec'])
+  const template = templateOf(target, revision)
+  const copied = Object.entries(labels).filter(([key]) => COPIED.includes(key))
+  const kept = Object.entries({ minReadySeconds, progressDeadlineSeconds }).filter(([, value]) => value !== undefined)
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: {
+      name: `${name}-${revision}`,
+      namespace,
+      labels: { ...Object.fromEntries(copied), 'app.kubernetes.io/managed-by': 'serin', [revisionLabel]: revision },
+      annotations: { [TARGET]: name, [CANARY]: canary, [MADE]: templateHash(template), [STAMP]: stamp, ...LEFT_ALONE },
+    },
+    spec: {
+      replicas,
+      ...Object.fromEntries(kept),
+      revisionHistoryLimit: 1,
+      // Its pods are replaced by a restart alone, and never before others stand.
+      strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: surgeOf(strategy) } },
+      selector: { ...jsonOf(selector), matchLabels: { ...labelsOf(jsonOf(selector)['matchLabels']), [revisionLabel]: revision } },
+      template,
+    },
+  }
+}
+
+/** The target's pod template, with the revision's label and what it lacks for Istio's and people's views. */
+export function templateOf(target: KubeObject, revision: string): Json {
+  const template = jsonOf(jsonOf(target['spec'])['template'])
+  const metadata = jsonOf(template['metadata'])
+  const labels = labelsOf(metadata['labels'])
+  const named = NAMING.some((key) => labels[key] !== undefined)
+  return {
+    ...template,
+    metadata: {
+      ...metadata,
+      labels: {
+        ...(named ? {} : { 'service.istio.io/canonical-name': target.metadata.name }),
+        ...(labels['version'] === undefined ? { version: revision } : {}),
+        ...labels,
+        [revisionLabel]: revision,
+      },
+    },
+  }
+}
+
+/** More than none: with no pod unavailable and none in addition nothing could ever be replaced. */
+function surgeOf(strategy: unknown): unknown {
+  const { maxSurge } = jsonOf(jsonOf(strategy)['rollingUpdate'])
+  return maxSurge === undefined || maxSurge === 0 || maxSurge === '0%' ? '25%' : maxSurge
+}
+
+/** The annotations of a pod template that make no new version. */
+export const restartsOf = (annotations: Readonly<Record<string, string>>, ignored: readonly string[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(annotations).filter(([key]) => ignored.includes(key)))
+

@@ -1,0 +1,102 @@
+import type { Settings } from '../api/settings.ts'
+import { hashOfParts } from '../canary/template-hash.ts'
+import type { TargetFacts, Workload } from '../canary/world.ts'
+import { jsonOf, labelsOf, textOf } from '../istio/json.ts'
+import type { KubeObject } from '../runtime/object.ts'
+import { templateLabels } from './indexes.ts'
+import { restartsOf, revisionOfHash } from './revision-deployment.ts'
+import { CANARY, FLOOR, MADE, STAMP, TAKEN_OVER } from './stamps.ts'
+
+/** The Deployment that `targetRef` names, if it stands and there is one. */
+export const targetIn = (deployments: readonly KubeObject[], { source }: Settings): KubeObject | undefined =>
+  source.kind === 'target' ? deployments.find(({ metadata }) => metadata.name === source.name) : undefined
+
+/** The Deployments that are revisions. Of two with one version the older counts; the other is refused by name. */
+export function revisionsIn(deployments: readonly KubeObject[], settings: Settings, canary: string): readonly KubeObject[] {
+  const isRevision = ({ metadata }: KubeObject) => settings.source.kind === 'versions' || metadata.annotations?.[CANARY] === canary
+  const oldestFirst = deployments.filter(isRevision).sort((a, b) => createdAt(a) - createdAt(b) || (a.metadata.name < b.metadata.name ? -1 : 1))
+  const taken = new Set<string>()
+  return oldestFirst.filter((deployment) => {
+    const revision = revisionOf(deployment, settings)
+    if (revision === '' || taken.has(revision)) return false
+    taken.add(revision)
+    return true
+  })
+}
+
+export const revisionOf = (deployment: KubeObject, settings: Settings): string => templateLabels(deployment)[settings.versionLabel] ?? ''
+
+const createdAt = ({ metadata }: KubeObject): number => Date.parse(metadata.creationTimestamp ?? '') || 0
+
+/** What a pass knows of the target. */
+export function targetFacts(target: KubeObject, { source }: Settings): TargetFacts | undefined {
+  if (source.kind !== 'target') return undefined
+  const { name, uid, generation = 0, annotations } = target.metadata
+  const takenOver = annotations?.[TAKEN_OVER]
+  return {
+    name, uid, generation,
+    revision: revisionOfTarget(target, source.ignoreAnnotations),
+    replicas: replicasOf(target),
+    takenOver: takenOver === undefined ? undefined : Number(takenOver),
+    restarts: restartsOf(templateAnnotations(target), source.ignoreAnnotations),
+  }
+}
+
+/** The revision that the target's pod template stands for. */
+export const revisionOfTarget = (target: KubeObject, ignored: readonly string[]): string =>
+  revisionOfHash(hashOfParts(textOf(target['templateDigest']) ?? '', templateAnnotations(target), ignored))
+
+/** The labels that the target's revision will have on its pods. */
+export const labelsToBe = (target: KubeObject, revision: string, { versionLabel }: Settings): Readonly<Record<string, string>> =>
+  ({ ...templateLabels(target), [versionLabel]: revision })
+
+/** What a pass knows of a revision; `ready` pods of it that the Service selects. */
+export function workloadOf(deployment: KubeObject, ready: number, settings: Settings): Workload {
+  const { metadata } = deployment
+  const replicas = replicasOf(deployment)
+  return {
+    revision: revisionOf(deployment, settings),
+    name: metadata.name,
+    uid: metadata.uid,
+    generation: metadata.generation ?? 0,
+    createdAt: createdAt(deployment),
+    ...contentOf(deployment, settings),
+    stamp: metadata.annotations?.[STAMP],
+    floor: floorOf(metadata.annotations?.[FLOOR]),
+    replicas,
+    ready,
+    settled: isSettled(deployment, replicas),
+  }
+}
+
+/** What Serin made is known by its name, as long as it is as it was made. */
+function contentOf(deployment: KubeObject, settings: Settings): Pick<Workload, 'hash' | 'restarts'> {
+  const { source } = settings
+  const digest = textOf(deployment['templateDigest']) ?? ''
+  const annotations = templateAnnotations(deployment)
+  if (source.kind === 'versions') return { hash: hashOfParts(digest, annotations) }
+  const hash = hashOfParts(digest, annotations, source.ignoreAnnotations)
+  const made = deployment.metadata.annotations?.[MADE]
+  // A rule of another Serin says nothing about this one.
+  const isAsMade = made === undefined || made === hash || ruleOf(made) !== ruleOf(hash)
+  return { hash: isAsMade ? revisionOf(deployment, settings) : hash, restarts: restartsOf(annotations, source.ignoreAnnotations) }
+}
+
+const ruleOf = (hash: string): string | undefined => hash.split(':')[0]
+
+const replicasOf = (deployment: KubeObject): number => Number(jsonOf(deployment['spec'])['replicas'] ?? 1)
+
+const templateAnnotations = (deployment: KubeObject): Readonly<Record<string, string>> =>
+  labelsOf(jsonOf(jsonOf(jsonOf(deployment['spec'])['template'])['metadata'])['annotations'])
+
+/** Its controller has seen this very spec, and every pod there is belongs to it. */
+function isSettled(deployment: KubeObject, replicas: number): boolean {
+  const status = jsonOf(deployment['status'])
+  const [observed, all, updated] = [status['observedGeneration'], status['replicas'], status['updatedReplicas']].map((value) => Number(value ?? 0))
+  return observed !== undefined && observed >= (deployment.metadata.generation ?? 0) && all === replicas && updated === replicas
+}
+
+function floorOf(text: string | undefined): Workload['floor'] {
+  const match = /^(\d+) (.+)$/.exec(text ?? '')
+  return match?.[1] === undefined || match[2] === undefined ? undefined : { replicas: Number(match[1]), rollout: match[2] }
+}
