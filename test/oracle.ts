@@ -9,6 +9,7 @@ type Route = {
   readonly mirror?: Destination
   readonly mirrors?: readonly { readonly destination?: Destination }[]
 }
+type Spec = { traffic?: { propagation?: string; drain?: string }; targetRef?: { name: string }; replicas?: number }
 type Waits = { readonly propagationMs: number; readonly drainMs: number }
 
 const OURS = 'serin-'
@@ -30,6 +31,9 @@ export class Oracle {
   readonly #readySince = new Map<string, number>()
   readonly #sizes = new Map<string, number>()
   readonly #wasStable = new Set<string>()
+  /** VirtualService → whether one of its routes reaches every pod of the Service; and until when any did. */
+  readonly #open = new Map<string, boolean>()
+  #openUntil = -Infinity
 
   constructor(reader: ClusterReader, clock: Clock) {
     this.#reader = reader
@@ -52,10 +56,18 @@ export class Oracle {
     const before = this.#ledgers.get(key)
     const after = type === 'DELETED' ? undefined : ledgerOf(object)
     const named = type === 'DELETED' ? [] : namedSubsets(object).filter((subset) => subset.startsWith(OURS))
+    if (this.#isOpen) this.#openUntil = this.#clock.monotonic()
+    if (type === 'DELETED') this.#open.delete(key)
+    else this.#open.set(key, namesNoSubset(object))
     this.#name(object.metadata.name, key, named)
     if (after !== undefined) this.#ledger(object.metadata.name, named, after, before)
     this.#ledgers.delete(key)
     if (type !== 'DELETED') this.#ledgers.set(key, after)
+  }
+
+  /** The host has no VirtualService, or one that names no subset. */
+  get #isOpen(): boolean {
+    return this.#open.size === 0 || [...this.#open.values()].includes(true)
   }
 
   /** Make before break: a subset and its pods have stood for long enough before a route names them. */
@@ -108,14 +120,34 @@ export class Oracle {
 
   #deployment({ type, object }: StoreEvent): void {
     const { spec, status } = object as { spec?: { replicas?: number; template?: { metadata?: { labels?: Record<string, string> } } }; status?: { readyReplicas?: number } }
-    const revision = spec?.template?.metadata?.labels?.['version'] ?? ''
+    const labels = spec?.template?.metadata?.labels ?? {}
+    const revision = labels['serin.dev/revision'] ?? labels['version'] ?? ''
     const size = type === 'DELETED' ? 0 : (spec?.replicas ?? 1)
     const before = this.#sizes.get(object.metadata.name)
     this.#sizes.set(object.metadata.name, size)
     if (object.metadata.labels?.['app'] === 'caller') return
     if (type === 'DELETED' || (status?.readyReplicas ?? 0) === 0) this.#readySince.delete(revision)
     else if (!this.#readySince.has(revision)) this.#readySince.set(revision, this.#clock.monotonic())
-    if (before !== undefined && size < before) this.#taken(OURS + revision, `${object.metadata.name} shrank from ${before} to ${size}`)
+    if (before === undefined || size >= before) return
+    const what = `${object.metadata.name} shrank from ${before} to ${size}`
+    if (this.#isTarget(object)) this.#emptied(what)
+    else if (!this.#isWished(revision, size)) this.#taken(OURS + revision, what)
+  }
+
+  #isTarget({ metadata }: KubeObject): boolean {
+    return this.#spec()?.targetRef?.name === metadata.name
+  }
+
+  /** A scaler's doing: stable at rest follows it, pods in front of users or not. */
+  #isWished(revision: string, size: number): boolean {
+    const ledgers = [...this.#ledgers.values()]
+    return this.#spec()?.replicas === size && ledgers.every((ledger) => ledger?.stable === revision && ledger.exposure === undefined)
+  }
+
+  /** The target's own pods belong to no subset. */
+  #emptied(what: string): void {
+    const { propagationMs, drainMs } = this.#waits()
+    if (this.#isOpen || this.#clock.monotonic() - this.#openUntil < propagationMs + drainMs) this.#broken(`${what} while a route may still reach all pods`)
   }
 
   /** Traffic away before capacity: nothing has named it for long enough. */
@@ -125,12 +157,15 @@ export class Oracle {
   }
 
   #waits(): Waits {
-    const spec = this.#reader.list('canaries.serin.dev')[0]?.['spec'] as { traffic?: { propagation?: string; drain?: string } } | undefined
-    const { propagation, drain } = spec?.traffic ?? {}
+    const { propagation, drain } = this.#spec()?.traffic ?? {}
     return {
       propagationMs: propagation === undefined ? DEFAULTS.propagationMs : parseDuration(propagation),
       drainMs: drain === undefined ? DEFAULTS.drainMs : parseDuration(drain),
     }
+  }
+
+  #spec(): Spec | undefined {
+    return this.#reader.list('canaries.serin.dev')[0]?.['spec'] as Spec | undefined
   }
 
   #broken(what: string): void {
@@ -143,6 +178,10 @@ export const ledgerOf = ({ metadata }: KubeObject): Ledger | undefined => {
   const text = metadata.annotations?.['serin.dev/ledger']
   return text === undefined ? undefined : (JSON.parse(text) as Ledger)
 }
+
+/** Whether some route of it, or one that names nothing at all, reaches every pod. */
+const namesNoSubset = (object: KubeObject): boolean =>
+  ((object['spec'] as { http?: readonly Route[] }).http ?? []).some(({ route = [] }) => route.some(({ destination }) => destination?.subset === undefined))
 
 /** Every subset that a VirtualService sends or copies requests to. */
 export function namedSubsets(object: KubeObject): readonly string[] {

@@ -189,6 +189,9 @@ export function raise(facts: Facts, next: Exposure): Outcome {
   })
 }
 
+/** "1 pod", "3 pods". */
+export const podsText = (count: number): string => (count === 1 ? '1 pod' : `${count} pods`)
+
 /** An exposure in words: "5%", "match", "mirror 100%". */
 export function describe(exposure: Exposure): string {
   const parts = [

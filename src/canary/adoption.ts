@@ -1,4 +1,4 @@
-import { ledgerWith, normal, outcome, waitFor, writeRoutes } from './actions.ts'
+import { ledgerWith, normal, outcome, podsText, waitFor, writeRoutes } from './actions.ts'
 import type { Decision } from './decision.ts'
 import { unfit, type Facts } from './facts.ts'
 
@@ -23,15 +23,15 @@ function fromTarget({ s, stable, world, ledger }: Facts): Outcome | undefined {
   if (source.replicas === undefined)
     return target.replicas === 0
       ? waitFor({ message: `Deployment ${target.name} has no pods, and spec.replicas does not say how many: scale it up, or write spec.replicas`, stalled: 'TargetAtZero' })
-      : outcome(`${target.name} has ${target.replicas} pods`, { action: { kind: 'size', replicas: target.replicas, live: false } })
+      : outcome(`${target.name} has ${podsText(target.replicas)}`, { action: { kind: 'size', replicas: target.replicas, live: false } })
   const size = Math.max(1, source.replicas)
   if (stable === undefined)
     return outcome(`${s} is to serve`, {
       action: { kind: 'create', revision: s, replicas: size, stamp: ledger.open[s]?.rollout ?? '', live: false },
-      events: [normal('Adopting', `revision ${s} of ${target.name} is made at ${size} pods, beside those that serve`)],
+      events: [normal('Adopting', `revision ${s} of ${target.name} is made at ${podsText(size)}, beside those that serve`)],
     })
-  if (stable.replicas < size) return outcome(`${stable.name} to ${size} pods`, { action: { kind: 'workload', revision: s, replicas: size, live: false } })
-  return stable.ready < size ? waitFor({ waitingFor: 'Pods', message: `${stable.ready} of ${size} pods of ${stable.name} are ready` }) : undefined
+  if (stable.replicas < size) return outcome(`${stable.name} to ${podsText(size)}`, { action: { kind: 'workload', revision: s, replicas: size, live: false } })
+  return stable.ready < size ? waitFor({ waitingFor: 'Pods', message: `${stable.ready} of ${podsText(size)} of ${stable.name} are ready` }) : undefined
 }
 
 function withStable(facts: Facts): Outcome {

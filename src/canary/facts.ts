@@ -147,15 +147,21 @@ function mergedLedger(believed: readonly RouteFacts[], world: World): Standing {
 
 /** Before the first pin, or with every VirtualService gone: what status and the rule's stamps remember. */
 function rememberedLedger(world: World): Standing {
-  const { status, mesh, workloads, settings } = world
-  const stable = status?.stableRevision ?? (settings.source.kind === 'target' ? revisionWanted(world)?.revision : stableToBe(world)) ?? ''
+  const { status, mesh, settings } = world
+  const stable = stableRemembered(world)
   const rollout = status?.stableRevision === undefined ? adoptionOf(stable) : (mesh.rule.subsets[stable] ?? adoptionOf(stable))
   const failed = [...(status?.seen ?? []), ...madeAndFailed({ status, settings })]
     .filter((entry) => entry.failed !== undefined)
     .map((entry) => [entry.revision, tombstoneFrom(entry, status)] as const)
-  const open = { [stable]: { rollout, hash: settings.source.kind === 'target' ? stable : (workload(workloads, stable)?.hash ?? '') } }
+  const open = { [stable]: { rollout, hash: openedAs(world, stable) } }
   return { stable, promotions: 0, open, failed: Object.fromEntries(failed), undone: [] }
 }
+
+const stableRemembered = (world: World): string =>
+  world.status?.stableRevision ?? (world.settings.source.kind === 'target' ? revisionWanted(world)?.revision : stableToBe(world)) ?? ''
+
+const openedAs = ({ settings, workloads }: World, stable: string): string =>
+  settings.source.kind === 'target' ? stable : (workload(workloads, stable)?.hash ?? '')
 
 /** Of a target's revisions status remembers the one that failed last. */
 function madeAndFailed({ status, settings }: Pick<World, 'status' | 'settings'>): readonly SeenVersion[] {

@@ -83,7 +83,8 @@ export function stepHold(facts: Facts): Hold | undefined {
   const { c } = facts
   const next = nextExposure(facts)
   if (c === undefined || next === undefined) return { message: 'nothing is being rolled out' }
-  return wayBackHold(facts) ?? podsHold(facts, podsFor(facts, next)) ?? (facts.exposure === undefined || facts.isPartial || c.revert || goesBackBlindly(facts) ? undefined : bakeHold(facts))
+  const gate = isGate(facts) ? bakeHold(facts) : undefined
+  return wayBackHold(facts) ?? gate ?? podsHold(facts, podsFor(facts, next)) ?? (facts.exposure === undefined || facts.isPartial || c.revert || goesBackBlindly(facts) ? undefined : bakeHold(facts))
 }
 
 /** Nothing rises while what is wanted is unknown, routes are in other hands, or there is no stable to go back to. */

@@ -22,16 +22,23 @@ export function violationOf(facts: Facts, action: Action): string | undefined {
         action.subsets[revision] !== undefined ? undefined : takesAway(facts, revision))
     case 'workload':
       return sized(facts, action.revision, action.replicas)
+    default:
+      return violationOfTarget(facts, action)
+  }
+}
+
+type TargetAction = Extract<Action, { kind: 'create' | 'remake' | 'restart' | 'delete' | 'target' | 'size' }>
+
+function violationOfTarget(facts: Facts, action: TargetAction): string | undefined {
+  switch (action.kind) {
     case 'create':
       return grown(facts, action.revision)
     case 'delete':
-      return (workload(facts.world.workloads, action.revision)?.replicas ?? 0) > 0 ? `deletes ${action.revision}, which has pods` : takesAway(facts, action.revision)
+      return hasPods(facts, action.revision) ? `deletes ${action.revision}, which has pods` : takesAway(facts, action.revision)
     case 'remake':
       return isNamed(facts, action.revision) ? `changes what ${action.revision} runs while a route names it` : undefined
     case 'target':
-      return facts.world.mesh.reached.includes(EVERY_POD) || facts.world.ages.routes < facts.world.settings.propagationMs + facts.world.settings.drainMs
-        ? 'takes the pods of the target, which a route may still reach'
-        : undefined
+      return targetReached(facts) ? 'takes the pods of the target, which a route may still reach' : undefined
     case 'size':
     case 'restart':
       return undefined
@@ -39,6 +46,11 @@ export function violationOf(facts: Facts, action: Action): string | undefined {
       return action satisfies never
   }
 }
+
+const hasPods = ({ world }: Facts, revision: string): boolean => (workload(world.workloads, revision)?.replicas ?? 0) > 0
+
+const targetReached = ({ world: { mesh, ages, settings } }: Facts): boolean =>
+  mesh.reached.includes(EVERY_POD) || ages.routes < settings.propagationMs + settings.drainMs
 
 function firstOf<T>(items: readonly T[], check: (item: T) => string | undefined): string | undefined {
   for (const item of items) {

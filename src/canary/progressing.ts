@@ -1,4 +1,4 @@
-import { ended, normal, openWithout, outcome, raise, rolloutFrom, start, waitFor, writeLedgers, writeRoutes } from './actions.ts'
+import { ended, normal, openWithout, outcome, podsText, raise, rolloutFrom, start, waitFor, writeLedgers, writeRoutes } from './actions.ts'
 import type { Decision } from './decision.ts'
 import { busy, failureOf, floorOf, isNamed, podsFor, type Candidate, type Facts, type Target } from './facts.ts'
 import { bakeHold, belowFloor, changedInFlight, goesBackBlindly, isGate, isSuperseded, nextExposure, replanned, stableAnswers, startHold, stepHold, whyRollBack } from './guards.ts'
@@ -96,32 +96,44 @@ export function raiseToFloor(facts: Facts): Outcome | undefined {
   if (floor === undefined || facts.s === undefined || !belowFloor(facts)) return undefined
   return contestedSize(facts, facts.s, facts.stable?.name ?? '') ?? outcome(`stable is below its floor of ${floor}`, {
     action: { kind: 'workload', revision: facts.s, replicas: floor, live: false },
-    events: [normal('StableRestored', `stable ${facts.s} is back at ${floor} pods: it is never smaller than when the rollout began`)],
+    events: [normal('StableRestored', `stable ${facts.s} is back at ${podsText(floor)}: it is never smaller than when the rollout began`)],
   })
 }
 
 /** Row 16: opened in the VirtualServices, then made as big as the next exposure needs; never while an open route may still stand. */
 export function openAndSize(facts: Facts): Outcome | undefined {
-  const { c, canary, ledger, world } = facts
+  const { c, ledger, world } = facts
   const next = nextExposure(facts)
-  if (c === undefined || next === undefined || noWayOn(facts)) return undefined
-  if (isGate(facts) && bakeHold(facts) !== undefined) return undefined
+  if (c === undefined || next === undefined || noWayOn(facts) || isGateShut(facts)) return undefined
   const isOpen = ledger.open[c.revision]?.rollout === c.rollout
   const pods = podsFor(facts, next)
-  const isMade = world.settings.source.kind === 'target'
-  const isSized = canary === undefined ? !isMade || pods === 0 : canary.replicas >= pods
-  if (isOpen && isSized) return undefined
+  if (isOpen && isSized(facts, pods)) return undefined
   if (world.ages.routes < world.settings.propagationMs) return waitFor({ waitingFor: 'Propagation', message: 'the last change of the routes is spreading' })
-  if (isMade && canary !== undefined && canary.hash !== c.revision)
-    return outcome(`${canary.name} was edited`, { action: { kind: 'remake', revision: c.revision, live: false }, events: [normal('RevisionRemade', `${canary.name} was edited: it gets the target's pod template again`)] })
-  if (isOpen && canary === undefined) return make(c, pods)
-  return isOpen ? grow(facts, c, canary?.name ?? '', pods) : outcome(`open ${c.revision}`, { action: writeLedgers(facts, opening(facts, c)) })
+  return remake(facts, c) ?? (isOpen ? capacity(facts, c, pods) : outcome(`open ${c.revision}`, { action: writeLedgers(facts, opening(facts, c)) }))
 }
 
+/** A gate before any pod: what comes after it must not be made while it is shut. */
+const isGateShut = (facts: Facts): boolean => isGate(facts) && bakeHold(facts) !== undefined
+
+const isSized = ({ canary, world }: Facts, pods: number): boolean =>
+  canary === undefined ? world.settings.source.kind === 'versions' || pods === 0 : canary.replicas >= pods
+
+/** What Serin made is as it made it, before anybody may meet it. */
+function remake({ canary, world }: Facts, c: Candidate): Outcome | undefined {
+  if (world.settings.source.kind === 'versions' || canary === undefined || canary.hash === c.revision) return undefined
+  return outcome(`${canary.name} was edited`, {
+    action: { kind: 'remake', revision: c.revision, live: false },
+    events: [normal('RevisionRemade', `${canary.name} was edited: it gets the target's pod template again`)],
+  })
+}
+
+const capacity = (facts: Facts, c: Candidate, pods: number): Outcome =>
+  facts.canary === undefined ? make(c, pods) : grow(facts, c, facts.canary.name, pods)
+
 const make = (c: Candidate, pods: number): Outcome =>
-  outcome(`${c.revision} is made with ${pods} pods`, {
+  outcome(`${c.revision} is made with ${podsText(pods)}`, {
     action: { kind: 'create', revision: c.revision, replicas: pods, stamp: c.rollout, live: false },
-    events: [normal('RevisionMade', `revision ${c.revision} is made with ${pods} pods; nobody reaches it yet`)],
+    events: [normal('RevisionMade', `revision ${c.revision} is made with ${podsText(pods)}; nobody reaches it yet`)],
   })
 
 /** Row 16 for what stands already: whoever shrank it, the canary is as big as its exposure needs, suspended too. */
@@ -141,7 +153,7 @@ const contestedSize = ({ world }: Facts, revision: string, name: string): Outcom
     : waitFor({ waitingFor: 'Pods', message: `somebody else keeps setting the replicas of ${name}: leave them to Serin while it is rolled out`, stalled: 'ReplicasContested' })
 
 const grow = (facts: Facts, c: Candidate, name: string, pods: number): Outcome =>
-  contestedSize(facts, c.revision, name) ?? outcome(`${name} needs ${pods} pods`, {
+  contestedSize(facts, c.revision, name) ?? outcome(`${name} needs ${podsText(pods)}`, {
     action: { kind: 'workload', revision: c.revision, replicas: pods, stamp: c.rollout, live: false },
     events: [normal('ScaledUp', `${name} scaled to ${pods} before it takes more`)],
   })

@@ -1,6 +1,7 @@
-import { normal, outcome, warning, writeLedgers } from './actions.ts'
+import { normal, outcome, podsText, warning, writeLedgers } from './actions.ts'
 import type { Decision } from './decision.ts'
 import { busy, floorOf, isNamed, type Facts } from './facts.ts'
+import { startHold } from './guards.ts'
 import { canonicalJson } from './template-hash.ts'
 import type { TargetFacts, Workload } from './world.ts'
 
@@ -22,7 +23,7 @@ export function targetToZero(facts: Facts): Outcome | undefined {
   const { target, settings } = facts.world
   if (target === undefined || target.replicas === 0 || settings.source.kind !== 'target' || isTargetContested(facts)) return undefined
   if (isNewSize(target) && settings.source.replicas !== target.replicas)
-    return outcome(`${target.replicas} pods are wanted of ${target.name}`, {
+    return outcome(`${podsText(target.replicas)} are wanted of ${target.name}`, {
       action: { kind: 'size', replicas: target.replicas, live: false },
       events: [normal('SizeTakenOver', `${target.name} was scaled to ${target.replicas}: stable takes that size once no rollout is under way`)],
     })
@@ -50,18 +51,23 @@ export function forgetFailures(facts: Facts): Outcome | undefined {
 
 /** Row 25: stable grows as soon as it is asked to, in a rollout and suspended too; it shrinks at rest only. */
 export function sizeStable(facts: Facts): Outcome | undefined {
-  const { stable, s, world, c } = facts
-  const { source } = world.settings
+  const { stable, s, world } = facts
+  const { source, suspend } = world.settings
   if (source.kind !== 'target' || stable === undefined || s === undefined) return undefined
-  const { suspend } = world.settings
   if (source.replicas === undefined)
-    return suspend ? undefined : outcome(`stable has ${stable.replicas} pods`, { action: { kind: 'size', replicas: stable.replicas, live: false } })
+    return suspend ? undefined : outcome(`stable has ${podsText(stable.replicas)}`, { action: { kind: 'size', replicas: stable.replicas, live: false } })
   const wish = Math.max(source.replicas, floorOf(facts) ?? 0)
-  if (wish === stable.replicas || (wish < stable.replicas && (c !== undefined || suspend))) return undefined
-  return outcome(`${stable.name} to ${wish} pods`, {
+  if (wish === stable.replicas || (wish < stable.replicas && !mayShrink(facts))) return undefined
+  return outcome(`${stable.name} to ${podsText(wish)}`, {
     action: { kind: 'workload', revision: s, replicas: wish, live: wish < stable.replicas },
     events: [normal('StableScaled', `${stable.name} scaled from ${stable.replicas} to ${wish}`)],
   })
+}
+
+/** Not in a rollout, nor when one is about to begin: its floor is what stands then. */
+function mayShrink(facts: Facts): boolean {
+  const begins = facts.phase === 'Waiting' && startHold(facts) === undefined
+  return facts.c === undefined && !begins && !facts.world.settings.suspend
 }
 
 /** Row 25c: stable's Deployment is gone, and the target still says what was in it. */

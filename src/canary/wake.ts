@@ -17,12 +17,14 @@ export function nextWake(facts: Facts): number | undefined {
   const spreading = [s, c?.revision].flatMap((revision) =>
     revision === undefined ? [] : [settings.propagationMs - (ages.subsets[revision] ?? 0), settings.propagationMs - (ages.ready[revision] ?? 0)])
   const routes = [settings.propagationMs - ages.routes, settings.propagationMs + settings.drainMs - ages.routes]
-  const target = (world.target?.replicas ?? 0) > 0 && facts.phase !== 'Initializing' ? routes : []
   const previous = status?.previous === undefined ? [] : [Date.parse(status.previous.until) - now, ...routes]
-  const waits = [...(resting ? (world.mesh.routes.some(({ own }) => own) ? routes : []) : [...spreading, ...routes]), ...previous, ...target, ...ends(facts)]
+  const waits = [...(resting ? [] : spreading), ...(!resting || hasLeave(facts) ? routes : []), ...previous, ...ends(facts)]
   const ahead = waits.filter((ms) => ms > 0)
   return ahead.length === 0 ? undefined : Math.ceil(Math.min(...ahead)) + MARGIN_MS
 }
+
+/** Our own route, or pods of the target, that go once nobody can reach them. */
+const hasLeave = ({ world }: Facts): boolean => world.mesh.routes.some(({ own }) => own) || (world.target?.replicas ?? 0) > 0
 
 /** Something other than stable is open, has a subset or pods of ours: it waits to be retired. */
 const hasLeftovers = ({ s, ledger, world }: Facts): boolean =>

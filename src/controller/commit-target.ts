@@ -5,12 +5,12 @@ import type { JsonPatchOperation } from '../kubernetes/client.ts'
 import { resources } from '../kubernetes/resource.ts'
 import { isConflict } from '../kubernetes/errors.ts'
 import { keyOf, type KubeObject } from '../runtime/object.ts'
-import { create, idOf, patched, type CommitDeps } from './commit.ts'
 import type { Observation } from './observe.ts'
 import { pruneDeployment } from './prune.ts'
 import { revisionDeployment, templateOf } from './revision-deployment.ts'
 import { CANARY, MADE, TAKEN_OVER } from './stamps.ts'
 import { revisionOfTarget } from './workloads.ts'
+import { create, idOf, patched, type CommitDeps } from './writes.ts'
 
 type TargetAction = Extract<Action, { kind: 'create' | 'remake' | 'restart' | 'delete' | 'target' | 'size' }>
 

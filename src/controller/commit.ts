@@ -5,17 +5,13 @@ import { labelsOf } from '../istio/json.ts'
 import type { MeshInput } from '../istio/mesh-input.ts'
 import { ownRoute, routePatch } from '../istio/route-write.ts'
 import { ruleWrite } from '../istio/rule-write.ts'
-import type { JsonPatchOperation, KubernetesClient } from '../kubernetes/client.ts'
-import { resourceName, resources, type Resource } from '../kubernetes/resource.ts'
-import type { Clock } from '../runtime/clock.ts'
-import type { KubeObject, NewObject } from '../runtime/object.ts'
+import type { JsonPatchOperation } from '../kubernetes/client.ts'
+import { resources } from '../kubernetes/resource.ts'
+import type { NewObject } from '../runtime/object.ts'
 import type { Observation } from './observe.ts'
-import type { OwnWrites } from './own-writes.ts'
-import { prunedAs } from './prune.ts'
 import { FLOOR, STAMP } from './stamps.ts'
 import { commitTarget } from './commit-target.ts'
-
-export type CommitDeps = { readonly client: KubernetesClient; readonly writes: OwnWrites; readonly clock: Clock }
+import { create, idOf, patched, type CommitDeps } from './writes.ts'
 
 /**
  * Carries out one action: guarded by uid and resourceVersion, so that it happens to what was looked at or not at all.
@@ -34,15 +30,8 @@ export async function commit(deps: CommitDeps, observation: Observation, action:
       return commitRule(deps, observation, action.subsets, signal)
     case 'workload':
       return commitWorkload(deps, observation, action, signal)
-    case 'create':
-    case 'remake':
-    case 'restart':
-    case 'delete':
-    case 'target':
-    case 'size':
-      return commitTarget(deps, observation, action, signal)
     default:
-      return action satisfies never
+      return commitTarget(deps, observation, action, signal)
   }
 }
 
@@ -110,24 +99,9 @@ async function removeOwnRoute(deps: CommitDeps, { input, world }: Observation, s
   return 1
 }
 
-export type Patch = { readonly key: string; readonly operations: readonly JsonPatchOperation[]; readonly signal: AbortSignal }
-
-export async function patched(deps: CommitDeps, resource: Resource, { key, operations, signal }: Patch): Promise<void> {
-  const answered = await deps.client.jsonPatch(resource, key, operations, { signal })
-  deps.writes.wrote(idOf(resource, key), prunedAs(resource, answered), deps.clock.monotonic())
-}
-
-export async function create(deps: CommitDeps, resource: Resource, object: Parameters<KubernetesClient['create']>[1], signal: AbortSignal): Promise<void> {
-  const made: KubeObject = await deps.client.create(resource, object, signal)
-  deps.writes.wrote(idOf(resource, `${made.metadata.namespace ?? ''}/${made.metadata.name}`), prunedAs(resource, made), deps.clock.monotonic())
-}
-
 async function allOf(writes: readonly Promise<void>[]): Promise<number> {
   const results = await Promise.allSettled(writes)
   const refused = results.find((result) => result.status === 'rejected')
   if (refused !== undefined) throw refused.reason
   return results.length
 }
-
-/** Names an object across all kinds. */
-export const idOf = (resource: Resource, key: string): string => `${resourceName(resource)} ${key}`

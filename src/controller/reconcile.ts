@@ -4,7 +4,7 @@ import { settingsOf, type Settings } from '../api/settings.ts'
 import { canonicalJson } from '../canary/template-hash.ts'
 import { condition } from '../canary/conditions.ts'
 import { decide, held, type Pass } from '../canary/decide.ts'
-import type { EventNote } from '../canary/decision.ts'
+import type { Action, EventNote } from '../canary/decision.ts'
 import { dueChecks } from '../canary/due-checks.ts'
 import { factsOf } from '../canary/facts.ts'
 import { TARGET_GROWTHS } from '../canary/target.ts'
@@ -24,7 +24,8 @@ import { Ages } from './ages.ts'
 import { WriteRefusedError } from './fenced-client.ts'
 import { Growths } from './growths.ts'
 import type { Analyst } from './analyst.ts'
-import { commit, idOf } from './commit.ts'
+import { commit } from './commit.ts'
+import { idOf } from './writes.ts'
 import { TargetMovedError } from './commit-target.ts'
 import { readLive, readRoutes, restsOnLive } from './live.ts'
 import { observe, snapshotOf, type Newest, type Observation, type Snapshot, type Surroundings } from './observe.ts'
@@ -137,8 +138,7 @@ export class Reconciler {
     try {
       const writes = await commit(this.#deps, observation, decision.action, signal)
       if (writes > 0 && decision.action.kind !== 'workload') analyst.wrote(key)
-      if (decision.action.kind === 'workload') this.#growths.scaled(key, decision.action, this.#deps.clock.monotonic())
-      if (decision.action.kind === 'target') this.#growths.scaled(key, { revision: TARGET_GROWTHS, replicas: 1 }, this.#deps.clock.monotonic())
+      this.#count(key, decision.action)
       if (decision.action.kind !== 'none')
         log.info({ canary: key, row: decision.row, action: decision.action.kind, writes, phase: status.phase, step: status.step, weight: status.weight, reason: decision.reason }, 'decided')
       return await this.#tell(observation.snapshot.canary, pass, { wrote: writes > 0, signal })
@@ -150,6 +150,13 @@ export class Reconciler {
       const next = this.#decide(key, again)
       return restsOnLive(next.decision.action) ? SOON : this.#act(key, again, next, { signal, tries: tries - 1 })
     }
+  }
+
+  /** How often others undo a size is counted by how often it has to be set again. */
+  #count(key: string, action: Action): void {
+    const atMs = this.#deps.clock.monotonic()
+    if (action.kind === 'workload') this.#growths.scaled(key, action, atMs)
+    if (action.kind === 'target') this.#growths.scaled(key, { revision: TARGET_GROWTHS, replicas: 1 }, atMs)
   }
 
   /** A write that the server will not take is said where people look, and tried again with a back-off. */

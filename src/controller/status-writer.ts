@@ -3,7 +3,7 @@ import { MINOR_MS, statusChange } from '../canary/status-change.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
 import { resources } from '../kubernetes/resource.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { idOf } from './commit.ts'
+import { idOf } from './writes.ts'
 import type { OwnWrites } from './own-writes.ts'
 import { prunedAs } from './prune.ts'
 

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../src/sandbox/objects.ts'
-import { caller, canary, namespace, service, version } from '../fixtures.ts'
+import { caller, canary, namespace, service, target, targetCanary, version } from '../fixtures.ts'
 import { crd, Harness, type ProcessOptions } from '../harness.ts'
 
 export type AdoptedOptions = {
@@ -23,5 +23,17 @@ export async function adopted({ spec, replicas = 2, objects = [], rps = 20, oper
   harness.startOperator(operator)
   await harness.apply(canary(spec))
   await harness.until(() => harness.status().phase === 'Idle', 20_000)
+  return harness
+}
+
+/** A Canary for the plain Deployment service-c that has adopted it and holds it at 0, under load. */
+export async function adoptedTarget({ spec, replicas = 2, objects = [], rps = 20, operator }: AdoptedOptions = {}): Promise<Harness> {
+  const harness = new Harness()
+  await harness.apply(crd(), namespace(), service(), caller(), target('v1', { replicas }), ...objects)
+  await harness.clock.advance(1000)
+  harness.users(rps, { host: 'service-c', from: harness.insider })
+  harness.startOperator(operator)
+  await harness.apply(targetCanary(spec))
+  await harness.until(() => harness.status().phase === 'Idle' && harness.replicas('service-c') === 0, 20_000)
   return harness
 }

@@ -1,0 +1,25 @@
+import type { JsonPatchOperation, KubernetesClient } from '../kubernetes/client.ts'
+import { resourceName, type Resource } from '../kubernetes/resource.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { KubeObject } from '../runtime/object.ts'
+import type { OwnWrites } from './own-writes.ts'
+import { prunedAs } from './prune.ts'
+
+export type CommitDeps = { readonly client: KubernetesClient; readonly writes: OwnWrites; readonly clock: Clock }
+
+export type Patch = { readonly key: string; readonly operations: readonly JsonPatchOperation[]; readonly signal: AbortSignal }
+
+/** Patches an object, and remembers what the server answered. */
+export async function patched(deps: CommitDeps, resource: Resource, { key, operations, signal }: Patch): Promise<void> {
+  const answered = await deps.client.jsonPatch(resource, key, operations, { signal })
+  deps.writes.wrote(idOf(resource, key), prunedAs(resource, answered), deps.clock.monotonic())
+}
+
+/** Creates an object, and remembers what the server answered. */
+export async function create(deps: CommitDeps, resource: Resource, object: Parameters<KubernetesClient['create']>[1], signal: AbortSignal): Promise<void> {
+  const made: KubeObject = await deps.client.create(resource, object, signal)
+  deps.writes.wrote(idOf(resource, `${made.metadata.namespace ?? ''}/${made.metadata.name}`), prunedAs(resource, made), deps.clock.monotonic())
+}
+
+/** Names an object across all kinds. */
+export const idOf = (resource: Resource, key: string): string => `${resourceName(resource)} ${key}`
