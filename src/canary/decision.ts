@@ -45,6 +45,13 @@ export type Action =
       readonly live: boolean
     }
 
+/** What is done to a target, to the Deployments that Serin makes of it, and to the size it is asked for. */
+export type TargetAction = Extract<Action, { kind: 'create' | 'remake' | 'restart' | 'delete' | 'target' | 'size' }>
+
+const OF_TARGETS: readonly Action['kind'][] = ['create', 'remake', 'restart', 'delete', 'target', 'size']
+
+export const isTargetAction = (action: Action): action is TargetAction => OF_TARGETS.includes(action.kind)
+
 export type RouteTarget = { readonly namespace: string; readonly name: string; readonly write: RouteWrite }
 
 export type RouteWrite = {

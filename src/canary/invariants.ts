@@ -1,4 +1,4 @@
-import type { Action } from './decision.ts'
+import { isTargetAction, type Action, type TargetAction } from './decision.ts'
 import { busy, isNamed, podsFor, unfit, workload, type Facts } from './facts.ts'
 import type { Exposure } from './ledger.ts'
 import { EVERY_POD } from './world.ts'
@@ -8,6 +8,7 @@ import { EVERY_POD } from './world.ts'
  * It knows nothing of rows: a mistake in the table does not hide a mistake here.
  */
 export function violationOf(facts: Facts, action: Action): string | undefined {
+  if (isTargetAction(action)) return violationOfTarget(facts, action)
   switch (action.kind) {
     case 'none':
     case 'status':
@@ -23,11 +24,9 @@ export function violationOf(facts: Facts, action: Action): string | undefined {
     case 'workload':
       return sized(facts, action.revision, action.replicas)
     default:
-      return violationOfTarget(facts, action)
+      return action satisfies never
   }
 }
-
-type TargetAction = Extract<Action, { kind: 'create' | 'remake' | 'restart' | 'delete' | 'target' | 'size' }>
 
 function violationOfTarget(facts: Facts, action: TargetAction): string | undefined {
   switch (action.kind) {

@@ -1,4 +1,4 @@
-import type { Action } from '../canary/decision.ts'
+import type { Action, TargetAction } from '../canary/decision.ts'
 import { workload } from '../canary/facts.ts'
 import { templateHash } from '../canary/template-hash.ts'
 import type { JsonPatchOperation } from '../kubernetes/client.ts'
@@ -11,8 +11,6 @@ import { revisionDeployment, templateOf } from './revision-deployment.ts'
 import { CANARY, MADE, TAKEN_OVER } from './stamps.ts'
 import { revisionOfTarget } from './workloads.ts'
 import { create, idOf, patched, type CommitDeps } from './writes.ts'
-
-type TargetAction = Extract<Action, { kind: 'create' | 'remake' | 'restart' | 'delete' | 'target' | 'size' }>
 
 /** The target is not what was decided on: nothing is written, and the next look decides anew. */
 export class TargetMovedError extends Error {

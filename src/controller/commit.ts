@@ -1,4 +1,4 @@
-import type { Action } from '../canary/decision.ts'
+import { isTargetAction, type Action } from '../canary/decision.ts'
 import { workload } from '../canary/facts.ts'
 import { ownName } from '../istio/destination-rules.ts'
 import { labelsOf } from '../istio/json.ts'
@@ -18,6 +18,7 @@ import { create, idOf, patched, type CommitDeps } from './writes.ts'
  * Returns how many objects were written. Throws the first refusal once every write of the action is answered.
  */
 export async function commit(deps: CommitDeps, observation: Observation, action: Action, signal: AbortSignal): Promise<number> {
+  if (isTargetAction(action)) return commitTarget(deps, observation, action, signal)
   switch (action.kind) {
     case 'none':
     case 'status':
@@ -31,7 +32,7 @@ export async function commit(deps: CommitDeps, observation: Observation, action:
     case 'workload':
       return commitWorkload(deps, observation, action, signal)
     default:
-      return commitTarget(deps, observation, action, signal)
+      return action satisfies never
   }
 }
 

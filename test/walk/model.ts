@@ -1,7 +1,7 @@
 import type { CanaryStatus } from '../../src/api/canary.ts'
 import type { Settings } from '../../src/api/settings.ts'
 import type { Pass } from '../../src/canary/decide.ts'
-import type { Action, RouteWrite } from '../../src/canary/decision.ts'
+import { isTargetAction, type Action, type RouteWrite } from '../../src/canary/decision.ts'
 import type { Exposure, Ledger } from '../../src/canary/ledger.ts'
 import { canonicalJson } from '../../src/canary/template-hash.ts'
 import { EVERY_POD, NO_EVIDENCE, type Evidence, type RouteFacts, type Workload, type World } from '../../src/canary/world.ts'
@@ -195,6 +195,7 @@ export type Write = {
 
 /** The guarded writes that an action consists of. */
 export function writesOf(action: Action, seen: Objects, now: number, uid: () => string): readonly Write[] {
+  if (isTargetAction(action)) throw new Error(`${action.kind} is for targets only`)
   switch (action.kind) {
     case 'none':
     case 'status':
@@ -213,13 +214,6 @@ export function writesOf(action: Action, seen: Objects, now: number, uid: () => 
       return [{ object: 'rule', rv: seen.rule.value === undefined ? -1 : seen.rule.rv, decidedAt: now, subsets: action.subsets, apply: (objects) => ({ uid: objects.rule.value?.uid ?? uid(), subsets: action.subsets, conform: true }) }]
     case 'workload':
       return [workloadWrite(action, seen, now)]
-    case 'create':
-    case 'remake':
-    case 'restart':
-    case 'delete':
-    case 'target':
-    case 'size':
-      throw new Error(`${action.kind} is for targets only`)
     default:
       return action satisfies never
   }
