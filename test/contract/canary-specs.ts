@@ -82,9 +82,28 @@ const versions = fc.tuple(dictionary(labelKey, labelValue, 1), optional({ label:
 
 const service = fc.tuple(label, optional({ port: fc.constantFrom(1, 80, 65_535) })).map(([name, rest]) => ({ name, ...rest }))
 
+const podCount = fc.constantFrom(1, 10_000, '1%', '100%', '50%')
+const target = fc.tuple(
+  fc.record({ targetRef: fc.tuple(label, optional({ apiVersion: fc.constant('apps/v1'), kind: fc.constant('Deployment') })).map(([name, rest]) => ({ name, ...rest })) }),
+  optional({
+    service,
+    replicas: fc.constantFrom(0, 3, 10_000),
+    canaryReplicas: podCount,
+    ignoreAnnotations: fc.uniqueArray(labelKey, { maxLength: 3 }),
+    revisionHistoryLimit: fc.constantFrom(0, 50),
+  }),
+).map(([needed, rest]) => ({ ...needed, ...rest }))
+
+/** Pods of a step are for targets; none of them only where nobody would be sent there. */
+const sized = (spec: Fields, pods: number | string): Fields => {
+  const list = spec['steps'] as readonly Fields[] | undefined
+  if (list === undefined || spec['targetRef'] === undefined) return spec
+  return { ...spec, steps: list.map((step) => ({ ...step, replicas: 'weight' in step || 'match' in step || 'mirror' in step ? pods : 0 })) }
+}
+
 /** Specs that a Canary may have, of every kind of field. */
 export const validSpec: fc.Arbitrary<Fields> = fc.tuple(
-  fc.record({ versions, service }),
+  fc.oneof({ weight: 2, arbitrary: fc.record({ versions, service }) }, { weight: 1, arbitrary: target }),
   optional({
     traffic: optional({ httpRoutes: fc.uniqueArray(fc.constantFrom('main', 'é', 'a b', '𝒳𝒴'), { minLength: 1 }), propagation: duration('0s', '5m'), drain: duration('0s', '1h') }),
     steps,
@@ -93,12 +112,17 @@ export const validSpec: fc.Arbitrary<Fields> = fc.tuple(
     progressDeadline: duration('10s', '24h'),
     suspend: fc.boolean(),
   }),
-).map(([needed, rest]) => ({ ...needed, ...rest }))
+  fc.option(podCount, { nil: undefined }),
+).map(([needed, rest, pods]) => (pods === undefined ? { ...needed, ...rest } : sized({ ...needed, ...rest }, pods)))
 
 const withMetric = (one: Fields) => (spec: Spec): void => void (spec['analysis'] = { metrics: [one] })
 const withSteps = (...list: readonly Fields[]) => (spec: Spec): void => void (spec['steps'] = list)
 const withMatch = (one: Fields) => withSteps({ match: [one] })
 const withLabels = (matchLabels: Fields) => (spec: Spec): void => void (spec['versions'] = { selector: { matchLabels } })
+const ofTarget = (fields: Fields) => (spec: Spec): void => {
+  delete spec['versions']
+  Object.assign(spec, { targetRef: { name: 'a' } }, fields)
+}
 const errors = { name: 'error-rate', max: '1%' }
 const slow = { name: 'latency', max: '1s' }
 
@@ -120,6 +144,16 @@ const BREACHES: readonly ((spec: Spec) => void)[] = [
   withSteps({ deadline: '8784h1ms' }),
   withSteps({ for: '168h0m0s1ms' }),
   withSteps({}),
+  withSteps({ weight: 5, replicas: 3 }),
+  ofTarget({ steps: [{ weight: 5, replicas: 0 }] }),
+  ofTarget({ steps: [{ match: [{ uri: { prefix: '/' } }], replicas: '0%' }] }),
+  ofTarget({ canaryReplicas: '0%' }),
+  ofTarget({ replicas: 10_001 }),
+  (spec) => void (spec['targetRef'] = { name: 'a' }),
+  (spec) => void delete spec['versions'],
+  (spec) => void delete spec['service'],
+  (spec) => void (spec['replicas'] = 3),
+  (spec) => void (spec['revisionHistoryLimit'] = 1),
   withMatch({}),
   withMatch({ uri: { exact: '/', prefix: '/' } }),
   withMatch({ headers: { 'X-Tester': { exact: 'a' } } }),

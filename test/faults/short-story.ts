@@ -1,6 +1,8 @@
 import type { Transport } from '../../src/runtime/transport.ts'
 import type { KubeObject } from '../../src/sandbox/objects.ts'
-import { caller, canary, faulty, namespace, service, version } from '../fixtures.ts'
+import { templateHash } from '../../src/canary/template-hash.ts'
+import { revisionOfHash } from '../../src/controller/revision-deployment.ts'
+import { caller, canary, faulty, faultyTarget, namespace, service, target, targetCanary, version } from '../fixtures.ts'
 import { Harness, NAMESPACE, uncheckedCrd, type Process } from '../harness.ts'
 import { ledgerOf } from '../oracle.ts'
 import { Saboteur, type Fault } from './saboteur.ts'
@@ -16,6 +18,8 @@ const RESTART_MS = 100
 const QUIET_MS = 12_000
 
 export type StoryOptions = {
+  /** Of versions that somebody applies (the default), or of a plain Deployment. */
+  readonly of?: 'versions' | 'target'
   /** What else there is from the beginning. */
   readonly objects?: readonly KubeObject[]
   /** What befalls the write of this number. */
@@ -33,7 +37,7 @@ export type StoryOptions = {
 }
 
 /** One bad version, then a good one: two steps, few requests. */
-export async function shortStory({ objects = [], fate = () => undefined, leaders = 1, through = (transport) => transport, meanwhile, trouble, afterMs = 0 }: StoryOptions = {}): Promise<Ending> {
+export async function shortStory({ of = 'versions', objects = [], fate = () => undefined, leaders = 1, through = (transport) => transport, meanwhile, trouble, afterMs = 0 }: StoryOptions = {}): Promise<Ending> {
   const harness = new Harness()
   const { clock, sandbox: { cluster: { faults } } } = harness
   let dead = false
@@ -50,12 +54,12 @@ export async function shortStory({ objects = [], fate = () => undefined, leaders
     return { saboteur, start }
   })
   try {
-    await harness.apply(uncheckedCrd(), namespace(), service(), caller(), version('v1', { replicas: 2 }), ...objects)
+    await harness.apply(uncheckedCrd(), namespace(), service(), caller(), of === 'target' ? target('v1') : version('v1', { replicas: 2 }), ...objects)
     await clock.advance(500)
     const leave = harness.users(RPS, { host: 'service-c', from: harness.insider })
     for (const { start } of starts) start()
     trouble?.(harness)
-    await tell(harness, () => dead && meanwhile !== undefined)
+    await tell(harness, CHAPTERS[of], () => dead && meanwhile !== undefined)
     if (dead && meanwhile !== undefined) {
       await meanwhile.act(harness)
       await harness.until(() => meanwhile.until(harness), MOST_MS)
@@ -71,12 +75,26 @@ export async function shortStory({ objects = [], fate = () => undefined, leaders
   }
 }
 
-async function tell(harness: Harness, isOver: () => boolean): Promise<void> {
-  const chapters = [
+type Chapter = { readonly object: KubeObject; readonly revision: string; readonly phase: string }
+
+/** The name of the revision that a target's pod template stands for. */
+export const revisionOf = (object: KubeObject): string => revisionOfHash(templateHash((object['spec'] as { template: unknown }).template))
+
+const good = target('v3', { env: { ERROR_RATE: '0' } })
+const CHAPTERS: Readonly<Record<'versions' | 'target', readonly Chapter[]>> = {
+  versions: [
     { object: canary(), revision: 'v1', phase: 'Idle' },
     { object: faulty('v2', { replicas: 0 }), revision: 'v1', phase: 'Failed' },
     { object: version('v3', { replicas: 0 }), revision: 'v3', phase: 'Idle' },
-  ]
+  ],
+  target: [
+    { object: targetCanary(), revision: revisionOf(target('v1')), phase: 'Idle' },
+    { object: faultyTarget('v2'), revision: revisionOf(target('v1')), phase: 'Failed' },
+    { object: good, revision: revisionOf(good), phase: 'Idle' },
+  ],
+}
+
+async function tell(harness: Harness, chapters: readonly Chapter[], isOver: () => boolean): Promise<void> {
   for (const { object, revision, phase } of chapters) {
     if (isOver()) return
     await harness.apply(object)
@@ -87,7 +105,8 @@ async function tell(harness: Harness, isOver: () => boolean): Promise<void> {
 /** This version is stable, and nothing is left to do. */
 export function rests(harness: Harness, revision: string, phase = 'Idle'): boolean {
   const { phase: present, stableRevision, previous } = harness.status()
-  return present === phase && stableRevision === revision && previous === undefined
+  const target = harness.find('deployments.apps', 'service-c')?.['spec'] as { replicas?: number } | undefined
+  return present === phase && stableRevision === revision && previous === undefined && (target?.replicas ?? 0) === 0
 }
 
 /** Events may be late, and may be written again; nothing else is written once nothing is left to do. */

@@ -1,7 +1,7 @@
 import type { OperatorSettings } from '../../src/operator.ts'
 import type { Transport } from '../../src/runtime/transport.ts'
 import type { KubeObject } from '../../src/sandbox/objects.ts'
-import { canary, faulty, namespace, version, virtualService } from '../fixtures.ts'
+import { canary, faulty, namespace, service, target, targetCanary, version, virtualService } from '../fixtures.ts'
 import { crd, type Harness } from '../harness.ts'
 import { adopted } from '../rollout/adopted.ts'
 import { askedOf, type Asked } from './rules.ts'
@@ -27,6 +27,7 @@ export async function recorded(settings: OperatorSettings): Promise<readonly Ask
     await harness.apply(faulty('v3'))
     await harness.until(() => harness.status().phase === 'Failed', 60_000)
     await defended(harness)
+    await ofTarget(harness)
   } finally {
     harness.stop()
   }
@@ -48,6 +49,18 @@ async function defended(harness: Harness): Promise<void> {
   await harness.clock.advance(10_000)
   await harness.apply(virtualService())
   await harness.until(() => own() === undefined, 10_000)
+}
+
+/** A plain Deployment is adopted, released, and its first revision deleted. */
+async function ofTarget(harness: Harness): Promise<void> {
+  const app = 'plain'
+  await harness.apply(service(app), target('v1', { app }), targetCanary({ revisionHistoryLimit: 0, steps: [{ for: '1s' }], analysis: { interval: '1s', metrics: [] } }, app))
+  const serves = () => (harness.status(app).phase === 'Idle' ? harness.status(app).stableRevision : undefined)
+  await harness.until(() => serves() !== undefined && harness.replicas(app) === 0, 60_000)
+  const first = serves()
+  await harness.apply(target('v2', { app }))
+  await harness.until(() => serves() !== undefined && serves() !== first, 60_000)
+  await harness.until(() => harness.find('deployments.apps', `${app}-${first ?? ''}`) === undefined, 60_000)
 }
 
 /** What is said again within ten minutes is one event whose count is raised. */

@@ -1,0 +1,31 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import type { KubeObject } from '../../src/sandbox/objects.ts'
+import { caller, namespace } from '../fixtures.ts'
+import { crd, Harness, manifests, NAMESPACE } from '../harness.ts'
+
+let harness: Harness
+afterEach(() => {
+  harness.stop()
+  expect(harness.oracle.violations).toEqual([])
+})
+
+/** The objects of an example, in the namespace that the harness looks at. */
+const example = (name: string): readonly KubeObject[] =>
+  manifests(`examples/target/${name}.yaml`).map((object) => ({ ...object, metadata: { ...object.metadata, namespace: NAMESPACE } }))
+
+describe('the example of a plain Deployment', () => {
+  it.each(['canary', 'sized'])('%s.yaml is adopted, and a new image released to its end', async (canary) => {
+    harness = new Harness()
+    await harness.apply(crd(), namespace(), caller(), ...example('podinfo'))
+    await harness.clock.advance(1000)
+    harness.users(10, { host: 'podinfo', from: harness.insider })
+    harness.startOperator({ settings: { propagationMs: 15_000 } })
+    await harness.apply(...example(canary))
+    await harness.until(() => harness.status('podinfo').phase === 'Idle' && harness.replicas('podinfo') === 0, 200_000, 1000)
+    const first = harness.status('podinfo').stableRevision
+    await harness.patch(harness.object('deployments.apps', 'podinfo'), { spec: { template: { spec: { containers: [{ name: 'podinfo', image: 'podinfo:6.7.1' }] } } } })
+    await harness.until(() => harness.status('podinfo').phase === 'Idle' && harness.status('podinfo').stableRevision !== first, 1_800_000, 1000)
+    expect(harness.status('podinfo').history?.[0]?.result).toBe('Promoted')
+    expect(harness.answers.filter(({ status }) => status !== 200)).toEqual([])
+  })
+})
