@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { CanaryStatus } from '../../src/api/canary.ts'
+import { END_ANNOTATION } from './pod.ts'
+import type { KubeObject } from '../../src/runtime/object.ts'
+import { systemClock } from '../../src/runtime/system-clock.ts'
+import { LONG, QUICK } from './rollouts.ts'
+import { FAULTS } from './shop.ts'
+import { type OperatorProcess, type RunningLoad, Suite, tally } from './suite.ts'
+
+const suite = new Suite()
+const { objects } = suite
+const NAMESPACE = 'plain'
+/** What `kubectl rollout restart` writes. */
+const RESTARTED_AT = 'kubectl.kubernetes.io/restartedAt'
+const KEY = `${NAMESPACE}/shop`
+const object = (value: object): KubeObject => value as KubeObject
+const deployments = async () => (await objects.list(`apps/v1/namespaces/${NAMESPACE}/deployments`)) ?? []
+const replicas = async () => Object.fromEntries((await deployments()).map(({ metadata, spec }) => [metadata.name, (spec as { replicas: number }).replicas]))
+
+/** A plain Deployment, whose pods end abruptly. */
+const target = (image: string, env: Readonly<Record<string, string>> = {}): KubeObject => object({
+  apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'shop', namespace: NAMESPACE },
+  spec: {
+    replicas: 2, selector: { matchLabels: { app: 'shop' } },
+    template: {
+      metadata: { labels: { app: 'shop' }, annotations: { [END_ANNOTATION]: 'abrupt' } },
+      spec: { containers: [{ name: 'shop', image: 'fake-service', ports: [{ containerPort: 8080 }], env: Object.entries({ NAME: `shop ${image}`, ERROR_RATE: '0', ...env }).map(([name, value]) => ({ name, value })) }] },
+    },
+  },
+})
+
+const canary = object({ apiVersion: 'serin.dev/v1beta1', kind: 'Canary', metadata: { name: 'shop', namespace: NAMESPACE }, spec: { ...QUICK, targetRef: { name: 'shop' } } })
+
+describe.sequential('a plain Deployment that 100 requests a second use', () => {
+  let operator: OperatorProcess
+  let loads: readonly RunningLoad[] = []
+  const answers = () => loads.flatMap((load) => load.answers)
+  const meshMade = () => answers().filter(({ version, status }) => version === '' && status !== 200)
+  const until = (what: string, holds: (status: Partial<CanaryStatus>) => boolean, timeoutMs = 120_000) => suite.untilStatus(KEY, what, holds, timeoutMs)
+  let stable = ''
+
+  beforeAll(async () => {
+    await objects.apply(...[NAMESPACE, `${NAMESPACE}-users`].map((name) => object({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })))
+    await objects.apply(...[
+      { apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', metadata: { name: 'default', namespace: NAMESPACE }, spec: { mtls: { mode: 'STRICT' } } },
+      { apiVersion: 'v1', kind: 'Service', metadata: { name: 'shop', namespace: NAMESPACE }, spec: { selector: { app: 'shop' }, ports: [{ name: 'http', port: 80, targetPort: 8080 }] } },
+      { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'users', namespace: `${NAMESPACE}-users` }, spec: { selector: { matchLabels: { app: 'users' } }, template: { metadata: { labels: { app: 'users' } }, spec: { containers: [{ name: 'app', image: 'fake-service' }] } } } },
+    ].map(object), target('one'))
+    await Promise.all([objects.ready(NAMESPACE, 'shop'), objects.ready(`${NAMESPACE}-users`, 'users')])
+    const user = (await suite.objects.podAddress(`${NAMESPACE}-users`, 'app=users')) ?? ''
+    const url = `http://shop.${NAMESPACE}/`
+    loads = [suite.startLoad({ url, rps: 90, ms: 3_600_000 }, user), suite.startLoad({ url: `${url}?sleep=1000`, rps: 10, ms: 3_600_000 }, user)]
+    await objects.until('the first users to be served', async () => (loads.every((load) => load.answers.some(({ status }) => status === 200)) ? true : undefined))
+    operator = await suite.startOperator()
+  })
+  afterAll(async () => {
+    await Promise.all(loads.map((load) => load.stop()))
+    operator.kill('SIGTERM')
+    await operator.ended
+    await Promise.all([NAMESPACE, `${NAMESPACE}-users`].map((name) => objects.call('DELETE', `/api/v1/namespaces/${name}`)))
+  })
+
+  test('is adopted: a revision at its size, the routes, and only then the target to 0', LONG, async () => {
+    await objects.apply(canary)
+    const status = await until('the first revision to serve', ({ phase }) => phase === 'Idle')
+    stable = status.stableRevision ?? ''
+    await objects.until('the target to be at 0', async () => ((await replicas())['shop'] === 0 ? true : undefined))
+    expect(await replicas()).toEqual({ shop: 0, [`shop-${stable}`]: 2 })
+    const { body } = await objects.call('GET', `/apis/serin.dev/v1beta1/namespaces/${NAMESPACE}/canaries/shop/scale`)
+    expect(body).toMatchObject({ spec: { replicas: 2 }, status: { replicas: 2, selector: `serin.dev/revision=${stable}` } })
+  })
+
+  test('has a good template released, and a bad one rolled back', LONG, async () => {
+    await objects.apply(target('two'))
+    const first = stable
+    stable = (await until('the second revision to serve', ({ phase, stableRevision }) => phase === 'Idle' && stableRevision !== first)).stableRevision ?? ''
+    await objects.apply(target('three', FAULTS.everything))
+    const { failed, stableRevision } = await until('the third to have failed', ({ phase }) => phase === 'Failed')
+    expect(stableRevision).toBe(stable)
+    await objects.until('the failed one to be at 0', async () => ((await replicas())[`shop-${failed?.revision ?? ''}`] === 0 ? true : undefined))
+  })
+
+  test('and nobody was answered by the mesh', LONG, async () => {
+    await systemClock.sleep(2000)
+    process.stderr.write(`target: ${answers().length} requests, ${JSON.stringify(tally(answers()))}\n`)
+    expect(answers().length).toBeGreaterThan(1000)
+    expect(meshMade()).toEqual([])
+  })
+
+  test('is restarted in place, scaled through the Canary, and set back to what serves', LONG, async () => {
+    await objects.apply(target('two'))
+    await until('the failure to be forgotten', ({ phase, failed }) => phase === 'Idle' && failed === undefined)
+    await objects.call('PATCH', `/apis/apps/v1/namespaces/${NAMESPACE}/deployments/shop`, { spec: { template: { metadata: { annotations: { [RESTARTED_AT]: '2026-01-01T00:00:00Z' } } } } }, 'application/merge-patch+json')
+    await objects.until('the restart to reach the pods', async () => {
+      const made = (await deployments()).find(({ metadata }) => metadata.name === `shop-${stable}`)
+      const { spec, status } = made as unknown as { spec: { template: { metadata: { annotations: Record<string, string> } } }; status: { updatedReplicas?: number; readyReplicas?: number; replicas?: number } }
+      return RESTARTED_AT in spec.template.metadata.annotations && status.updatedReplicas === 2 && status.replicas === 2 && status.readyReplicas === 2 ? true : undefined
+    })
+    const scaled = await objects.call('PATCH', `/apis/serin.dev/v1beta1/namespaces/${NAMESPACE}/canaries/shop/scale`, { spec: { replicas: 3 } }, 'application/merge-patch+json')
+    expect(scaled.status).toBe(200)
+    await objects.until('three pods', async () => ((await replicas())[`shop-${stable}`] === 3 ? true : undefined))
+    expect((await suite.status(NAMESPACE, 'shop')).history?.map(({ result }) => result)).toEqual(['RolledBack', 'Promoted'])
+  })
+})
