@@ -112,3 +112,17 @@ export function targetCanary(spec: Fields = {}, name = 'service-c'): KubeObject 
   const { versions: _versions, service: _service, ...rest } = canary(spec, name)['spec'] as Fields
   return { ...canary({}, name), spec: { targetRef: { name }, ...rest } }
 }
+
+/** A kind that the sandbox does not have, so that objects of it can be applied; nothing acts on them. */
+export function kindOf(group: string, version: string, kind: string): KubeObject {
+  const names = { kind, listKind: `${kind}List`, plural: `${kind.toLowerCase()}s`, singular: kind.toLowerCase() }
+  const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } }
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata: { name: `${names.plural}.${group}` },
+    spec: { group, names, scope: 'Namespaced', versions: [{ name: version, served: true, storage: true, schema }] },
+  }
+}
+
+/** An autoscaler of a Deployment or of a Canary. */
+export const autoscaler = (scaleTargetRef: { readonly apiVersion: string; readonly kind: string; readonly name: string }): KubeObject =>
+  ({ apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', metadata: { name: 'load', namespace: NAMESPACE }, spec: { scaleTargetRef, maxReplicas: 9 } })

@@ -11,7 +11,7 @@ export type Failure = { readonly reason: string; readonly message: string }
 
 /** Refusals that let nobody reach a dark pod: they forbid to begin or to raise, but are no reason to end what stands. */
 const OPENS_NO_PATH = new Set([
-  'DuplicateRoute', 'DuplicateVersion', 'ForeignEndpoints', 'RouteNotFound', 'SelectorExcludesVersions', 'TooManyRoutes', 'TooManyVersions',
+  'DuplicateRoute', 'DuplicateVersion', 'ForeignEndpoints', 'RouteNotFound', 'ScalerOnTarget', 'SelectorExcludesVersions', 'TooManyRoutes', 'TooManyVersions',
   'UnmatchableProduct',
 ])
 

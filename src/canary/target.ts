@@ -22,7 +22,7 @@ export const isTargetContested = ({ world }: Pick<Facts, 'world'>): boolean =>
 export function targetToZero(facts: Facts): Outcome | undefined {
   const { target, settings } = facts.world
   if (target === undefined || target.replicas === 0 || settings.source.kind !== 'target' || isTargetContested(facts)) return undefined
-  if (isNewSize(target) && settings.source.replicas !== target.replicas)
+  if (facts.world.scaled !== true && isNewSize(target) && settings.source.replicas !== target.replicas)
     return outcome(`${podsText(target.replicas)} are wanted of ${target.name}`, {
       action: { kind: 'size', replicas: target.replicas, live: false },
       events: [normal('SizeTakenOver', `${target.name} was scaled to ${target.replicas}: stable takes that size once no rollout is under way`)],
@@ -34,7 +34,7 @@ export function targetToZero(facts: Facts): Outcome | undefined {
   })
 }
 
-/** The first size that is seen was the one at adoption. */
+/** An autoscaler knows better. The first size that is seen was the one at adoption. */
 const isNewSize = ({ replicas, takenOver }: TargetFacts): boolean => takenOver !== undefined && takenOver !== replicas
 
 /** The target's own pods belong to no revision: only a route to every pod reaches them. */

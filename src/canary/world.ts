@@ -17,6 +17,8 @@ export type World = {
   readonly ages: Ages
   /** How often each revision had to be made as large again as it had been, in the last ten minutes: somebody else sets its size. */
   readonly growths: Readonly<Record<string, number>>
+  /** An autoscaler owns the Canary's size. */
+  readonly scaled?: boolean
   readonly evidence: Evidence
   /** Why nothing may be decided now: a cache is older than what was seen or written before. */
   readonly stale: string | undefined

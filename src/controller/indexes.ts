@@ -24,6 +24,12 @@ export const targetsOf = (deployment: KubeObject): readonly string[] =>
 export const targetOfCanary = (canary: KubeObject): readonly string[] =>
   textsOf([jsonOf(jsonOf(canary['spec'])['targetRef'])['name']]).map((name) => `${spaceOf(canary)}/${name}`)
 
+/** Files an autoscaler under what it scales: "Deployment namespace/name". */
+export function scaledBy(autoscaler: KubeObject): readonly string[] {
+  const { kind, name } = jsonOf(jsonOf(autoscaler['spec'])['scaleTargetRef'])
+  return textOf(kind) === undefined || textOf(name) === undefined ? [] : [`${String(kind)} ${spaceOf(autoscaler)}/${String(name)}`]
+}
+
 /** The labels that objects are found by. */
 export const labelKeys = {
   ofObject: (object: KubeObject) => keysOf(spaceOf(object), object.metadata.labels ?? {}),

@@ -12,7 +12,7 @@ import { routesContent } from '../istio/route-content.ts'
 import { resources, type Resource } from '../kubernetes/resource.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import type { Ages } from './ages.ts'
-import { deploymentOf, labelKey, templateLabels, WILDCARD } from './indexes.ts'
+import { deploymentOf, labelKey, scaledBy, templateLabels, WILDCARD } from './indexes.ts'
 import { isAmbient } from './prune.ts'
 import type { Stores } from './sources.ts'
 import { labelsToBe, revisionOf, revisionsIn, targetFacts, targetIn, workloadOf } from './workloads.ts'
@@ -26,6 +26,8 @@ export type Snapshot = {
   readonly virtualServices: readonly KubeObject[]
   readonly destinationRules: readonly KubeObject[]
   readonly httpRoutes: readonly KubeObject[]
+  /** Of the target or of the Canary. */
+  readonly autoscalers: readonly KubeObject[]
 }
 
 export type Surroundings = { readonly rootNamespace: string; readonly clusterDomain: string }
@@ -61,11 +63,15 @@ export function snapshotOf(stores: Stores, canary: Canary, settings: Settings, {
     virtualServices: newest(resources.virtualServices, routed(stores.virtualServices), own),
     destinationRules: newest(resources.destinationRules, routed(stores.destinationRules), own),
     httpRoutes: stores.httpRoutes.by('namespace', namespace),
+    autoscalers: autoscalersOf(stores, canary.metadata, settings),
   }
 }
 
 const deploymentsOf = ({ deployments }: Stores, namespace: string, { source }: Settings): readonly KubeObject[] =>
   source.kind === 'target' ? deployments.by('target', `${namespace}/${source.name}`) : byLabels(deployments, namespace, source.selector, templateLabels)
+
+const autoscalersOf = ({ autoscalers }: Stores, { namespace, name }: Canary['metadata'], { source }: Settings): readonly KubeObject[] =>
+  source.kind === 'target' ? [...autoscalers.by('scaled', `Deployment ${namespace}/${source.name}`), ...autoscalers.by('scaled', `Canary ${namespace}/${name}`)] : []
 
 /** Gathers the facts. It reads no clock and asks nobody. */
 export function observe(snapshot: Snapshot, options: ObserveOptions): Observation {
@@ -108,6 +114,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
       ready: agesOf(readySeen(versions, snapshot.pods, settings), (name, seen) => ages.observe(`ready ${name}`, seen, monotonicMs)),
     },
     growths: options.growths,
+    scaled: snapshot.autoscalers.some((autoscaler) => scaledBy(autoscaler).includes(`Canary ${canary.metadata.namespace}/${canary.metadata.name}`)),
     evidence: NO_EVIDENCE,
     stale: olderTarget(facts === undefined ? workloads : [...workloads, facts], canary),
   }
@@ -190,7 +197,7 @@ function tooMany(routes: readonly RouteFacts[]): readonly Refusal[] {
 const MOST_VERSIONS = 32
 
 /** What only the pods and Deployments can tell: refused before anything moves. A rollout under way is another matter. */
-function refusalsOf({ canary, deployments, pods, service }: Snapshot, versions: readonly KubeObject[], settings: Settings): readonly Refusal[] {
+function refusalsOf({ canary, deployments, pods, service, autoscalers }: Snapshot, versions: readonly KubeObject[], settings: Settings): readonly Refusal[] {
   if (service === undefined) return []
   const label = settings.versionLabel
   const known = new Set([...versions.map((deployment) => revisionOf(deployment, settings)), ...(canary.status?.seen ?? []).map(({ revision }) => revision)])
@@ -199,10 +206,12 @@ function refusalsOf({ canary, deployments, pods, service }: Snapshot, versions: 
   const isTargets = (pod: KubeObject) => source.kind === 'target' && pod.metadata.labels?.[label] === undefined && deploymentOf(pod) === source.name
   const foreign = pods.find((pod) => pod.metadata.deletionTimestamp === undefined && !known.has(pod.metadata.labels?.[label] ?? '') && !isTargets(pod))
   const ambient = pods.find(isAmbient)
+  const onTarget = autoscalers.find((autoscaler) => scaledBy(autoscaler).some((scaled) => scaled.startsWith('Deployment ')))
   const refusals: readonly (Refusal | undefined)[] = [
     double && { reason: 'DuplicateVersion', message: `Deployment ${double.metadata.name} has the same ${label} as another one, or none: give each version's pods a ${label} label of its own` },
     versions.length <= MOST_VERSIONS || source.kind === 'target' ? undefined : { reason: 'TooManyVersions', message: `${versions.length} Deployments match spec.versions.selector, ${MOST_VERSIONS} are remembered: delete those that will not come back` },
     foreign && { reason: 'ForeignEndpoints', message: `Service ${service.metadata.name} also selects pod ${foreign.metadata.name}, which belongs to no ${source.kind === 'target' ? `revision of ${source.name}` : 'version'}: pinning the routes would silently drop it; take it out of the Service${source.kind === 'target' ? '' : ', or label its Deployment as a version'}` },
+    onTarget && { reason: 'ScalerOnTarget', message: `HorizontalPodAutoscaler ${onTarget.metadata.name} scales Deployment ${source.kind === 'target' ? source.name : ''}, which is kept at 0: point its scaleTargetRef at the Canary (apiVersion: serin.dev/v1beta1, kind: Canary, name: ${canary.metadata.name})` },
     ambient && { reason: 'AmbientMode', message: `pod ${ambient.metadata.name} is in an ambient mesh, where no VirtualService of a sidecar applies: Serin needs sidecars` },
   ]
   return refusals.filter((refusal) => refusal !== undefined)

@@ -30,6 +30,10 @@ export function pruneDeployment(object: KubeObject): KubeObject {
 export const prunedAs = ({ plural }: Pick<Resource, 'plural'>, object: KubeObject): KubeObject =>
   plural === 'deployments' ? pruneDeployment(object) : pruneManagedFields(object)
 
+/** Keeps of an autoscaler what it scales. */
+export const pruneAutoscaler = (object: KubeObject): KubeObject =>
+  ({ apiVersion: object.apiVersion, kind: object.kind, metadata: identity(object), spec: { scaleTargetRef: jsonOf(object['spec'])['scaleTargetRef'] } })
+
 /** Keeps of a pod whose it is and whether it is ready. */
 export function prunePod(object: KubeObject): KubeObject {
   const ready = listOf(jsonOf(object['status'])['conditions']).find((condition) => condition['type'] === 'Ready')

@@ -6,8 +6,8 @@ import type { Log } from '../runtime/log.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import { Reflector } from '../runtime/reflector.ts'
 import { createStore, type IndexFunction, type Store } from '../runtime/store.ts'
-import { hostsOf, labelKeys, namespaceOf, servicesOf, targetOfCanary, targetsOf } from './indexes.ts'
-import { pruneDeployment, prunePod, pruneManagedFields } from './prune.ts'
+import { hostsOf, labelKeys, namespaceOf, scaledBy, servicesOf, targetOfCanary, targetsOf } from './indexes.ts'
+import { pruneAutoscaler, pruneDeployment, prunePod, pruneManagedFields } from './prune.ts'
 
 /** Every kind of object that Serin watches. */
 export type Stores = {
@@ -18,6 +18,7 @@ export type Stores = {
   readonly virtualServices: Store
   readonly destinationRules: Store
   readonly httpRoutes: Store
+  readonly autoscalers: Store
 }
 
 export type SourceOptions = {
@@ -49,6 +50,8 @@ export function createSources(options: SourceOptions): Sources {
     virtualServices: { resource: resources.virtualServices, prune: pruneManagedFields, indexes: { host: routed }, everywhere: true },
     destinationRules: { resource: resources.destinationRules, prune: pruneManagedFields, indexes: { host: routed }, everywhere: true },
     httpRoutes: { resource: resources.httpRoutes, prune: pruneManagedFields, indexes: { namespace: namespaceOf }, optional: true, everywhere: true },
+    // KEDA scales through autoscalers of its own making.
+    autoscalers: { resource: resources.autoscalers, prune: pruneAutoscaler, indexes: { scaled: scaledBy }, optional: true },
   }
   const made = Object.entries(table).map(([name, source]) => ({ name, ...reflected(name, source, options) }))
   return {

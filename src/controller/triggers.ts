@@ -2,7 +2,7 @@ import { resourceName, resources } from '../kubernetes/resource.ts'
 import { keyOf, type KubeObject } from '../runtime/object.ts'
 import { resolvedHost } from '../istio/host-name.ts'
 import { revisionLabel } from '../api/settings.ts'
-import { deploymentOf, hostsOf, labelKey, labelKeys, targetsOf, WILDCARD } from './indexes.ts'
+import { deploymentOf, hostsOf, labelKey, labelKeys, scaledBy, targetsOf, WILDCARD } from './indexes.ts'
 import type { OwnWrites } from './own-writes.ts'
 import type { Stores } from './sources.ts'
 
@@ -19,6 +19,7 @@ export function wireTriggers(stores: Stores, clusterDomain: string, wake: (key: 
     if (revision !== undefined) return stores.deployments.by('label', labelKey(pod.metadata.namespace ?? '', revisionLabel, revision)).flatMap(byTarget)
     return all(canaries.by('target', `${pod.metadata.namespace ?? ''}/${deploymentOf(pod) ?? ''}`))
   }
+  const ofScaled = (scaled: string) => (scaled.startsWith('Canary ') ? [scaled.slice('Canary '.length)] : all(canaries.by('target', scaled.replace(/^Deployment /, ''))))
   const bySpace = ({ metadata }: KubeObject) => all(canaries.by('namespace', metadata.namespace ?? ''))
   const routed = (object: KubeObject) => hostsOf(object, clusterDomain).flatMap(byService)
   const table = [
@@ -29,6 +30,7 @@ export function wireTriggers(stores: Stores, clusterDomain: string, wake: (key: 
     [stores.virtualServices, resources.virtualServices, routed],
     [stores.destinationRules, resources.destinationRules, routed],
     [stores.httpRoutes, resources.httpRoutes, bySpace],
+    [stores.autoscalers, resources.autoscalers, (object: KubeObject) => scaledBy(object).flatMap(ofScaled)],
   ] as const
   const stops = table.map(([store, resource, concerned]) => store.onChange((next, previous) => {
     if (next === undefined && previous !== undefined) writes.gone(`${resourceName(resource)} ${keyOf(previous)}`, previous.metadata.uid)

@@ -34,6 +34,7 @@ export const resources = {
   namespaces: clusterScoped('', 'v1', 'namespaces', 'Namespace'),
   virtualServices: namespaced(...ISTIO, 'virtualservices', 'VirtualService'),
   destinationRules: namespaced(...ISTIO, 'destinationrules', 'DestinationRule'),
+  autoscalers: namespaced('autoscaling', 'v2', 'horizontalpodautoscalers', 'HorizontalPodAutoscaler'),
   httpRoutes: namespaced('gateway.networking.k8s.io', 'v1', 'httproutes', 'HTTPRoute'),
   leases: namespaced('coordination.k8s.io', 'v1', 'leases', 'Lease'),
   events: namespaced('events.k8s.io', 'v1', 'events', 'Event'),

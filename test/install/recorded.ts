@@ -1,17 +1,9 @@
 import type { OperatorSettings } from '../../src/operator.ts'
 import type { Transport } from '../../src/runtime/transport.ts'
-import type { KubeObject } from '../../src/sandbox/objects.ts'
-import { canary, faulty, namespace, service, target, targetCanary, version, virtualService } from '../fixtures.ts'
-import { crd, type Harness } from '../harness.ts'
+import { canary, faulty, kindOf, namespace, service, target, targetCanary, version, virtualService } from '../fixtures.ts'
+import type { Harness } from '../harness.ts'
 import { adopted } from '../rollout/adopted.ts'
 import { askedOf, type Asked } from './rules.ts'
-
-/** Any HTTPRoute: a cluster that serves the kind is watched for them. */
-const httpRoutes = (): KubeObject => {
-  const names = { kind: 'HTTPRoute', listKind: 'HTTPRouteList', plural: 'httproutes', singular: 'httproute' }
-  const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } }
-  return { ...crd(), metadata: { name: 'httproutes.gateway.networking.k8s.io' }, spec: { group: 'gateway.networking.k8s.io', names, scope: 'Namespaced', versions: [{ name: 'v1', served: true, storage: true, schema }] } }
-}
 
 /** Everything that the operator asks of the API server while it adopts, refuses, promotes, rolls back and defends a route. */
 export async function recorded(settings: OperatorSettings): Promise<readonly Asked[]> {
@@ -20,7 +12,7 @@ export async function recorded(settings: OperatorSettings): Promise<readonly Ask
     requests.push(askedOf(request))
     return transport(request)
   }
-  const harness = await adopted({ objects: [httpRoutes(), namespace(settings.election?.lease.namespace), virtualService()], operator: { through, settings } })
+  const harness = await adopted({ objects: [kindOf('gateway.networking.k8s.io', 'v1', 'HTTPRoute'), kindOf('autoscaling', 'v2', 'HorizontalPodAutoscaler'), namespace(settings.election?.lease.namespace), virtualService()], operator: { through, settings } })
   try {
     await stalled(harness)
     await promoted(harness, 'v2')

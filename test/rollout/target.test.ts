@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../src/sandbox/objects.ts'
-import { faultyTarget, namespace, service, target, targetCanary } from '../fixtures.ts'
+import { autoscaler, faultyTarget, kindOf, namespace, service, target, targetCanary } from '../fixtures.ts'
 import { crd, Harness, NAMESPACE } from '../harness.ts'
 import { adoptedTarget } from './adopted.ts'
 
@@ -196,7 +196,7 @@ describe('its size', () => {
   it('of the canary is what canaryReplicas and a step say, full before promotion; 0 is a gate before any pod starts', async () => {
     harness = await adoptedTarget({ replicas: 4, spec: { canaryReplicas: '50%', steps: [{ replicas: 0, for: '30s' }, { for: '1s' }, { weight: 10, for: '2s' }, { weight: 20, replicas: 3, for: '2s' }] } })
     const first = stableNow()
-    await harness.apply(target('v2'))
+    await harness.apply(target('v2', { replicas: 4 }))
     await at('1/4')
     await harness.until(() => /^step-1: no pods yet, \d+s to go$/.test(harness.status().message ?? ''), 15_000)
     await harness.clock.advance(10_000)
@@ -209,6 +209,44 @@ describe('its size', () => {
     await promotedFrom(first)
     expect(harness.replicas(second)).toBe(4)
     expect(failures()).toEqual([])
+  })
+})
+
+describe('an autoscaler', () => {
+  const kind = kindOf('autoscaling', 'v2', 'HorizontalPodAutoscaler')
+  const ofTarget = autoscaler({ apiVersion: 'apps/v1', kind: 'Deployment', name: 'service-c' })
+  const ofCanary = autoscaler({ apiVersion: 'serin.dev/v1beta1', kind: 'Canary', name: 'service-c' })
+
+  it('of the target is refused in words before anything moves, and adoption goes on once it points at the Canary', async () => {
+    harness = new Harness()
+    await harness.apply(crd(), kind, namespace(), service(), target('v1'), ofTarget)
+    harness.startOperator()
+    await harness.apply(targetCanary())
+    await harness.until(() => harness.condition('Stalled').startsWith('True ScalerOnTarget'), 20_000)
+    expect(harness.condition('Stalled')).toContain('point its scaleTargetRef at the Canary (apiVersion: serin.dev/v1beta1, kind: Canary, name: service-c)')
+    expect(sizes()).toEqual({ 'service-c': 2 })
+    await harness.apply(ofCanary)
+    await harness.until(() => harness.status().phase === 'Idle' && harness.replicas('service-c') === 0, 20_000)
+  })
+
+  it('of the Canary decides its size alone: what somebody sets on the target is set back', async () => {
+    harness = await adoptedTarget({ objects: [kind, ofCanary] })
+    await harness.patch(target('v1'), { spec: { replicas: 5 } })
+    await harness.until(() => harness.replicas('service-c') === 0, 10_000)
+    await harness.clock.advance(5000)
+    expect(harness.canary()['spec']).toMatchObject({ replicas: 2 })
+    expect(harness.replicas(nameOf(stableNow()))).toBe(2)
+  })
+
+  it('that is pointed at the target in mid-rollout stops the next raise, not what stands', async () => {
+    harness = await adoptedTarget({ objects: [kind], spec: { steps: [{ weight: 20, for: '5s' }, { weight: 50, for: '5s' }] } })
+    await harness.apply(target('v2'))
+    await at('1/2')
+    await harness.apply(ofTarget)
+    await harness.clock.advance(20_000)
+    expect(harness.status()).toMatchObject({ phase: 'Progressing', step: '1/2', weight: '20%' })
+    await harness.delete(ofTarget)
+    await at('2/2')
   })
 })
 
