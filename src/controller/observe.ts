@@ -12,9 +12,9 @@ import { routesContent } from '../istio/route-content.ts'
 import { resources, type Resource } from '../kubernetes/resource.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import type { Ages } from './ages.ts'
-import { deploymentOf, labelKey, scaledBy, templateLabels, WILDCARD } from './indexes.ts'
-import { isAmbient } from './prune.ts'
+import { labelKey, scaledBy, templateLabels, WILDCARD } from './indexes.ts'
 import type { Stores } from './sources.ts'
+import { workloadRefusals } from './workload-refusals.ts'
 import { labelsToBe, revisionOf, revisionsIn, targetFacts, targetIn, workloadOf } from './workloads.ts'
 
 /** The objects that one pass looks at: from the caches, or read live where a decision rests on them. */
@@ -107,7 +107,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     workloads,
     ...(facts === undefined ? {} : { target: facts }),
     endpoints: endpointsOf(snapshot.pods, settings),
-    mesh: { ...mesh, refusals: [...mesh.refusals, ...refusalsOf(snapshot, versions, settings), ...tooMany(mesh.routes)] },
+    mesh: { ...mesh, refusals: [...mesh.refusals, ...workloadRefusals(snapshot, versions, settings), ...tooMany(mesh.routes)] },
     ages: {
       routes: ages.observe('routes', routes, monotonicMs),
       subsets: agesOf(subsetsSeen(input), (name, seen) => ages.observe(`subset ${name}`, seen, monotonicMs)),
@@ -192,27 +192,4 @@ function tooMany(routes: readonly RouteFacts[]): readonly Refusal[] {
   if (crowded === undefined && routes.length <= MOST_ROUTES.objects) return []
   const what = crowded === undefined ? `${routes.length} VirtualServices have` : `VirtualService ${crowded.record.name} has more than ${MOST_ROUTES.inOne}`
   return [{ reason: 'TooManyRoutes', message: `${what} routes to the Service: name those to manage in spec.traffic.httpRoutes, or join them` }]
-}
-
-const MOST_VERSIONS = 32
-
-/** What only the pods and Deployments can tell: refused before anything moves. A rollout under way is another matter. */
-function refusalsOf({ canary, deployments, pods, service, autoscalers }: Snapshot, versions: readonly KubeObject[], settings: Settings): readonly Refusal[] {
-  if (service === undefined) return []
-  const label = settings.versionLabel
-  const known = new Set([...versions.map((deployment) => revisionOf(deployment, settings)), ...(canary.status?.seen ?? []).map(({ revision }) => revision)])
-  const { source } = settings
-  const double = source.kind === 'versions' ? deployments.find((deployment) => !versions.includes(deployment)) : undefined
-  const isTargets = (pod: KubeObject) => source.kind === 'target' && pod.metadata.labels?.[label] === undefined && deploymentOf(pod) === source.name
-  const foreign = pods.find((pod) => pod.metadata.deletionTimestamp === undefined && !known.has(pod.metadata.labels?.[label] ?? '') && !isTargets(pod))
-  const ambient = pods.find(isAmbient)
-  const onTarget = autoscalers.find((autoscaler) => scaledBy(autoscaler).some((scaled) => scaled.startsWith('Deployment ')))
-  const refusals: readonly (Refusal | undefined)[] = [
-    double && { reason: 'DuplicateVersion', message: `Deployment ${double.metadata.name} has the same ${label} as another one, or none: give each version's pods a ${label} label of its own` },
-    versions.length <= MOST_VERSIONS || source.kind === 'target' ? undefined : { reason: 'TooManyVersions', message: `${versions.length} Deployments match spec.versions.selector, ${MOST_VERSIONS} are remembered: delete those that will not come back` },
-    foreign && { reason: 'ForeignEndpoints', message: `Service ${service.metadata.name} also selects pod ${foreign.metadata.name}, which belongs to no ${source.kind === 'target' ? `revision of ${source.name}` : 'version'}: pinning the routes would silently drop it; take it out of the Service${source.kind === 'target' ? '' : ', or label its Deployment as a version'}` },
-    onTarget && { reason: 'ScalerOnTarget', message: `HorizontalPodAutoscaler ${onTarget.metadata.name} scales Deployment ${source.kind === 'target' ? source.name : ''}, which is kept at 0: point its scaleTargetRef at the Canary (apiVersion: serin.dev/v1beta1, kind: Canary, name: ${canary.metadata.name})` },
-    ambient && { reason: 'AmbientMode', message: `pod ${ambient.metadata.name} is in an ambient mesh, where no VirtualService of a sidecar applies: Serin needs sidecars` },
-  ]
-  return refusals.filter((refusal) => refusal !== undefined)
 }
