@@ -14,6 +14,7 @@ import type { KubeObject } from '../runtime/object.ts'
 import type { Ages } from './ages.ts'
 import { labelKey, templateLabels, WILDCARD } from './indexes.ts'
 import { isAmbient } from './prune.ts'
+import { rivalsOf } from './rivals.ts'
 import type { Stores } from './sources.ts'
 import { FLOOR, STAMP } from './stamps.ts'
 
@@ -26,6 +27,8 @@ export type Snapshot = {
   readonly virtualServices: readonly KubeObject[]
   readonly destinationRules: readonly KubeObject[]
   readonly httpRoutes: readonly KubeObject[]
+  /** The other Canaries whose ledgers are theirs. */
+  readonly others: readonly string[]
 }
 
 export type Surroundings = { readonly rootNamespace: string; readonly clusterDomain: string }
@@ -61,6 +64,7 @@ export function snapshotOf(stores: Stores, canary: Canary, settings: Settings, {
     virtualServices: newest(resources.virtualServices, routed(stores.virtualServices), own),
     destinationRules: newest(resources.destinationRules, routed(stores.destinationRules), own),
     httpRoutes: stores.httpRoutes.by('namespace', namespace),
+    others: rivalsOf(stores.canaries, canary as unknown as KubeObject).others,
   }
 }
 
@@ -77,6 +81,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     destinationRules: snapshot.destinationRules,
     httpRoutes: snapshot.httpRoutes,
     revisions: versions.map((deployment) => ({ revision: revisionOf(deployment, settings), labels: templateLabels(deployment) })),
+    others: snapshot.others,
     records: canary.status?.routes ?? [],
     stable: canary.status?.stableRevision,
     ...surroundings,

@@ -7,6 +7,7 @@ import type { KubeObject } from '../runtime/object.ts'
 import { Reflector } from '../runtime/reflector.ts'
 import { createStore, type IndexFunction, type Store } from '../runtime/store.ts'
 import { hostsOf, labelKeys, namespaceOf, servicesOf } from './indexes.ts'
+import { claimsOf } from './rivals.ts'
 import { pruneDeployment, prunePod, pruneManagedFields } from './prune.ts'
 
 /** Every kind of object that Serin watches. */
@@ -42,7 +43,7 @@ export function createSources(options: SourceOptions): Sources {
   const { clusterDomain } = options
   const routed = (object: KubeObject) => hostsOf(object, clusterDomain)
   const table: Readonly<Record<keyof Stores, Source>> = {
-    canaries: { resource: resources.canaries, prune: pruneManagedFields, indexes: { service: (object) => servicesOf(object, (name, namespace) => resolvedHost(name, namespace, clusterDomain)), selector: labelKeys.ofCanary, namespace: namespaceOf } },
+    canaries: { resource: resources.canaries, prune: pruneManagedFields, indexes: { service: (object) => servicesOf(object, (name, namespace) => resolvedHost(name, namespace, clusterDomain)), selector: labelKeys.ofCanary, namespace: namespaceOf, claim: claimsOf } },
     deployments: { resource: resources.deployments, prune: pruneDeployment, indexes: { label: labelKeys.ofTemplate } },
     pods: { resource: resources.pods, prune: prunePod, indexes: { label: labelKeys.ofObject } },
     services: { resource: resources.services, prune: pruneManagedFields, indexes: {} },

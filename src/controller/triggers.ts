@@ -3,6 +3,7 @@ import { keyOf, type KubeObject } from '../runtime/object.ts'
 import { resolvedHost } from '../istio/host-name.ts'
 import { hostsOf, labelKeys, WILDCARD } from './indexes.ts'
 import type { OwnWrites } from './own-writes.ts'
+import { claimsOf } from './rivals.ts'
 import type { Stores } from './sources.ts'
 
 /** Which Canaries a change concerns: every watch, and whom it wakes, on one screen. Returns the way to stop it. */
@@ -13,8 +14,9 @@ export function wireTriggers(stores: Stores, clusterDomain: string, wake: (key: 
   const byLabels = (keys: readonly string[]) => keys.flatMap((key) => all(canaries.by('selector', key)))
   const bySpace = ({ metadata }: KubeObject) => all(canaries.by('namespace', metadata.namespace ?? ''))
   const routed = (object: KubeObject) => hostsOf(object, clusterDomain).flatMap(byService)
+  const rivals = (object: KubeObject) => claimsOf(object).flatMap((claim) => all(canaries.by('claim', claim)))
   const table = [
-    [stores.canaries, resources.canaries, (object: KubeObject) => [keyOf(object)]],
+    [stores.canaries, resources.canaries, (object: KubeObject) => [keyOf(object), ...rivals(object)]],
     [stores.deployments, resources.deployments, (object: KubeObject) => byLabels(labelKeys.ofTemplate(object))],
     [stores.pods, resources.pods, (object: KubeObject) => byLabels(labelKeys.ofObject(object))],
     [stores.services, resources.services, ({ metadata }: KubeObject) => byService(resolvedHost(metadata.name, metadata.namespace ?? '', clusterDomain))],

@@ -1,7 +1,8 @@
 import { canonicalJson } from '../canary/template-hash.ts'
 import type { Ledger } from '../canary/ledger.ts'
 import { isOwn } from './destination-rules.ts'
-import { jsonOf, listOf, parsed, type Json } from './json.ts'
+import { resolvedHost, serviceHost } from './host-name.ts'
+import { jsonOf, listOf, parsed, textOf, type Json } from './json.ts'
 import type { KubeObject, MeshInput } from './mesh-input.ts'
 
 /** On a managed VirtualService: the ledger, the uid of that object and the Canary it belongs to, as JSON. */
@@ -30,7 +31,7 @@ export function annotated(object: KubeObject, input: MeshInput): Annotated {
   const content = parsed(annotations?.[LEDGER])
   const saved = parsed(annotations?.[ORIGINAL])
   const canary = jsonOf(content)['canary']
-  const isAnothers = typeof canary === 'string' && canary !== canaryKey(input)
+  const isAnothers = typeof canary === 'string' && canary !== canaryKey(input) && (input.others.includes(canary) || !isInherited(object, saved, input))
   const ledger = isLedger(content) && !isAnothers ? content : undefined
   const isCopy = ledger !== undefined && ledger.uid !== ledgerUid(object, input)
   return {
@@ -39,6 +40,13 @@ export function annotated(object: KubeObject, input: MeshInput): Annotated {
     otherCanary: isAnothers ? canary : undefined,
     saved: saved === undefined ? undefined : savedOf(saved),
   }
+}
+
+/** It was about this Service: our own object is by its name, of the user's some managed route went there. */
+function isInherited(object: KubeObject, saved: unknown, input: MeshInput): boolean {
+  const isOurs = ({ destination }: Json) =>
+    resolvedHost(textOf(jsonOf(destination)['host']) ?? '', object.metadata.namespace ?? '', input.clusterDomain) === serviceHost(input)
+  return isOwn(input, object) || Object.values(jsonOf(saved)).some((list) => listOf(list).some(isOurs))
 }
 
 /** The text of the ledger annotation on `object`; equal ledgers have equal texts. */

@@ -59,6 +59,7 @@ export const meshInput = (overrides: Partial<MeshInput> = {}): MeshInput => ({
   destinationRules: [],
   httpRoutes: [],
   revisions: ['v1', 'v2'].map((version) => ({ revision: version, labels: { app: 'reviews', version } })),
+  others: ['test/else'],
   records: [],
   stable: 'v1',
   rootNamespace: 'istio-system',
