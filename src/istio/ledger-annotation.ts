@@ -30,20 +30,28 @@ export function annotated(object: KubeObject, input: MeshInput): Annotated {
   const { uid = '', annotations } = object.metadata
   const content = parsed(annotations?.[LEDGER])
   const saved = parsed(annotations?.[ORIGINAL])
-  const canary = jsonOf(content)['canary']
-  const isAnothers = typeof canary === 'string' && canary !== canaryKey(input) && (input.others.includes(canary) || !isInherited(object, saved, input))
-  const ledger = isLedger(content) && !isAnothers ? content : undefined
+  const otherCanary = otherOwner(content, { object, saved, input })
+  const ledger = isLedger(content) && otherCanary === undefined ? content : undefined
   const isCopy = ledger !== undefined && ledger.uid !== ledgerUid(object, input)
   return {
     ledger: ledger === undefined || isCopy ? undefined : { ...ledger, uid },
     copied: isCopy,
-    otherCanary: isAnothers ? canary : undefined,
+    otherCanary,
     saved: saved === undefined ? undefined : savedOf(saved),
   }
 }
 
-/** It was about this Service: our own object is by its name, of the user's some managed route went there. */
-function isInherited(object: KubeObject, saved: unknown, input: MeshInput): boolean {
+type Found = { readonly object: KubeObject; readonly saved: unknown; readonly input: MeshInput }
+
+/** The Canary whose ledger it is and stays: one that is gone, or yields, leaves what was about this Service to this one. */
+function otherOwner(content: unknown, found: Found): string | undefined {
+  const owner = textOf(jsonOf(content)['canary'])
+  if (owner === undefined || owner === canaryKey(found.input)) return undefined
+  return found.input.others.includes(owner) || !isAboutService(found) ? owner : undefined
+}
+
+/** Our own object is by its name; of the user's some saved route went to the Service. */
+function isAboutService({ object, saved, input }: Found): boolean {
   const isOurs = ({ destination }: Json) =>
     resolvedHost(textOf(jsonOf(destination)['host']) ?? '', object.metadata.namespace ?? '', input.clusterDomain) === serviceHost(input)
   return isOwn(input, object) || Object.values(jsonOf(saved)).some((list) => listOf(list).some(isOurs))

@@ -44,6 +44,7 @@ describe('refused before anything moves', () => {
     ['RouteNotFound', 'a listed name that no route has', { settings: settings({ httpRoutes: ['main', 'mian'] }) }, /mian/],
     ['MirrorWithoutSubset', 'a mirror to all pods', virtualServices(virtualService('shadow', [{ route: [{ destination: { host: 'ratings' } }], mirror: { host: 'reviews' } }], { hosts: ['ratings'] })), /mirrors/],
     ['DuplicateRoute', 'two routes of one name', { virtualServices: [virtualService('reviews', [{ name: 'main', match: [{ port: 80 }], route: open }, { name: 'main', route: open }])] }, /tell from http.0. .main./],
+    ['NoWeight', 'several destinations without a weight', { virtualServices: [virtualService('reviews', [{ route: [...open, { destination: { host: 'ratings' }, weight: 0 }] }])] }, /http.0. .default. has several/],
     ['RuleExportTo', 'a rule exported to fewer than a managed route', { destinationRules: [destinationRule('narrow', { exportTo: ['.', 'x'] })] }, /test\/narrow .*test\/reviews/],
     ['RuleWorkloadSelector', 'a rule for some callers', { destinationRules: [destinationRule('some', { workloadSelector: { matchLabels: { a: 'b' } } })] }, /workloadSelector/],
     ['RuleExportTo', 'a wildcard rule exported to fewer than a managed route', { destinationRules: [destinationRule('wild', { host: '*.test.svc.cluster.local', exportTo: ['.'] })] }, /test\/wild .*test\/reviews/],
@@ -66,6 +67,7 @@ describe('refused before anything moves', () => {
   it.each<[string, Partial<MeshInput>]>([
     ['an ordinary Service, route and rule', {}],
     ['ports without name, or with one that is no protocol', { service: service({ ports: [{ port: 80 }, { name: 'web', port: 81 }, { name: 'grpc-web', port: 82 }] }) }],
+    ['a lone destination at weight 0', { virtualServices: [virtualService('reviews', [{ route: [{ ...open[0], weight: 0 }] }])] }],
     ['several VirtualServices at a gateway', virtualServices(virtualService('gate', [{ route: open }], { gateways: ['gate'] }))],
     ['a wildcard beside the one for the host', virtualServices(virtualService('wild', [{ route: [{ destination: { host: 'ratings' } }] }], { hosts: ['*.local'] }))],
     ['an export that is as narrow as the Service’s', {

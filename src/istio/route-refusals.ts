@@ -18,6 +18,7 @@ const GUARDS: Readonly<Record<string, Guard>> = {
   UnlistedRoute: unlisted,
   MirrorWithoutSubset: openMirror,
   DuplicateRoute: duplicate,
+  NoWeight: weightless,
 }
 
 /** What about the VirtualServices and HTTPRoutes forbids to start. */
@@ -99,6 +100,13 @@ function openMirror({ routes }: VirtualService): string | undefined {
 function duplicate({ routes }: VirtualService): string | undefined {
   const twice = routes.find(({ managed, id, index }) => managed && routes.some((other) => other.id === id && other.index !== index))
   return twice && `has another http route that Serin cannot tell from ${place(twice)}: give each a name of its own`
+}
+
+/** Istio's webhook refuses it; where that is off, proxies refuse every route of the host, and keep those they had. */
+function weightless({ routes, ledger }: VirtualService): string | undefined {
+  const frozen = routes.find(({ list, touches, managed }) =>
+    touches && !(managed && ledger !== undefined) && list.length > 1 && list.every(({ weight }) => weight === undefined || weight === 0))
+  return frozen && `${place(frozen)} has several destinations and no weight above 0, which freezes the routes of every proxy: give one a weight`
 }
 
 /** Names in `traffic.httpRoutes` that no route to the Service has. */

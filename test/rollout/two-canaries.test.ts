@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { canary, faulty, version, virtualService } from '../fixtures.ts'
-import { Harness } from '../harness.ts'
+import type { Harness } from '../harness.ts'
 import { ledgerOf } from '../oracle.ts'
 import { adopted } from './adopted.ts'
 
