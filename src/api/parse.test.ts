@@ -65,7 +65,7 @@ describe('a Canary', () => {
   it.each<[string, object, string[]]>([
     ['an unknown field', { replicas: 3 }, [`spec.replicas: is not a field here: write one of ${specFields}`]],
     ['a misspelt field', { traffic: { drian: '5s' } },
-      ['spec.traffic.drian: is not a field here: write one of httpRoutes, propagation, drain']],
+      ['spec.traffic.drian: is not a field here: write one of httpRoutes, delegate, propagation, drain']],
     ['a missing field', { service: {}, versions: {} }, [
       'spec.versions.selector: is missing: write a map',
       'spec.service.name: is missing: it must be a DNS label: at most 63 of a-z, 0-9 and "-", such as "reviews-v2"',

@@ -18,6 +18,10 @@ const intOrString = (integer: z.ZodInt, string: z.ZodString, error: string) =>
 export const label = () =>
   text(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 63, 'must be a DNS label: at most 63 of a-z, 0-9 and "-", such as "reviews-v2"')
 
+/** The name of an object: a DNS subdomain. */
+export const name = () =>
+  text(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/, 253, 'must be a name: at most 253 of a-z, 0-9, "-" and "."')
+
 const labelKeyPattern = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/
 
 /** The key of a Kubernetes label. */

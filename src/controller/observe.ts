@@ -53,6 +53,7 @@ export type Newest = (resource: Resource, objects: readonly KubeObject[], ...nam
 export function snapshotOf(stores: Stores, canary: Canary, settings: Settings, { clusterDomain, newest }: Surroundings & { readonly newest: Newest }): Snapshot {
   const { namespace } = canary.metadata
   const own = `${namespace}/serin-${settings.service}`
+  const delegate = settings.delegate === undefined ? [] : [`${namespace}/${settings.delegate}`]
   const service = stores.services.get(`${namespace}/${settings.service}`)
   const fqdn = serviceHost({ canary: canary.metadata, settings, clusterDomain } as MeshInput)
   const routed = (store: Stores['virtualServices']) => [...new Set([...store.by('host', fqdn), ...store.by('host', WILDCARD)])]
@@ -61,11 +62,17 @@ export function snapshotOf(stores: Stores, canary: Canary, settings: Settings, {
     service,
     deployments: newest(resources.deployments, byLabels(stores.deployments, namespace, settings.selector, templateLabels)),
     pods: byLabels(stores.pods, namespace, selectorOf(service), (pod) => pod.metadata.labels ?? {}),
-    virtualServices: newest(resources.virtualServices, routed(stores.virtualServices), own),
+    virtualServices: newest(resources.virtualServices, withRoots(stores, routed(stores.virtualServices), delegate), own, ...delegate),
     destinationRules: newest(resources.destinationRules, routed(stores.destinationRules), own),
     httpRoutes: stores.httpRoutes.by('namespace', namespace),
     others: rivalsOf(stores.canaries, canary as unknown as KubeObject).others,
   }
+}
+
+/** The delegate, whoever made it, and the roots that name it, whatever their hosts. */
+const withRoots = ({ virtualServices }: Stores, found: readonly KubeObject[], [key]: readonly string[]): readonly KubeObject[] => {
+  const named = key === undefined ? [] : [virtualServices.get(key), ...virtualServices.by('delegate', key)]
+  return [...new Set([...found, ...named.filter((object) => object !== undefined)])]
 }
 
 /** Gathers the facts. It reads no clock and asks nobody. */

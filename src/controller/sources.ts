@@ -6,7 +6,7 @@ import type { Log } from '../runtime/log.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import { Reflector } from '../runtime/reflector.ts'
 import { createStore, type IndexFunction, type Store } from '../runtime/store.ts'
-import { hostsOf, labelKeys, namespaceOf, servicesOf } from './indexes.ts'
+import { delegateOfCanary, delegatesOf, hostsOf, labelKeys, namespaceOf, servicesOf } from './indexes.ts'
 import { claimsOf } from './rivals.ts'
 import { pruneDeployment, prunePod, pruneManagedFields } from './prune.ts'
 
@@ -43,11 +43,11 @@ export function createSources(options: SourceOptions): Sources {
   const { clusterDomain } = options
   const routed = (object: KubeObject) => hostsOf(object, clusterDomain)
   const table: Readonly<Record<keyof Stores, Source>> = {
-    canaries: { resource: resources.canaries, prune: pruneManagedFields, indexes: { service: (object) => servicesOf(object, (name, namespace) => resolvedHost(name, namespace, clusterDomain)), selector: labelKeys.ofCanary, namespace: namespaceOf, claim: claimsOf } },
+    canaries: { resource: resources.canaries, prune: pruneManagedFields, indexes: { service: (object) => servicesOf(object, (name, namespace) => resolvedHost(name, namespace, clusterDomain)), selector: labelKeys.ofCanary, namespace: namespaceOf, claim: claimsOf, delegate: delegateOfCanary } },
     deployments: { resource: resources.deployments, prune: pruneDeployment, indexes: { label: labelKeys.ofTemplate } },
     pods: { resource: resources.pods, prune: prunePod, indexes: { label: labelKeys.ofObject } },
     services: { resource: resources.services, prune: pruneManagedFields, indexes: {} },
-    virtualServices: { resource: resources.virtualServices, prune: pruneManagedFields, indexes: { host: routed }, everywhere: true },
+    virtualServices: { resource: resources.virtualServices, prune: pruneManagedFields, indexes: { host: routed, delegate: delegatesOf }, everywhere: true },
     destinationRules: { resource: resources.destinationRules, prune: pruneManagedFields, indexes: { host: routed }, everywhere: true },
     httpRoutes: { resource: resources.httpRoutes, prune: pruneManagedFields, indexes: { namespace: namespaceOf }, optional: true, everywhere: true },
   }

@@ -1,7 +1,7 @@
 import { resourceName, resources } from '../kubernetes/resource.ts'
 import { keyOf, type KubeObject } from '../runtime/object.ts'
 import { resolvedHost } from '../istio/host-name.ts'
-import { hostsOf, labelKeys, WILDCARD } from './indexes.ts'
+import { delegatesOf, hostsOf, labelKeys, WILDCARD } from './indexes.ts'
 import type { OwnWrites } from './own-writes.ts'
 import { claimsOf } from './rivals.ts'
 import type { Stores } from './sources.ts'
@@ -14,13 +14,14 @@ export function wireTriggers(stores: Stores, clusterDomain: string, wake: (key: 
   const byLabels = (keys: readonly string[]) => keys.flatMap((key) => all(canaries.by('selector', key)))
   const bySpace = ({ metadata }: KubeObject) => all(canaries.by('namespace', metadata.namespace ?? ''))
   const routed = (object: KubeObject) => hostsOf(object, clusterDomain).flatMap(byService)
+  const delegated = (object: KubeObject) => [keyOf(object), ...delegatesOf(object)].flatMap((key) => all(canaries.by('delegate', key)))
   const rivals = (object: KubeObject) => claimsOf(object).flatMap((claim) => all(canaries.by('claim', claim)))
   const table = [
     [stores.canaries, resources.canaries, (object: KubeObject) => [keyOf(object), ...rivals(object)]],
     [stores.deployments, resources.deployments, (object: KubeObject) => byLabels(labelKeys.ofTemplate(object))],
     [stores.pods, resources.pods, (object: KubeObject) => byLabels(labelKeys.ofObject(object))],
     [stores.services, resources.services, ({ metadata }: KubeObject) => byService(resolvedHost(metadata.name, metadata.namespace ?? '', clusterDomain))],
-    [stores.virtualServices, resources.virtualServices, routed],
+    [stores.virtualServices, resources.virtualServices, (object: KubeObject) => [...routed(object), ...delegated(object)]],
     [stores.destinationRules, resources.destinationRules, routed],
     [stores.httpRoutes, resources.httpRoutes, bySpace],
   ] as const

@@ -1,5 +1,6 @@
 import { canonicalJson } from '../canary/template-hash.ts'
 import type { Ledger } from '../canary/ledger.ts'
+import { isMadeDelegate } from './delegates.ts'
 import { isOwn } from './destination-rules.ts'
 import { resolvedHost, serviceHost } from './host-name.ts'
 import { jsonOf, listOf, parsed, textOf, type Json } from './json.ts'
@@ -62,7 +63,7 @@ export const ledgerText = (object: KubeObject, ledger: Omit<Ledger, 'uid'>, inpu
   canonicalJson({ ...ledger, canary: canaryKey(input), uid: ledgerUid(object, input) })
 
 /** An object of ours is created with its ledger, before it has a uid, and known by its name and label. */
-const ledgerUid = (object: KubeObject, input: MeshInput): string => (isOwn(input, object) ? '' : (object.metadata.uid ?? ''))
+const ledgerUid = (object: KubeObject, input: MeshInput): string => (isOwn(input, object) || isMadeDelegate(input, object) ? '' : (object.metadata.uid ?? ''))
 
 const canaryKey = ({ canary }: MeshInput): string => `${canary.namespace}/${canary.name}`
 

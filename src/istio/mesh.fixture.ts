@@ -15,6 +15,8 @@ export const settings = (overrides: Partial<Settings> = {}): Settings => ({
   desired: undefined,
   service: 'reviews',
   httpRoutes: undefined,
+  delegate: undefined,
+  port: undefined,
   propagationMs: 15_000,
   drainMs: 30_000,
   steps: [],

@@ -39,7 +39,7 @@ describe('refused before anything moves', () => {
     ['HTTPRoute', 'an HTTPRoute that has the Service as a backend', { httpRoutes: [httpRoute({ rules: [{ backendRefs: [{ name: 'ratings' }, { name: 'reviews', port: 80 }] }] })] }, /test\/gw/],
     ['HTTPRoute', 'an HTTPRoute for the Service’s callers', { httpRoutes: [httpRoute({ parentRefs: [{ kind: 'Service', group: '', name: 'reviews' }] })] }, /test\/gw/],
     ['DelegateRoute', 'a delegate', virtualServices(virtualService('part', [{ route: open }], { hosts: [] })), /delegate/],
-    ['DelegateRoute', 'a root', { virtualServices: [virtualService('reviews', [{ delegate: { name: 'part' } }])] }, /delegates/],
+    ['DelegateRoute', 'a root', { virtualServices: [virtualService('reviews', [{ delegate: { name: 'part' } }])] }, /test\/reviews hands .* delegate test\/part/],
     ['UnlistedRoute', 'a route without subset that is not listed', { virtualServices: [virtualService('reviews', [{ name: 'main', route: stable }, { name: 'rest', route: open }])], settings: settings({ httpRoutes: ['main'] }) }, /http\[1\] \(rest\)/],
     ['RouteNotFound', 'a listed name that no route has', { settings: settings({ httpRoutes: ['main', 'mian'] }) }, /mian/],
     ['MirrorWithoutSubset', 'a mirror to all pods', virtualServices(virtualService('shadow', [{ route: [{ destination: { host: 'ratings' } }], mirror: { host: 'reviews' } }], { hosts: ['ratings'] })), /mirrors/],

@@ -1,4 +1,5 @@
 import { EVERY_POD, type Refusal } from '../canary/world.ts'
+import { delegateOf, isMadeDelegate, wantedDelegate } from './delegates.ts'
 import { audienceOf, includesAll } from './export-to.ts'
 import { resolvedHost } from './host-name.ts'
 import type { HttpRoute } from './http-route.ts'
@@ -45,7 +46,7 @@ function secondForHost({ services, fqdn, input }: Mesh): readonly Refusal[] {
     includesAll(audienceOf(spec['exportTo'], namespace), new Set([input.canary.namespace]))
   const isExact = ({ spec, namespace }: VirtualService) =>
     textsOf(spec['hosts']).some((host) => resolvedHost(host, namespace, input.clusterDomain) === fqdn)
-  const rivals = services.filter((service) => service.mesh && !service.own && isVisible(service))
+  const rivals = services.filter((service) => service.mesh && !service.own && textsOf(service.spec['hosts']).length > 0 && isVisible(service))
   const [first, second] = rivals.some(isExact) ? rivals.filter(isExact) : rivals
   if (first === undefined || second === undefined) return []
   const both = `${title(first)} and ${title(second)} are both for ${fqdn} in the mesh`
@@ -79,11 +80,17 @@ function tcpOrTls({ spec, namespace }: VirtualService, { reach, input }: Mesh): 
   return kind && `has a ${kind} route to ${input.settings.service}, which cannot be split by request: use an http route`
 }
 
-function delegated({ mesh, spec, routes }: VirtualService): string | undefined {
+/** A delegate of the user's could be deleted by itself, and then all pods are reached: only Serin's own is made again at once. */
+function delegated({ mesh, namespace, object, spec, routes }: VirtualService, { input }: Mesh): string | undefined {
   const isDelegate = textsOf(spec['hosts']).length === 0 && routes.some(({ touches }) => touches)
-  const isRoot = mesh && routes.some(({ raw }) => raw['delegate'] !== undefined)
-  if (isDelegate) return 'has no hosts and so is a delegate, which is not supported yet: put its routes into the root'
-  return isRoot ? 'delegates requests for the host, which is not supported yet: put the delegated routes into it' : undefined
+  if (isDelegate && !isMadeDelegate(input, object))
+    return 'has no hosts and so is a delegate of yours: put its routes into the root, or delete it and name it in spec.traffic.delegate, so that Serin makes it'
+  const wanted = wantedDelegate(input)
+  const others = routes.flatMap(({ raw }) => delegateOf(raw, namespace) ?? [])
+    .filter(({ name, namespace: home }) => name !== wanted?.name || home !== wanted.namespace)
+  return mesh && others[0] !== undefined && !isDelegate
+    ? `hands requests for the host to the delegate ${others[0].namespace}/${others[0].name}: put that one's routes into it, or name the delegate in spec.traffic.delegate, so that Serin makes it`
+    : undefined
 }
 
 function unlisted({ near, otherCanary, routes }: VirtualService): string | undefined {
