@@ -3,7 +3,7 @@ import { desiredSpec, stampsOf, standingSubsets } from './desired-rule.ts'
 import { delegateOf, isDelegateMissing, isMadeDelegate } from './delegates.ts'
 import { audienceOf } from './export-to.ts'
 import type { HttpRoute } from './http-route.ts'
-import { sameJson, specOf } from './json.ts'
+import { listOf, sameJson, specOf } from './json.ts'
 import type { MeshInput } from './mesh-input.ts'
 import { readMesh, type Mesh, type VirtualService } from './mesh.ts'
 import { refusalsOf } from './refusals.ts'
@@ -23,7 +23,7 @@ export function meshFacts(input: MeshInput): MeshFacts {
     covered,
     delegateMissing: isDelegateMissing(input),
     namedAtFirst: mesh.namedAtFirst,
-    reached: unique([...(covered ? [] : [EVERY_POD]), ...routes.flatMap(({ reached, mirrored }) => [...reached, ...mirrored])]),
+    reached: unique([...(covered ? [] : [EVERY_POD]), ...mesh.services.flatMap((service) => tcpReached(service, mesh)), ...routes.flatMap(({ reached, mirrored }) => [...reached, ...mirrored])]),
     namedByUser: unique(byUser.filter((revision) => revision !== EVERY_POD)),
   }
 }
@@ -78,5 +78,9 @@ function covers({ mesh, spec, namespace, routes }: VirtualService, { input }: Me
 /** Where the delegate that Serin makes is missing, it is made again at once. */
 const isWanted = ({ namespace, name }: { readonly namespace: string; readonly name: string }, { canary, settings }: MeshInput): boolean =>
   namespace === canary.namespace && name === settings.delegate
+
+/** Where the routes by connection of our own go. */
+const tcpReached = ({ own, spec, namespace }: VirtualService, { reach }: Mesh): readonly string[] =>
+  own ? listOf(spec['tcp']).flatMap(({ route }) => listOf(route)).flatMap(({ destination }) => reach(destination, namespace) ?? []) : []
 
 const unique = (revisions: readonly string[]): readonly string[] => [...new Set(revisions)].sort()

@@ -22,8 +22,9 @@ describe('refused before anything moves', () => {
   it.each<[string, string, Partial<MeshInput>, RegExp]>([
     ['ServiceNotFound', 'no Service', { service: undefined }, /Service test\/reviews does not exist/],
     ['HeadlessService', 'a headless Service', { service: service({ clusterIP: 'None' }) }, /cluster IP/],
-    ['NonHttpPort', 'a port named for another protocol', { service: service({ ports: [{ name: 'http', port: 80 }, { name: 'mysql-main', port: 3306 }] }) }, /mysql-main/],
+    ['NonHttpPort', 'a port named for another protocol, beside a VirtualService for the mesh', { service: service({ ports: [{ name: 'http', port: 80 }, { name: 'mysql-main', port: 3306 }] }) }, /mysql-main/],
     ['NonHttpPort', 'an appProtocol, which decides over the name', { service: service({ ports: [{ name: 'http', appProtocol: 'tcp', port: 80 }] }) }, /appProtocol/],
+    ['NonHttpPort', 'a port of TLS, whatever stands in the mesh', { virtualServices: [], service: service({ ports: [{ name: 'https-web', port: 443 }] }) }, /https-web.*no route/],
     ['NonHttpPort', 'a UDP port', { service: service({ ports: [{ port: 53, protocol: 'UDP' }] }) }, /port 53/],
     ['SelectorExcludesVersions', 'the version in the selector', { service: service({ selector: { app: 'reviews', version: 'v1' } }) }, /version: v1/],
     ['SelectorExcludesVersions', 'a version without the selector’s labels', { service: service({ selector: { tier: 'web' } }) }, /v1, v2.*tier: web/],
@@ -67,6 +68,7 @@ describe('refused before anything moves', () => {
   it.each<[string, Partial<MeshInput>]>([
     ['an ordinary Service, route and rule', {}],
     ['ports without name, or with one that is no protocol', { service: service({ ports: [{ port: 80 }, { name: 'web', port: 81 }, { name: 'grpc-web', port: 82 }] }) }],
+    ['a port that Serin\'s own VirtualService can hold at stable', { virtualServices: [], service: service({ ports: [{ name: 'http', port: 80 }, { name: 'mysql-main', port: 3306 }] }) }],
     ['a lone destination at weight 0', { virtualServices: [virtualService('reviews', [{ route: [{ ...open[0], weight: 0 }] }])] }],
     ['several VirtualServices at a gateway', virtualServices(virtualService('gate', [{ route: open }], { gateways: ['gate'] }))],
     ['a wildcard beside the one for the host', virtualServices(virtualService('wild', [{ route: [{ destination: { host: 'ratings' } }] }], { hosts: ['*.local'] }))],

@@ -8,4 +8,4 @@ import { stepRefusals } from './step-refusals.ts'
 
 /** What forbids to start, by name, with what to change. */
 export const refusalsOf = (mesh: Mesh): readonly Refusal[] =>
-  [...serviceRefusals(mesh.input), ...ruleRefusals(mesh), ...routeRefusals(mesh), ...stepRefusals(mesh), ...delegateRefusals(mesh)]
+  [...serviceRefusals(mesh), ...ruleRefusals(mesh), ...routeRefusals(mesh), ...stepRefusals(mesh), ...delegateRefusals(mesh)]

@@ -74,9 +74,9 @@ function narrower({ near, own, mesh, spec, namespace }: VirtualService, { input:
   return 'is exported to fewer namespaces than its Service, whose other callers reach all pods: give it the same exportTo'
 }
 
-function tcpOrTls({ spec, namespace }: VirtualService, { reach, input }: Mesh): string | undefined {
+function tcpOrTls({ own, spec, namespace }: VirtualService, { reach, input }: Mesh): string | undefined {
   const isFor = ({ route }: Json) => listOf(route).some(({ destination }) => reach(destination, namespace) !== undefined)
-  const kind = ['tcp', 'tls'].find((field) => listOf(spec[field]).some(isFor))
+  const kind = ['tcp', 'tls'].find((field) => !(own && field === 'tcp') && listOf(spec[field]).some(isFor))
   return kind && `has a ${kind} route to ${input.settings.service}, which cannot be split by request: use an http route`
 }
 

@@ -9,6 +9,7 @@ import type { KubeObject, MeshInput } from './mesh-input.ts'
 import { readMesh, type Mesh, type VirtualService } from './mesh.ts'
 import { renderedRoute } from './rendered-route.ts'
 import { subsetName } from './subset-name.ts'
+import { tcpRoutes } from './tcp-routes.ts'
 
 /** What is to stand in a managed VirtualService. */
 export type RouteWrite = {
@@ -41,11 +42,12 @@ export function routePatch(
 /** Serin's own VirtualService, to be created where nobody's has the host: everyone in the mesh goes where `write` says. */
 export function ownRoute(input: MeshInput, write: RouteWrite): KubeObject {
   const { fqdn } = readMesh(input)
+  const tcp = tcpRoutes(input, write.ledger.stable)
   return pinnedFrom({
     apiVersion: 'networking.istio.io/v1',
     kind: 'VirtualService',
     metadata: { name: ownName(input), namespace: input.canary.namespace, labels: MANAGED_BY },
-    spec: { hosts: [fqdn], http: [{ name: 'main', route: [{ destination: { host: fqdn } }] }] },
+    spec: { hosts: [fqdn], http: [{ name: 'main', route: [{ destination: { host: fqdn } }] }], ...(tcp === undefined ? {} : { tcp }) },
   }, input, write)
 }
 
