@@ -33,6 +33,17 @@ describe('the documentation', () => {
     expect(broken).toEqual([])
   })
 
+  it('has every reason to refuse a route, and no other, and marks those that only hold', () => {
+    const sources = ['src/controller/observe.ts', ...readdirSync(new URL('src/istio/', root)).filter((name) => /refusals\.ts$|^tcp-routes\.ts$/.test(name)).map((name) => `src/istio/${name}`)].map(read)
+    const guards = /GUARDS[^=]*= \{([^}]*)\}/.exec(read('src/istio/route-refusals.ts'))?.[1] ?? ''
+    const reasons = [...sources.join('').matchAll(/(?:reason: |refusal\()'([A-Z]\w+)'/g), ...guards.matchAll(/^ +([A-Z]\w+):/gm)].map(([, reason]) => reason)
+    const shown = [...read('docs/routes.md').matchAll(/^\| `(\w+)`( °)? \|/gm)]
+    expect(new Set(shown.map(([, reason]) => reason))).toEqual(new Set(reasons))
+    const holding = /OPENS_NO_PATH = new Set\(\[([^\]]*)\]/.exec(read('src/canary/guards.ts'))?.[1] ?? ''
+    const held = [...holding.matchAll(/'(\w+)'/g)].map(([, reason]) => reason)
+    expect(new Set(shown.filter(([, , mark]) => mark !== undefined).map(([, reason]) => reason))).toEqual(new Set(held))
+  })
+
   it('has every row of the machine in the protocol, and no other', () => {
     const rows = [...read('docs/protocol.md').matchAll(/^\| (\d+\w?) \|/gm)].map(([, row]) => row)
     expect(rows).toEqual(TABLE.map(({ row }) => row).filter((row) => row !== '12w'))

@@ -4,7 +4,7 @@ import { atomic, fields, keyed, mapped, set } from './collection.ts'
 import type { httpMatchSchema, stringMatchSchema } from './match.ts'
 import type { Frozen, ObjectMeta } from './object-meta.ts'
 import { ruled } from './rule.ts'
-import { duration, integer, label, labelKey, labelValue, objectName, podCount } from './scalar.ts'
+import { duration, integer, label, labelKey, labelValue, name, podCount } from './scalar.ts'
 import * as part from './status.ts'
 import { stepsSchema } from './step.ts'
 
@@ -28,7 +28,7 @@ const versionsSchema = ruled(fields({
 
 const serviceSchema = ruled(fields({
   name: label().describe('Name of the Service, which must exist; cannot change.'),
-  port: integer(1, 65_535).describe('Port of the Service; only where a gateway has several to choose from.').optional(),
+  port: integer(1, 65_535).describe('Port of the Service that the delegate sends requests to; only where a gateway has several HTTP ports to choose from.').optional(),
 }), [{
   cel: 'self.name == oldSelf.name',
   message: 'cannot change: make a new Canary',
@@ -38,6 +38,9 @@ const serviceSchema = ruled(fields({
 const trafficSchema = fields({
   httpRoutes: set(z.string().min(1).max(253), 32).min(1)
     .describe('Names of the http routes to manage. Assumed: every http route to the Service.')
+    .optional(),
+  delegate: name()
+    .describe('A delegate VirtualService that Serin makes for roots of yours to name: `delegate: { name: … }` in an http route.')
     .optional(),
   propagation: duration('0s', '5m')
     .describe("How long a change of routes takes to reach every proxy. Assumed: the operator's flag, 15s.")
@@ -53,7 +56,7 @@ const scaleDownDelaySchema = fields({
 const targetRefSchema = fields({
   apiVersion: z.enum(['apps/v1']).describe('API of the target.').default('apps/v1'),
   kind: z.enum(['Deployment']).describe('Kind of the target.').default('Deployment'),
-  name: objectName().describe('Name of the Deployment; cannot change.'),
+  name: name().describe('Name of the Deployment; cannot change.'),
 })
 
 const specFields = fields({
@@ -97,6 +100,11 @@ export const canarySpecSchema = ruled(specFields, [
     cel: '!has(self.versions) || has(self.service)',
     message: 'must name the Service beside versions: write service: {name: ...}',
     holds: (spec: WrittenSpec) => spec.versions === undefined || spec.service !== undefined,
+  },
+  {
+    cel: "!has(self.targetRef) || has(self.service) || self.targetRef.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",
+    message: "must name the Service beside this targetRef, whose name no Service can have: write service: {name: ...}",
+    holds: ({ targetRef, service }: WrittenSpec) => targetRef === undefined || service !== undefined || /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(targetRef.name),
   },
   {
     cel: `!has(self.versions) || !(${ofTargets.map((name) => `has(self.${name})`).join(' || ')})`,

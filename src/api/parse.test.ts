@@ -68,6 +68,8 @@ describe('a Canary', () => {
     ['a target beside versions', { targetRef: { name: 'a' } }, ['spec: must have exactly one of targetRef and versions']],
     ['neither target nor versions', { versions: undefined }, ['spec: must have exactly one of targetRef and versions']],
     ['versions without Service', { service: undefined }, ['spec: must name the Service beside versions: write service: {name: ...}']],
+    ['a target whose name no Service has', { versions: undefined, service: undefined, targetRef: { name: 'reviews.other' } },
+      ['spec: must name the Service beside this targetRef, whose name no Service can have: write service: {name: ...}']],
     ['the size of versions', { replicas: 3, canaryReplicas: '50%' },
       ['spec: replicas, canaryReplicas, ignoreAnnotations, revisionHistoryLimit are only for targetRef: with versions the Deployments are yours']],
     ['the size of versions in a step', steps({ weight: 5, replicas: 3 }),
@@ -75,7 +77,7 @@ describe('a Canary', () => {
     ['a step with users and no pods', { ...steps({ weight: 5, replicas: '0%' }), versions: undefined, targetRef: { name: 'a' } },
       ['spec.steps[0].replicas: must not be 0 in a step with weight, match or mirror: nobody would answer']],
     ['a misspelt field', { traffic: { drian: '5s' } },
-      ['spec.traffic.drian: is not a field here: write one of httpRoutes, propagation, drain']],
+      ['spec.traffic.drian: is not a field here: write one of httpRoutes, delegate, propagation, drain']],
     ['a missing field', { service: {}, versions: {} }, [
       'spec.versions.selector: is missing: write a map',
       'spec.service.name: is missing: it must be a DNS label: at most 63 of a-z, 0-9 and "-", such as "reviews-v2"',

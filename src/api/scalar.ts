@@ -18,6 +18,10 @@ const intOrString = (integer: z.ZodInt, string: z.ZodString, error: string) =>
 export const label = () =>
   text(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 63, 'must be a DNS label: at most 63 of a-z, 0-9 and "-", such as "reviews-v2"')
 
+/** The name of an object: a DNS subdomain. */
+export const name = () =>
+  text(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/, 253, 'must be a name: at most 253 of a-z, 0-9, "-" and "."')
+
 const labelKeyPattern = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/
 
 /** The key of a Kubernetes label. */
@@ -65,7 +69,3 @@ export const podCount = (least: 0 | 1) => {
   const pattern = least === 0 ? /^(100|[0-9]{1,2})%$/ : /^(100|[1-9][0-9]?)%$/
   return intOrString(z.int(replicasError(least)).min(least).max(10_000), text(pattern, 4, replicasError(least)), replicasError(least))
 }
-
-/** The name of an object: a DNS subdomain. */
-export const objectName = () =>
-  text(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 253, 'must be a name: at most 253 of a-z, 0-9, "-" and ".", such as "podinfo"')

@@ -28,6 +28,8 @@ describe('settings', () => {
       desired: undefined,
       service: 'reviews',
       httpRoutes: undefined,
+      delegate: undefined,
+      port: undefined,
       propagationMs: 15_000,
       drainMs: 30_000,
       steps: [5, 25, 50].map((weight, index) => ({ ...step, name: `step-${index + 1}`, weight })),

@@ -14,6 +14,10 @@ export type Settings = {
   readonly service: string
   /** Names of the managed http routes; undefined: every http route to the Service. */
   readonly httpRoutes: readonly string[] | undefined
+  /** Name of the delegate VirtualService that Serin makes. */
+  readonly delegate: string | undefined
+  /** The port that its requests go to. */
+  readonly port: number | undefined
   readonly propagationMs: number
   readonly drainMs: number
   /** Every `upTo` written out; weights never fall. */
@@ -102,6 +106,8 @@ export function settingsOf(spec: CanarySpec, defaults: { readonly propagationMs:
     desired: versions?.desired,
     service: service?.name ?? targetRef?.name ?? '',
     httpRoutes: traffic.httpRoutes,
+    delegate: traffic.delegate,
+    port: service?.port,
     propagationMs: traffic.propagation === undefined ? defaults.propagationMs : parseDuration(traffic.propagation),
     drainMs: parseDuration(traffic.drain),
     steps: stepsOf(spec),

@@ -76,7 +76,7 @@ export const failedSchema = z.object({
 export const routeSchema = z.object({
   namespace: text(63).describe('Namespace of the VirtualService.'),
   name: text().describe('Name of the VirtualService.'),
-  mode: z.enum(['Own', 'Route', 'Delegate']).describe("Own: made by Serin. Route: the user's."),
+  mode: z.enum(['Own', 'Route', 'Delegate']).describe("Own: made by Serin. Route: the user's. Delegate: made by Serin for roots of the user's."),
   httpRoutes: atomic(text(), 0, 64).describe('Names of the managed routes, or a hash of the match of one without.').optional(),
 })
 

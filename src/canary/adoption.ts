@@ -50,11 +50,13 @@ function withStable(facts: Facts): Outcome {
 
 /** Every route at once; our own VirtualService where nobody's has the host for the mesh. */
 function pin(facts: Facts, s: string): Outcome {
-  const { routes, covered } = facts.world.mesh
-  const own = covered ? undefined : { ledger: ledgerWith(facts, undefined, {}), lists: true, adopt: false }
-  const names = [...routes.map(({ record }) => record.name), ...(own === undefined ? [] : ["Serin's own VirtualService"])].join(', ')
+  const { routes, covered, delegateMissing } = facts.world.mesh
+  const pinned = { ledger: ledgerWith(facts, undefined, {}), lists: true, adopt: false }
+  const own = covered ? undefined : pinned
+  const delegate = delegateMissing ? pinned : undefined
+  const names = [...routes.map(({ record }) => record.name), ...(own === undefined ? [] : ["Serin's own VirtualService"]), ...(delegate === undefined ? [] : ['the delegate'])].join(', ')
   return outcome(`pin ${names} to ${s}`, {
-    action: { ...writeRoutes(facts, undefined, {}, { live: true }), own },
+    action: { ...writeRoutes(facts, undefined, {}, { live: true }), own, delegate },
     events: [normal('Adopted', `${s} is stable, and named by every route: ${names}`)],
   })
 }

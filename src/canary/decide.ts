@@ -58,8 +58,8 @@ function worldAfter(facts: Facts, { action, change }: Decision): World {
     const write = action.writes.find(({ namespace, name }) => namespace === route.record.namespace && name === route.record.name)?.write
     return write === undefined ? route : written(route, write)
   })
-  const own = action.own === undefined ? [] : [written(OWN, action.own)]
-  return { ...world, status, mesh: { ...world.mesh, routes: [...routes, ...own] } }
+  const made = [action.own, action.delegate].flatMap((write) => (write === undefined ? [] : [written(OWN, write)]))
+  return { ...world, status, mesh: { ...world.mesh, routes: [...routes, ...made] } }
 }
 
 const seenAfter = ({ seen }: Facts, promoted: Change['promoted']): CanaryStatus['seen'] =>

@@ -19,7 +19,7 @@ export type Action =
   /** Waits only. */
   | { readonly kind: 'status'; readonly live: boolean }
   /** One guarded patch per VirtualService, all at once. */
-  | { readonly kind: 'routes'; readonly writes: readonly RouteTarget[]; readonly own: RouteWrite | undefined; readonly live: boolean }
+  | { readonly kind: 'routes'; readonly writes: readonly RouteTarget[]; readonly own: RouteWrite | undefined; /** The delegate, to be made. */ readonly delegate?: RouteWrite | undefined; readonly live: boolean }
   | { readonly kind: 'remove-own-route'; readonly live: true }
   | { readonly kind: 'rule'; readonly subsets: Readonly<Record<string, string>>; readonly live: boolean }
   /** A Deployment for a revision of the target, made from the target's template as it stands. */

@@ -189,10 +189,10 @@ function stableToBe({ mesh, workloads, settings }: Pick<World, 'mesh' | 'workloa
   return running.length === 1 ? running[0]?.revision : settings.desired
 }
 
-/** With status gone, what the routes expose is what is being rolled out: it stands behind stable. */
+/** With status gone, or one that has seen nothing yet, what the routes expose is what is being rolled out: it stands behind stable. */
 function seenNow({ status, workloads, now, mesh }: World, s: string | undefined, adopted: boolean): readonly SeenVersion[] {
   const time = instant(now)
-  if (adopted && status !== undefined) return seenVersions(status.seen, workloads, s, time)
+  if (adopted && status !== undefined && status.seen.length > 0) return seenVersions(status.seen, workloads, s, time)
   if (s === undefined) return []
   const exposed = mesh.routes.find(({ ledger }) => ledger?.exposure !== undefined)?.ledger?.exposure?.revision
   const seen = stableLast(seenVersions([], workloads, s, time), s)

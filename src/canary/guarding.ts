@@ -1,5 +1,5 @@
 import type { RolloutStatus } from '../api/canary.ts'
-import { abandon, buried, giveUp, ledgerWith, outcome, promoted, repair, rollBack, rolloutFrom, warning } from './actions.ts'
+import { abandon, buried, giveUp, ledgerWith, normal, outcome, promoted, repair, rollBack, rolloutFrom, warning } from './actions.ts'
 import type { Decision } from './decision.ts'
 import { isNamed, undoneNow, unfit, type Facts } from './facts.ts'
 import { deviating, stableAnswers, whyRollBack } from './guards.ts'
@@ -42,6 +42,21 @@ export function uncovered(facts: Facts): Outcome | undefined {
   return outcome('no VirtualService has the host for the mesh', {
     action: { kind: 'routes', writes: [], own: { ledger: ledgerWith(facts, undefined, { failed }), lists: true, adopt: false }, live: false },
     events: [warning('OwnRouteCreated', `no VirtualService had the host for the mesh: Serin's own sends everything to ${facts.s ?? ''}`)],
+  })
+}
+
+/** Row 2 for the delegate: while a root names one that is not there, Istio drops its route, and all pods may be reached. */
+export function delegateMissing(facts: Facts): Outcome | undefined {
+  const { mesh, status } = facts.world
+  if (!mesh.delegateMissing || mesh.refusals.some(({ reason }) => reason === 'ServiceNotFound')) return undefined
+  const rollsOut = facts.phase === 'Progressing' || facts.phase === 'Promoting'
+  const isDeleted = status?.routes.some(({ mode }) => mode === 'Delegate') === true
+  const failed = rollsOut && isDeleted ? buried(facts, { reason: 'RouteDeleted', message: 'the delegate that Serin made was deleted' }) : facts.ledger.failed
+  const delegate = { ledger: ledgerWith(facts, undefined, { failed }), lists: true, adopt: false }
+  const note = `the delegate of spec.traffic.delegate ${isDeleted ? 'was deleted and is made again' : 'is made'}: it sends everything to ${facts.s ?? ''}`
+  return outcome('the delegate is missing', {
+    action: { kind: 'routes', writes: [], own: undefined, delegate, live: false },
+    events: [isDeleted ? warning('DelegateCreated', note) : normal('DelegateCreated', note)],
   })
 }
 

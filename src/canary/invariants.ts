@@ -14,7 +14,7 @@ export function violationOf(facts: Facts, action: Action): string | undefined {
     case 'status':
       return undefined
     case 'routes':
-      return firstOf([...action.writes.map(({ write }) => write), ...(action.own === undefined ? [] : [action.own])], ({ ledger, lists }) =>
+      return firstOf([...action.writes.map(({ write }) => write), ...[action.own, action.delegate].filter((write) => write !== undefined)], ({ ledger, lists }) =>
         (lists ? namesUnfit(facts, ledger.exposure) : undefined) ?? failedExposed(ledger.failed, ledger.exposure, facts) ?? movesPointer(facts, ledger.stable))
     case 'remove-own-route':
       return facts.world.mesh.routes.some((route) => !route.own && route.mesh) ? undefined : 'the host would be uncovered in the mesh'

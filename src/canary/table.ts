@@ -33,6 +33,7 @@ export const TABLE: readonly Row[] = [
   { row: '0', phases: ANY, ...always, rule: guarding.stale },
   { row: '1', phases: ADOPTED, ...always, rule: guarding.statusDisagrees },
   { row: '2', phases: ADOPTED, ...always, rule: guarding.uncovered },
+  { row: '2d', phases: ADOPTED, ...always, rule: guarding.delegateMissing },
   { row: '3', phases: ROLLING, ...always, rule: guarding.routeLost },
   { row: '4', phases: ROLLING, ...always, rule: guarding.failingWhileNamed },
   { row: '5', phases: ROLLING, ...unlessSuspended, rule: guarding.failingWhileDark },

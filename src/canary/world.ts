@@ -78,6 +78,8 @@ export type MeshFacts = {
   readonly rule: RuleFacts
   /** Somebody's VirtualService has the host for callers in the mesh. */
   readonly covered: boolean
+  /** The delegate that the spec names is to be made. */
+  readonly delegateMissing: boolean
   /** The revision that the routes name before anything of ours is in them. */
   readonly namedAtFirst: string | undefined
   /** Revisions that any standing route or mirror, managed or not, can reach; "*" when one reaches every pod. */

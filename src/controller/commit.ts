@@ -3,7 +3,7 @@ import { workload } from '../canary/facts.ts'
 import { ownName } from '../istio/destination-rules.ts'
 import { labelsOf } from '../istio/json.ts'
 import type { MeshInput } from '../istio/mesh-input.ts'
-import { ownRoute, routePatch } from '../istio/route-write.ts'
+import { delegateRoute, ownRoute, routePatch } from '../istio/route-write.ts'
 import { ruleWrite } from '../istio/rule-write.ts'
 import type { JsonPatchOperation } from '../kubernetes/client.ts'
 import { resources } from '../kubernetes/resource.ts'
@@ -43,7 +43,8 @@ async function commitRoutes(deps: CommitDeps, { input }: Observation, action: Ex
     return patch === undefined ? [] : [patched(deps, resources.virtualServices, { key: `${namespace}/${name}`, operations: patch, signal })]
   })
   const created = action.own === undefined ? [] : [ownAgain(deps, input, ownRoute(input, action.own), signal)]
-  return allOf([...patches, ...created])
+  const delegates = action.delegate === undefined ? [] : [create(deps, resources.virtualServices, delegateRoute(input, action.delegate), signal)]
+  return allOf([...patches, ...created, ...delegates])
 }
 
 /** Our own VirtualService is made, or, where somebody made it leave the host, written back whole. */

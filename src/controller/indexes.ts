@@ -1,3 +1,4 @@
+import { delegateOf } from '../istio/delegates.ts'
 import { resolvedHost } from '../istio/host-name.ts'
 import { jsonOf, labelsOf, listOf, textOf, textsOf, type Json } from '../istio/json.ts'
 import type { KubeObject } from '../runtime/object.ts'
@@ -57,6 +58,14 @@ export function hostsOf(object: KubeObject, clusterDomain: string): readonly str
   const written = [...textsOf(spec['hosts']), ...textsOf([spec['host']]), ...['http', 'tcp', 'tls'].flatMap((field) => listOf(spec[field]).flatMap(destinationsOf))]
   return [...new Set(written.map((host) => (host.startsWith('*') ? WILDCARD : resolvedHost(host, spaceOf(object), clusterDomain))))]
 }
+
+/** The delegate that a Canary wants, "namespace/name". */
+export const delegateOfCanary = (canary: KubeObject): readonly string[] =>
+  textsOf([jsonOf(jsonOf(canary['spec'])['traffic'])['delegate']]).map((name) => `${spaceOf(canary)}/${name}`)
+
+/** The delegates that a VirtualService hands requests to, "namespace/name". */
+export const delegatesOf = (object: KubeObject): readonly string[] =>
+  listOf(jsonOf(object['spec'])['http']).flatMap((raw) => delegateOf(raw, spaceOf(object)) ?? []).map(({ namespace, name }) => `${namespace}/${name}`)
 
 const destinationsOf = (route: Json): readonly string[] =>
   [...listOf(route['route']).map((entry) => jsonOf(entry['destination'])), jsonOf(route['mirror']), ...listOf(route['mirrors']).map((entry) => jsonOf(entry['destination']))].flatMap(

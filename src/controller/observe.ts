@@ -13,6 +13,7 @@ import { resources, type Resource } from '../kubernetes/resource.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import type { Ages } from './ages.ts'
 import { labelKey, scaledBy, templateLabels, WILDCARD } from './indexes.ts'
+import { rivalsOf } from './rivals.ts'
 import type { Stores } from './sources.ts'
 import { workloadRefusals } from './workload-refusals.ts'
 import { labelsToBe, revisionOf, revisionsIn, targetFacts, targetIn, workloadOf } from './workloads.ts'
@@ -28,6 +29,8 @@ export type Snapshot = {
   readonly httpRoutes: readonly KubeObject[]
   /** Of the target or of the Canary. */
   readonly autoscalers: readonly KubeObject[]
+  /** The other Canaries whose ledgers are theirs. */
+  readonly others: readonly string[]
 }
 
 export type Surroundings = { readonly rootNamespace: string; readonly clusterDomain: string }
@@ -52,6 +55,7 @@ export type Newest = (resource: Resource, objects: readonly KubeObject[], ...nam
 export function snapshotOf(stores: Stores, canary: Canary, settings: Settings, { clusterDomain, newest }: Surroundings & { readonly newest: Newest }): Snapshot {
   const { namespace } = canary.metadata
   const own = `${namespace}/serin-${settings.service}`
+  const delegate = settings.delegate === undefined ? [] : [`${namespace}/${settings.delegate}`]
   const service = stores.services.get(`${namespace}/${settings.service}`)
   const fqdn = serviceHost({ canary: canary.metadata, settings, clusterDomain } as MeshInput)
   const routed = (store: Stores['virtualServices']) => [...new Set([...store.by('host', fqdn), ...store.by('host', WILDCARD)])]
@@ -60,10 +64,11 @@ export function snapshotOf(stores: Stores, canary: Canary, settings: Settings, {
     service,
     deployments: newest(resources.deployments, deploymentsOf(stores, namespace, settings)),
     pods: byLabels(stores.pods, namespace, selectorOf(service), (pod) => pod.metadata.labels ?? {}),
-    virtualServices: newest(resources.virtualServices, routed(stores.virtualServices), own),
+    virtualServices: newest(resources.virtualServices, withRoots(stores, routed(stores.virtualServices), delegate), own, ...delegate),
     destinationRules: newest(resources.destinationRules, routed(stores.destinationRules), own),
     httpRoutes: stores.httpRoutes.by('namespace', namespace),
     autoscalers: autoscalersOf(stores, canary.metadata, settings),
+    others: rivalsOf(stores.canaries, canary as unknown as KubeObject).others,
   }
 }
 
@@ -72,6 +77,12 @@ const deploymentsOf = ({ deployments }: Stores, namespace: string, { source }: S
 
 const autoscalersOf = ({ autoscalers }: Stores, { namespace, name }: Canary['metadata'], { source }: Settings): readonly KubeObject[] =>
   source.kind === 'target' ? [...autoscalers.by('scaled', `Deployment ${namespace}/${source.name}`), ...autoscalers.by('scaled', `Canary ${namespace}/${name}`)] : []
+
+/** The delegate, whoever made it, and the roots that name it, whatever their hosts. */
+const withRoots = ({ virtualServices }: Stores, found: readonly KubeObject[], [key]: readonly string[]): readonly KubeObject[] => {
+  const named = key === undefined ? [] : [virtualServices.get(key), ...virtualServices.by('delegate', key)]
+  return [...new Set([...found, ...named.filter((object) => object !== undefined)])]
+}
 
 /** Gathers the facts. It reads no clock and asks nobody. */
 export function observe(snapshot: Snapshot, options: ObserveOptions): Observation {
@@ -93,6 +104,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
         ? []
         : [{ revision: facts.revision, labels: labelsToBe(target, facts.revision, settings) }]),
     ],
+    others: snapshot.others,
     records: canary.status?.routes ?? [],
     stable: canary.status?.stableRevision,
     ...surroundings,

@@ -31,6 +31,7 @@ import { readLive, readRoutes, restsOnLive } from './live.ts'
 import { observe, snapshotOf, type Newest, type Observation, type Snapshot, type Surroundings } from './observe.ts'
 import type { OwnWrites } from './own-writes.ts'
 import { Rests, versionsIn } from './rests.ts'
+import { rivalsOf, yieldTo } from './rivals.ts'
 import { scheduleProblem } from './schedule.ts'
 import type { Stores } from './sources.ts'
 import type { StatusWriter } from './status-writer.ts'
@@ -77,6 +78,11 @@ export class Reconciler {
     const cached = stores.canaries.get(key)
     const object = cached && writes.newest(idOf(resources.canaries, key), cached, clock.monotonic())
     if (object === undefined || object.metadata.deletionTimestamp !== undefined) return this.#forget(key)
+    const { elder } = rivalsOf(stores.canaries, object)
+    if (elder !== undefined) {
+      this.#forget(key)
+      return yieldTo(elder, object as unknown as Canary, this.#deps, signal)
+    }
     const parsed = this.#parse(object)
     if (!parsed.ok) return this.#refuse(key, object, parsed.problems, signal)
     const settings = this.#settings(parsed.canary)

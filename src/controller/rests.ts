@@ -27,7 +27,8 @@ export class Rests {
 }
 
 /** Every object of a snapshot with its version: equal texts, equal worlds. */
-export const versionsIn = ({ canary, service, deployments, pods, virtualServices, destinationRules, httpRoutes, autoscalers }: Snapshot): string =>
+export const versionsIn = ({ canary, service, deployments, pods, virtualServices, destinationRules, httpRoutes, autoscalers, others }: Snapshot): string =>
   [canary, ...(service === undefined ? [] : [service]), ...deployments, ...pods, ...virtualServices, ...destinationRules, ...httpRoutes, ...autoscalers]
     .map(({ metadata }) => `${metadata.uid ?? ''}@${metadata.resourceVersion ?? ''}`)
+    .concat(others)
     .join(' ')

@@ -2,8 +2,9 @@ import { resourceName, resources } from '../kubernetes/resource.ts'
 import { keyOf, type KubeObject } from '../runtime/object.ts'
 import { resolvedHost } from '../istio/host-name.ts'
 import { revisionLabel } from '../api/settings.ts'
-import { deploymentOf, hostsOf, labelKey, labelKeys, scaledBy, targetsOf, WILDCARD } from './indexes.ts'
+import { delegatesOf, deploymentOf, hostsOf, labelKey, labelKeys, scaledBy, targetsOf, WILDCARD } from './indexes.ts'
 import type { OwnWrites } from './own-writes.ts'
+import { claimsOf } from './rivals.ts'
 import type { Stores } from './sources.ts'
 
 /** Which Canaries a change concerns: every watch, and whom it wakes, on one screen. Returns the way to stop it. */
@@ -22,12 +23,14 @@ export function wireTriggers(stores: Stores, clusterDomain: string, wake: (key: 
   const ofScaled = (scaled: string) => (scaled.startsWith('Canary ') ? [scaled.slice('Canary '.length)] : all(canaries.by('target', scaled.replace(/^Deployment /, ''))))
   const bySpace = ({ metadata }: KubeObject) => all(canaries.by('namespace', metadata.namespace ?? ''))
   const routed = (object: KubeObject) => hostsOf(object, clusterDomain).flatMap(byService)
+  const delegated = (object: KubeObject) => [keyOf(object), ...delegatesOf(object)].flatMap((key) => all(canaries.by('delegate', key)))
+  const rivals = (object: KubeObject) => claimsOf(object).flatMap((claim) => all(canaries.by('claim', claim)))
   const table = [
-    [stores.canaries, resources.canaries, (object: KubeObject) => [keyOf(object)]],
+    [stores.canaries, resources.canaries, (object: KubeObject) => [keyOf(object), ...rivals(object)]],
     [stores.deployments, resources.deployments, (object: KubeObject) => [...byLabels(labelKeys.ofTemplate(object)), ...byTarget(object)]],
     [stores.pods, resources.pods, (object: KubeObject) => [...byLabels(labelKeys.ofObject(object)), ...ofPod(object)]],
     [stores.services, resources.services, ({ metadata }: KubeObject) => byService(resolvedHost(metadata.name, metadata.namespace ?? '', clusterDomain))],
-    [stores.virtualServices, resources.virtualServices, routed],
+    [stores.virtualServices, resources.virtualServices, (object: KubeObject) => [...routed(object), ...delegated(object)]],
     [stores.destinationRules, resources.destinationRules, routed],
     [stores.httpRoutes, resources.httpRoutes, bySpace],
     [stores.autoscalers, resources.autoscalers, (object: KubeObject) => scaledBy(object).flatMap(ofScaled)],

@@ -1,4 +1,5 @@
-import { textsOf } from './json.ts'
+import { rootsOf } from './delegates.ts'
+import { specOf, textsOf } from './json.ts'
 import type { MeshInput } from './mesh-input.ts'
 import { readMesh } from './mesh.ts'
 
@@ -11,6 +12,7 @@ export function serviceHosts(input: MeshInput): readonly string[] {
   const { settings: { service }, canary: { namespace } } = input
   const names = [fqdn, `${service}.${namespace}.svc`, `${service}.${namespace}`, service]
   const managed = services.filter(({ routes }) => routes.some((route) => route.managed))
-  const written = managed.flatMap(({ spec }) => textsOf(spec['hosts'])).filter((host) => !host.includes('*'))
+  const served = managed.flatMap((one) => [one.spec, ...rootsOf(input, one).map((root) => specOf(root.object))])
+  const written = served.flatMap(({ hosts }) => textsOf(hosts)).filter((host) => !host.includes('*'))
   return [...new Set([...names, ...written])]
 }

@@ -1,7 +1,9 @@
 import { canonicalJson } from '../canary/template-hash.ts'
 import type { Ledger } from '../canary/ledger.ts'
+import { isMadeDelegate } from './delegates.ts'
 import { isOwn } from './destination-rules.ts'
-import { jsonOf, listOf, parsed, type Json } from './json.ts'
+import { resolvedHost, serviceHost } from './host-name.ts'
+import { jsonOf, listOf, parsed, textOf, type Json } from './json.ts'
 import type { KubeObject, MeshInput } from './mesh-input.ts'
 
 /** On a managed VirtualService: the ledger, the uid of that object and the Canary it belongs to, as JSON. */
@@ -29,16 +31,31 @@ export function annotated(object: KubeObject, input: MeshInput): Annotated {
   const { uid = '', annotations } = object.metadata
   const content = parsed(annotations?.[LEDGER])
   const saved = parsed(annotations?.[ORIGINAL])
-  const canary = jsonOf(content)['canary']
-  const isAnothers = typeof canary === 'string' && canary !== canaryKey(input)
-  const ledger = isLedger(content) && !isAnothers ? content : undefined
+  const otherCanary = otherOwner(content, { object, saved, input })
+  const ledger = isLedger(content) && otherCanary === undefined ? content : undefined
   const isCopy = ledger !== undefined && ledger.uid !== ledgerUid(object, input)
   return {
     ledger: ledger === undefined || isCopy ? undefined : { ...ledger, uid },
     copied: isCopy,
-    otherCanary: isAnothers ? canary : undefined,
+    otherCanary,
     saved: saved === undefined ? undefined : savedOf(saved),
   }
+}
+
+type Found = { readonly object: KubeObject; readonly saved: unknown; readonly input: MeshInput }
+
+/** The Canary whose ledger it is and stays: one that is gone, or yields, leaves what was about this Service to this one. */
+function otherOwner(content: unknown, found: Found): string | undefined {
+  const owner = textOf(jsonOf(content)['canary'])
+  if (owner === undefined || owner === canaryKey(found.input)) return undefined
+  return found.input.others.includes(owner) || !isAboutService(found) ? owner : undefined
+}
+
+/** Our own object is by its name; of the user's some saved route went to the Service. */
+function isAboutService({ object, saved, input }: Found): boolean {
+  const isOurs = ({ destination }: Json) =>
+    resolvedHost(textOf(jsonOf(destination)['host']) ?? '', object.metadata.namespace ?? '', input.clusterDomain) === serviceHost(input)
+  return isOwn(input, object) || Object.values(jsonOf(saved)).some((list) => listOf(list).some(isOurs))
 }
 
 /** The text of the ledger annotation on `object`; equal ledgers have equal texts. */
@@ -46,7 +63,7 @@ export const ledgerText = (object: KubeObject, ledger: Omit<Ledger, 'uid'>, inpu
   canonicalJson({ ...ledger, canary: canaryKey(input), uid: ledgerUid(object, input) })
 
 /** An object of ours is created with its ledger, before it has a uid, and known by its name and label. */
-const ledgerUid = (object: KubeObject, input: MeshInput): string => (isOwn(input, object) ? '' : (object.metadata.uid ?? ''))
+const ledgerUid = (object: KubeObject, input: MeshInput): string => (isOwn(input, object) || isMadeDelegate(input, object) ? '' : (object.metadata.uid ?? ''))
 
 const canaryKey = ({ canary }: MeshInput): string => `${canary.namespace}/${canary.name}`
 

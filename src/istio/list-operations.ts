@@ -4,6 +4,7 @@ import { sameJson, type Json, type JsonPatch, type JsonPatchOperation } from './
 import type { Saved } from './ledger-annotation.ts'
 import type { Mesh, VirtualService } from './mesh.ts'
 import { renderedRoute } from './rendered-route.ts'
+import { tcpOperations } from './tcp-routes.ts'
 
 /**
  * Operations that make the managed lists and the inserted routes say what the ledger says; none when they do.
@@ -11,7 +12,7 @@ import { renderedRoute } from './rendered-route.ts'
  */
 export function listOperations(service: VirtualService, mesh: Mesh, saved: Saved, ledger: Omit<Ledger, 'uid'>): JsonPatch {
   const kept = new Set<HttpRoute>()
-  return service.routes.toReversed().flatMap((route): JsonPatch => {
+  const http = service.routes.toReversed().flatMap((route): JsonPatch => {
     const original = originalOf(route, { saved })
     if (route.copy !== undefined) return kept.has(route) ? [] : [{ op: 'remove', path: `/spec/http/${route.index}` }]
     if (!route.managed || original === undefined) return []
@@ -23,6 +24,7 @@ export function listOperations(service: VirtualService, mesh: Mesh, saved: Saved
     for (const copy of standing) kept.add(copy)
     return [...relist, ...standing.flatMap(({ raw, index }, i) => replaced(`/spec/http/${index}`, raw, copies[i]))]
   })
+  return [...http, ...tcpOperations(service, mesh.input, ledger.stable)]
 }
 
 const replaced = (path: string, before: unknown, value: unknown): readonly JsonPatchOperation[] =>

@@ -1,7 +1,9 @@
 import { EVERY_POD, type MeshFacts, type RouteFacts, type RuleFacts } from '../canary/world.ts'
 import { desiredSpec, stampsOf, standingSubsets } from './desired-rule.ts'
+import { delegateOf, isDelegateMissing, isMadeDelegate } from './delegates.ts'
 import { audienceOf } from './export-to.ts'
-import { sameJson, specOf } from './json.ts'
+import type { HttpRoute } from './http-route.ts'
+import { listOf, sameJson, specOf } from './json.ts'
 import type { MeshInput } from './mesh-input.ts'
 import { readMesh, type Mesh, type VirtualService } from './mesh.ts'
 import { refusalsOf } from './refusals.ts'
@@ -19,8 +21,9 @@ export function meshFacts(input: MeshInput): MeshFacts {
     routes: mesh.services.filter(isKnown).map((service) => routeFacts(service, mesh)),
     rule: ruleFacts(mesh),
     covered,
+    delegateMissing: isDelegateMissing(input),
     namedAtFirst: mesh.namedAtFirst,
-    reached: unique([...(covered ? [] : [EVERY_POD]), ...routes.flatMap(({ reached, mirrored }) => [...reached, ...mirrored])]),
+    reached: unique([...(covered ? [] : [EVERY_POD]), ...mesh.services.flatMap((service) => tcpReached(service, mesh)), ...routes.flatMap(({ reached, mirrored }) => [...reached, ...mirrored])]),
     namedByUser: unique(byUser.filter((revision) => revision !== EVERY_POD)),
   }
 }
@@ -34,7 +37,7 @@ function routeFacts(service: VirtualService, mesh: Mesh): RouteFacts {
   const copies = service.routes.filter(({ copy }) => copy !== undefined)
   const reaches = [...[...managed, ...copies].flatMap(({ reached }) => reached), ...copies.flatMap(({ mirrored }) => mirrored)]
   return {
-    record: { namespace, name, mode: own ? 'Own' : 'Route', httpRoutes: managed.map(({ id }) => id) },
+    record: { namespace, name, mode: own ? 'Own' : isMadeDelegate(mesh.input, service.object) ? 'Delegate' : 'Route', httpRoutes: managed.map(({ id }) => id) },
     uid: metadata.uid ?? '',
     resourceVersion: metadata.resourceVersion ?? '',
     own,
@@ -58,10 +61,26 @@ function ruleFacts(mesh: Mesh): RuleFacts {
   }
 }
 
-/** Somebody's route for the host, that callers in the Service's own namespace see. */
-function covers({ mesh, spec, namespace }: VirtualService, { input: { canary } }: Mesh): boolean {
+/**
+ * Somebody's route for the host, that callers in the Service's own namespace see. A route whose delegate is missing counts
+ * for nothing: Istio drops it, and where it was the only one, all pods are reached.
+ */
+function covers({ mesh, spec, namespace, routes }: VirtualService, { input }: Mesh): boolean {
   const audience = audienceOf(spec['exportTo'], namespace)
-  return mesh && (audience === 'all' || audience.has(canary.namespace))
+  const isStanding = ({ raw }: HttpRoute) => {
+    const delegate = delegateOf(raw, namespace)
+    return delegate === undefined || isWanted(delegate, input) ||
+      input.virtualServices.some(({ metadata }) => metadata.namespace === delegate.namespace && metadata.name === delegate.name)
+  }
+  return mesh && routes.some(isStanding) && (audience === 'all' || audience.has(input.canary.namespace))
 }
+
+/** Where the delegate that Serin makes is missing, it is made again at once. */
+const isWanted = ({ namespace, name }: { readonly namespace: string; readonly name: string }, { canary, settings }: MeshInput): boolean =>
+  namespace === canary.namespace && name === settings.delegate
+
+/** Where the routes by connection of our own go. */
+const tcpReached = ({ own, spec, namespace }: VirtualService, { reach }: Mesh): readonly string[] =>
+  own ? listOf(spec['tcp']).flatMap(({ route }) => listOf(route)).flatMap(({ destination }) => reach(destination, namespace) ?? []) : []
 
 const unique = (revisions: readonly string[]): readonly string[] => [...new Set(revisions)].sort()

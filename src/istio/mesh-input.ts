@@ -23,6 +23,8 @@ export type MeshInput = {
   readonly httpRoutes: readonly KubeObject[]
   /** The revisions that have a Deployment, with the labels of their pod templates. */
   readonly revisions: readonly { readonly revision: string; readonly labels: Readonly<Record<string, string>> }[]
+  /** The other Canaries whose ledgers are theirs, "namespace/name": what any other left behind in routes to the Service is inherited. */
+  readonly others: readonly string[]
   /** What status remembers as managed. */
   readonly records: readonly RouteRecord[]
   /** The stable revision by status; only asked while no ledger is found. */

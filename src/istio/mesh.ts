@@ -1,7 +1,8 @@
+import { hasMeshHost, rootsOf } from './delegates.ts'
 import { isOwn, rulesOf, type Rules } from './destination-rules.ts'
-import { hostCovers, resolvedHost, serviceHost } from './host-name.ts'
+import { serviceHost } from './host-name.ts'
 import { httpRoute, mirrorList, type HttpRoute } from './http-route.ts'
-import { listOf, olderFirst, specOf, textsOf, type Json } from './json.ts'
+import { listOf, olderFirst, specOf, type Json } from './json.ts'
 import { annotated, type Annotated } from './ledger-annotation.ts'
 import { firstNamed, isManaged } from './managed-route.ts'
 import type { KubeObject, MeshInput } from './mesh-input.ts'
@@ -46,7 +47,7 @@ export function readMesh(input: MeshInput): Mesh {
   const rules = rulesOf(input)
   const reach = reachOf(input, rules)
   const drafts = input.virtualServices.toSorted(olderFirst)
-    .map((object) => draftOf(object, { input, fqdn, reach }))
+    .map((object) => draftOf(object, { input, reach }))
     .filter((draft) => draft.mesh || draft.ledger !== undefined || draft.lost || concerns(draft, reach))
   const namedAtFirst = firstNamed(drafts)
   const ledgers = drafts.flatMap(({ ledger }) => (ledger === undefined ? [] : [ledger]))
@@ -59,11 +60,9 @@ export function readMesh(input: MeshInput): Mesh {
   return { input, fqdn, rules, reach, services, stable, namedAtFirst }
 }
 
-function draftOf(object: KubeObject, { input, fqdn, reach }: Pick<Mesh, 'input' | 'fqdn' | 'reach'>): Draft {
+function draftOf(object: KubeObject, { input, reach }: Pick<Mesh, 'input' | 'reach'>): Draft {
   const { name, namespace = '' } = object.metadata
   const spec = specOf(object)
-  const gateways = textsOf(spec['gateways'])
-  const hasHost = textsOf(spec['hosts']).some((host) => hostCovers(resolvedHost(host, namespace, input.clusterDomain), fqdn))
   const annotations = annotated(object, input)
   const isRecorded = input.records.some((record) => record.namespace === namespace && record.name === name)
   const routes = listOf(spec['http']).map((raw, index) => httpRoute(raw, index, (destination) => reach(destination, namespace)))
@@ -72,7 +71,7 @@ function draftOf(object: KubeObject, { input, fqdn, reach }: Pick<Mesh, 'input' 
     object, namespace, name, spec, routes,
     own: isOwn(input, object),
     near: namespace === input.canary.namespace,
-    mesh: hasHost && routes.length > 0 && (gateways.length === 0 || gateways.includes('mesh')),
+    mesh: routes.length > 0 && [object, ...rootsOf(input, { namespace, name }).map((root) => root.object)].some((one) => hasMeshHost(one, input)),
     lost: isRecorded && annotations.ledger === undefined && annotations.otherCanary === undefined,
   }
 }

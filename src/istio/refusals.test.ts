@@ -22,8 +22,9 @@ describe('refused before anything moves', () => {
   it.each<[string, string, Partial<MeshInput>, RegExp]>([
     ['ServiceNotFound', 'no Service', { service: undefined }, /Service test\/reviews does not exist/],
     ['HeadlessService', 'a headless Service', { service: service({ clusterIP: 'None' }) }, /cluster IP/],
-    ['NonHttpPort', 'a port named for another protocol', { service: service({ ports: [{ name: 'http', port: 80 }, { name: 'mysql-main', port: 3306 }] }) }, /mysql-main/],
+    ['NonHttpPort', 'a port named for another protocol, beside a VirtualService for the mesh', { service: service({ ports: [{ name: 'http', port: 80 }, { name: 'mysql-main', port: 3306 }] }) }, /mysql-main/],
     ['NonHttpPort', 'an appProtocol, which decides over the name', { service: service({ ports: [{ name: 'http', appProtocol: 'tcp', port: 80 }] }) }, /appProtocol/],
+    ['NonHttpPort', 'a port of TLS, whatever stands in the mesh', { virtualServices: [], service: service({ ports: [{ name: 'https-web', port: 443 }] }) }, /https-web.*no route/],
     ['NonHttpPort', 'a UDP port', { service: service({ ports: [{ port: 53, protocol: 'UDP' }] }) }, /port 53/],
     ['SelectorExcludesVersions', 'the version in the selector', { service: service({ selector: { app: 'reviews', version: 'v1' } }) }, /version: v1/],
     ['SelectorExcludesVersions', 'a version without the selector’s labels', { service: service({ selector: { tier: 'web' } }) }, /v1, v2.*tier: web/],
@@ -39,11 +40,12 @@ describe('refused before anything moves', () => {
     ['HTTPRoute', 'an HTTPRoute that has the Service as a backend', { httpRoutes: [httpRoute({ rules: [{ backendRefs: [{ name: 'ratings' }, { name: 'reviews', port: 80 }] }] })] }, /test\/gw/],
     ['HTTPRoute', 'an HTTPRoute for the Service’s callers', { httpRoutes: [httpRoute({ parentRefs: [{ kind: 'Service', group: '', name: 'reviews' }] })] }, /test\/gw/],
     ['DelegateRoute', 'a delegate', virtualServices(virtualService('part', [{ route: open }], { hosts: [] })), /delegate/],
-    ['DelegateRoute', 'a root', { virtualServices: [virtualService('reviews', [{ delegate: { name: 'part' } }])] }, /delegates/],
+    ['DelegateRoute', 'a root', { virtualServices: [virtualService('reviews', [{ delegate: { name: 'part' } }])] }, /test\/reviews hands .* delegate test\/part/],
     ['UnlistedRoute', 'a route without subset that is not listed', { virtualServices: [virtualService('reviews', [{ name: 'main', route: stable }, { name: 'rest', route: open }])], settings: settings({ httpRoutes: ['main'] }) }, /http\[1\] \(rest\)/],
     ['RouteNotFound', 'a listed name that no route has', { settings: settings({ httpRoutes: ['main', 'mian'] }) }, /mian/],
     ['MirrorWithoutSubset', 'a mirror to all pods', virtualServices(virtualService('shadow', [{ route: [{ destination: { host: 'ratings' } }], mirror: { host: 'reviews' } }], { hosts: ['ratings'] })), /mirrors/],
     ['DuplicateRoute', 'two routes of one name', { virtualServices: [virtualService('reviews', [{ name: 'main', match: [{ port: 80 }], route: open }, { name: 'main', route: open }])] }, /tell from http.0. .main./],
+    ['NoWeight', 'several destinations without a weight', { virtualServices: [virtualService('reviews', [{ route: [...open, { destination: { host: 'ratings' }, weight: 0 }] }])] }, /http.0. .default. has several/],
     ['RuleExportTo', 'a rule exported to fewer than a managed route', { destinationRules: [destinationRule('narrow', { exportTo: ['.', 'x'] })] }, /test\/narrow .*test\/reviews/],
     ['RuleWorkloadSelector', 'a rule for some callers', { destinationRules: [destinationRule('some', { workloadSelector: { matchLabels: { a: 'b' } } })] }, /workloadSelector/],
     ['RuleExportTo', 'a wildcard rule exported to fewer than a managed route', { destinationRules: [destinationRule('wild', { host: '*.test.svc.cluster.local', exportTo: ['.'] })] }, /test\/wild .*test\/reviews/],
@@ -66,6 +68,8 @@ describe('refused before anything moves', () => {
   it.each<[string, Partial<MeshInput>]>([
     ['an ordinary Service, route and rule', {}],
     ['ports without name, or with one that is no protocol', { service: service({ ports: [{ port: 80 }, { name: 'web', port: 81 }, { name: 'grpc-web', port: 82 }] }) }],
+    ['a port that Serin\'s own VirtualService can hold at stable', { virtualServices: [], service: service({ ports: [{ name: 'http', port: 80 }, { name: 'mysql-main', port: 3306 }] }) }],
+    ['a lone destination at weight 0', { virtualServices: [virtualService('reviews', [{ route: [{ ...open[0], weight: 0 }] }])] }],
     ['several VirtualServices at a gateway', virtualServices(virtualService('gate', [{ route: open }], { gateways: ['gate'] }))],
     ['a wildcard beside the one for the host', virtualServices(virtualService('wild', [{ route: [{ destination: { host: 'ratings' } }] }], { hosts: ['*.local'] }))],
     ['an export that is as narrow as the Service’s', {

@@ -9,9 +9,9 @@ import { readMesh } from './mesh.ts'
  */
 export function routesContent(input: MeshInput): string {
   const { services } = readMesh(input)
-  return canonicalJson(services.map(({ namespace, name, spec: { hosts, gateways, exportTo }, routes }) => {
+  return canonicalJson(services.map(({ namespace, name, own, spec: { hosts, gateways, exportTo, tcp }, routes }) => {
     const reaching = routes.filter(({ reached, mirrored }) => reached.length + mirrored.length > 0)
     const seen = reaching.map(({ raw, list, reached, mirrored }) => [raw['match'], list, mirrorList(raw), reached, mirrored])
-    return [namespace, name, hosts, gateways, exportTo, seen]
+    return [namespace, name, hosts, gateways, exportTo, seen, ...(own && tcp !== undefined ? [tcp] : [])]
   }))
 }

@@ -1,4 +1,5 @@
 import { EVERY_POD, type Refusal } from '../canary/world.ts'
+import { delegateOf, isMadeDelegate, wantedDelegate } from './delegates.ts'
 import { audienceOf, includesAll } from './export-to.ts'
 import { resolvedHost } from './host-name.ts'
 import type { HttpRoute } from './http-route.ts'
@@ -18,6 +19,7 @@ const GUARDS: Readonly<Record<string, Guard>> = {
   UnlistedRoute: unlisted,
   MirrorWithoutSubset: openMirror,
   DuplicateRoute: duplicate,
+  NoWeight: weightless,
 }
 
 /** What about the VirtualServices and HTTPRoutes forbids to start. */
@@ -44,7 +46,7 @@ function secondForHost({ services, fqdn, input }: Mesh): readonly Refusal[] {
     includesAll(audienceOf(spec['exportTo'], namespace), new Set([input.canary.namespace]))
   const isExact = ({ spec, namespace }: VirtualService) =>
     textsOf(spec['hosts']).some((host) => resolvedHost(host, namespace, input.clusterDomain) === fqdn)
-  const rivals = services.filter((service) => service.mesh && !service.own && isVisible(service))
+  const rivals = services.filter((service) => service.mesh && !service.own && textsOf(service.spec['hosts']).length > 0 && isVisible(service))
   const [first, second] = rivals.some(isExact) ? rivals.filter(isExact) : rivals
   if (first === undefined || second === undefined) return []
   const both = `${title(first)} and ${title(second)} are both for ${fqdn} in the mesh`
@@ -72,17 +74,23 @@ function narrower({ near, own, mesh, spec, namespace }: VirtualService, { input:
   return 'is exported to fewer namespaces than its Service, whose other callers reach all pods: give it the same exportTo'
 }
 
-function tcpOrTls({ spec, namespace }: VirtualService, { reach, input }: Mesh): string | undefined {
+function tcpOrTls({ own, spec, namespace }: VirtualService, { reach, input }: Mesh): string | undefined {
   const isFor = ({ route }: Json) => listOf(route).some(({ destination }) => reach(destination, namespace) !== undefined)
-  const kind = ['tcp', 'tls'].find((field) => listOf(spec[field]).some(isFor))
+  const kind = ['tcp', 'tls'].find((field) => !(own && field === 'tcp') && listOf(spec[field]).some(isFor))
   return kind && `has a ${kind} route to ${input.settings.service}, which cannot be split by request: use an http route`
 }
 
-function delegated({ mesh, spec, routes }: VirtualService): string | undefined {
+/** A delegate of the user's could be deleted by itself, and then all pods are reached: only Serin's own is made again at once. */
+function delegated({ mesh, namespace, object, spec, routes }: VirtualService, { input }: Mesh): string | undefined {
   const isDelegate = textsOf(spec['hosts']).length === 0 && routes.some(({ touches }) => touches)
-  const isRoot = mesh && routes.some(({ raw }) => raw['delegate'] !== undefined)
-  if (isDelegate) return 'has no hosts and so is a delegate, which is not supported yet: put its routes into the root'
-  return isRoot ? 'delegates requests for the host, which is not supported yet: put the delegated routes into it' : undefined
+  if (isDelegate && !isMadeDelegate(input, object))
+    return 'has no hosts and so is a delegate of yours: put its routes into the root, or delete it and name it in spec.traffic.delegate, so that Serin makes it'
+  const wanted = wantedDelegate(input)
+  const others = routes.flatMap(({ raw }) => delegateOf(raw, namespace) ?? [])
+    .filter(({ name, namespace: home }) => name !== wanted?.name || home !== wanted.namespace)
+  return mesh && others[0] !== undefined && !isDelegate
+    ? `hands requests for the host to the delegate ${others[0].namespace}/${others[0].name}: put that one's routes into it, or name the delegate in spec.traffic.delegate, so that Serin makes it`
+    : undefined
 }
 
 function unlisted({ near, otherCanary, routes }: VirtualService): string | undefined {
@@ -99,6 +107,13 @@ function openMirror({ routes }: VirtualService): string | undefined {
 function duplicate({ routes }: VirtualService): string | undefined {
   const twice = routes.find(({ managed, id, index }) => managed && routes.some((other) => other.id === id && other.index !== index))
   return twice && `has another http route that Serin cannot tell from ${place(twice)}: give each a name of its own`
+}
+
+/** Istio's webhook refuses it; where that is off, proxies refuse every route of the host, and keep those they had. */
+function weightless({ routes, ledger }: VirtualService): string | undefined {
+  const frozen = routes.find(({ list, touches, managed }) =>
+    touches && !(managed && ledger !== undefined) && list.length > 1 && list.every(({ weight }) => weight === undefined || weight === 0))
+  return frozen && `${place(frozen)} has several destinations and no weight above 0, which freezes the routes of every proxy: give one a weight`
 }
 
 /** Names in `traffic.httpRoutes` that no route to the Service has. */

@@ -1,4 +1,5 @@
 import type { Ledger } from '../canary/ledger.ts'
+import { bareDelegate } from './delegates.ts'
 import { MANAGED_BY, ownName } from './destination-rules.ts'
 import { originalOf } from './http-route.ts'
 import { annotate, guarded, jsonOf, without, type Json, type JsonPatch } from './json.ts'
@@ -8,6 +9,7 @@ import type { KubeObject, MeshInput } from './mesh-input.ts'
 import { readMesh, type Mesh, type VirtualService } from './mesh.ts'
 import { renderedRoute } from './rendered-route.ts'
 import { subsetName } from './subset-name.ts'
+import { tcpRoutes } from './tcp-routes.ts'
 
 /** What is to stand in a managed VirtualService. */
 export type RouteWrite = {
@@ -40,20 +42,27 @@ export function routePatch(
 /** Serin's own VirtualService, to be created where nobody's has the host: everyone in the mesh goes where `write` says. */
 export function ownRoute(input: MeshInput, write: RouteWrite): KubeObject {
   const { fqdn } = readMesh(input)
-  const name = ownName(input)
-  const bare: KubeObject = {
+  const tcp = tcpRoutes(input, write.ledger.stable)
+  return pinnedFrom({
     apiVersion: 'networking.istio.io/v1',
     kind: 'VirtualService',
-    metadata: { name, namespace: input.canary.namespace, labels: MANAGED_BY },
-    spec: { hosts: [fqdn], http: [{ name: 'main', route: [{ destination: { host: fqdn } }] }] },
-  }
+    metadata: { name: ownName(input), namespace: input.canary.namespace, labels: MANAGED_BY },
+    spec: { hosts: [fqdn], http: [{ name: 'main', route: [{ destination: { host: fqdn } }] }], ...(tcp === undefined ? {} : { tcp }) },
+  }, input, write)
+}
+
+/** The delegate that the spec names, to be created: whoever a root hands to it goes where `write` says. */
+export const delegateRoute = (input: MeshInput, write: RouteWrite): KubeObject => pinnedFrom(bareDelegate(input), input, write)
+
+/** An object of ours as it is to be created, with the ledger in it, from one that names no subset. */
+function pinnedFrom(bare: KubeObject, input: MeshInput, write: RouteWrite): KubeObject {
   const mesh = readMesh({ ...input, virtualServices: [bare] })
   const [service] = mesh.services
   const [main] = service?.routes ?? []
-  if (service === undefined || main === undefined) throw new Error(`VirtualService ${name} does not cover ${fqdn}`)
+  if (service === undefined || main === undefined) throw new Error(`VirtualService ${bare.metadata.name} does not concern ${mesh.fqdn}`)
   const { list, copies } = renderedRoute(main, main.list, write.ledger, { mesh, service })
   const annotations = { [LEDGER]: ledgerText(bare, write.ledger, input), [ORIGINAL]: savedText(new Map([['main', main.list]])) }
-  const spec = { hosts: [fqdn], http: [...copies, { ...main.raw, route: list }] }
+  const spec = { ...service.spec, http: [...copies, { ...main.raw, route: list }] }
   return { ...bare, metadata: { ...bare.metadata, annotations }, spec }
 }
 

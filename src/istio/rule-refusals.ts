@@ -1,4 +1,5 @@
 import type { Refusal } from '../canary/world.ts'
+import { isMadeDelegate } from './delegates.ts'
 import { isOwn, ownName } from './destination-rules.ts'
 import { audienceOf, includesAll } from './export-to.ts'
 import { listOf, sameJson, specOf, textsOf } from './json.ts'
@@ -52,6 +53,7 @@ function nameRefusals({ input, rules }: Mesh): readonly Refusal[] {
   const { canary, revisions, settings: { versionLabel } } = input
   const foreign = [...input.virtualServices, ...input.destinationRules].filter((object) =>
     object.metadata.name === ownName(input) && object.metadata.namespace === canary.namespace && !isOwn(input, object))
+    .concat(input.virtualServices.filter((object) => object.metadata.name === input.settings.delegate && object.metadata.namespace === canary.namespace && !isMadeDelegate(input, object)))
   const labels = new Map<unknown, unknown>(revisions.map(({ revision }) => [subsetName(revision), { [versionLabel]: revision }]))
   const older = rules.host.flatMap((rule) => listOf(specOf(rule)['subsets'])
     .filter((subset) => labels.has(subset['name']) && !sameJson(subset['labels'], labels.get(subset['name'])))

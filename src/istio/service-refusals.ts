@@ -1,32 +1,21 @@
 import type { Refusal } from '../canary/world.ts'
-import { labelsOf, listOf, specOf, textOf, type Json } from './json.ts'
+import { labelsOf, specOf } from './json.ts'
 import type { MeshInput } from './mesh-input.ts'
+import type { Mesh } from './mesh.ts'
+import { portRefusals } from './tcp-routes.ts'
 
 type Labels = Readonly<Record<string, string>>
 
-/** Protocols whose requests no http route sees. Source: Istio's protocol selection; unknown names are detected. */
-const NOT_HTTP = new Set(['tcp', 'tls', 'https', 'udp', 'mongo', 'mysql', 'redis'])
-
 /** What about the Service itself forbids to start. */
-export function serviceRefusals(input: MeshInput): readonly Refusal[] {
+export function serviceRefusals({ input, services }: Mesh): readonly Refusal[] {
+  const covered = services.some(({ mesh, own }) => mesh && !own)
   const { service, canary } = input
   const name = `Service ${canary.namespace}/${input.settings.service}`
   const absent = { reason: 'ServiceNotFound', message: `${name} does not exist: create it, or correct spec.service.name` }
   if (service === undefined) return [absent]
-  const { clusterIP, ports, selector } = specOf(service)
+  const { clusterIP, selector } = specOf(service)
   const headless = { reason: 'HeadlessService', message: `${name} is headless, and its callers pass all routes by: give it a cluster IP` }
-  const foreign = listOf(ports).filter(isForeign).map((port): Refusal => ({
-    reason: 'NonHttpPort',
-    message: `port ${textOf(port['name']) ?? String(port['port'])} of ${name} does not speak HTTP, so no route keeps its callers ` +
-      'from the new version: move it to a Service of its own, or correct its name or appProtocol',
-  }))
-  return [...(clusterIP === 'None' ? [headless] : []), ...foreign, ...selectorRefusals(labelsOf(selector), name, input)]
-}
-
-/** A port's protocol is its appProtocol, else its name up to the first dash. */
-function isForeign({ protocol = 'TCP', appProtocol, name }: Json): boolean {
-  const spoken = textOf(appProtocol) ?? textOf(name)?.split('-')[0] ?? ''
-  return protocol !== 'TCP' || NOT_HTTP.has(spoken.toLowerCase())
+  return [...(clusterIP === 'None' ? [headless] : []), ...portRefusals(input, covered), ...selectorRefusals(labelsOf(selector), name, input)]
 }
 
 function selectorRefusals(selector: Labels, name: string, { settings: { versionLabel }, revisions }: MeshInput): readonly Refusal[] {

@@ -149,6 +149,10 @@ const BREACHES: readonly ((spec: Spec) => void)[] = [
   ofTarget({ steps: [{ match: [{ uri: { prefix: '/' } }], replicas: '0%' }] }),
   ofTarget({ canaryReplicas: '0%' }),
   ofTarget({ replicas: 10_001 }),
+  (spec) => {
+    ofTarget({ targetRef: { name: 'reviews.other' } })(spec)
+    delete spec['service']
+  },
   (spec) => void (spec['targetRef'] = { name: 'a' }),
   (spec) => void delete spec['versions'],
   (spec) => void delete spec['service'],

@@ -32,8 +32,8 @@ const CASES: Readonly<Record<string, Case>> = {
     reason: 'SelectorExcludesVersions', objects: [service('service-c', { selector: { app: 'service-c', version: 'v1' } }), version('v1')],
     fix: () => harness.patch(service(), { spec: { selector: { version: null } } }),
   },
-  'a port that does not speak HTTP': {
-    reason: 'NonHttpPort', objects: [service('service-c', { ports: [{ name: 'http', port: 80 }, { name: 'tcp-admin', port: 81 }] }), version('v1')],
+  'a port that does not speak HTTP, beside a VirtualService for the mesh': {
+    reason: 'NonHttpPort', objects: [service('service-c', { ports: [{ name: 'http', port: 80 }, { name: 'tcp-admin', port: 81 }] }), version('v1'), virtualService()],
     fix: () => harness.patch(service(), { spec: { ports: [{ name: 'http', port: 80, targetPort: 8080 }] } }),
   },
   'a second VirtualService for the host': {
