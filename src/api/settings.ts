@@ -14,6 +14,10 @@ export type Settings = {
   readonly httpRoutes: readonly string[] | undefined
   readonly propagationMs: number
   readonly drainMs: number
+  /** Undefined: every request is drawn anew. */
+  readonly sessionAffinity: SessionAffinity | undefined
+  /** The Service that Serin makes, and the requests that reach the canary in every step. */
+  readonly preview: { readonly service: string | undefined; readonly match: readonly HTTPMatch[] }
   /** Every `upTo` written out; weights never fall. */
   readonly steps: readonly Step[]
   readonly clock: AnalysisClock
@@ -28,6 +32,9 @@ export type Settings = {
   readonly failedDelayMs: number
   readonly suspend: boolean
 }
+
+/** The cookie by which users are known again: its name, and what follows its value in a Set-Cookie. */
+export type SessionAffinity = { readonly cookie: string; readonly attributes: string }
 
 /** When checks are made; a schedule is a cron expression in UTC. */
 export type AnalysisClock =
@@ -76,6 +83,8 @@ export function settingsOf(spec: CanarySpec, defaults: { readonly propagationMs:
     httpRoutes: traffic.httpRoutes,
     propagationMs: traffic.propagation === undefined ? defaults.propagationMs : parseDuration(traffic.propagation),
     drainMs: parseDuration(traffic.drain),
+    sessionAffinity: traffic.sessionAffinity && affinityOf(traffic.sessionAffinity.cookie),
+    preview: { service: spec.preview?.service, match: spec.preview?.match ?? [] },
     steps: stepsOf(spec),
     clock: analysis.schedule === undefined
       ? { kind: 'interval', everyMs: parseDuration(analysis.interval ?? '30s') }
@@ -91,6 +100,12 @@ export function settingsOf(spec: CanarySpec, defaults: { readonly propagationMs:
     failedDelayMs: parseDuration(scaleDownDelay.failed),
     suspend: spec.suspend,
   }
+}
+
+function affinityOf({ name, ttl, path, attributes = [] }: NonNullable<CanarySpec['traffic']['sessionAffinity']>['cookie']): SessionAffinity {
+  const others = attributes.map((attribute) => (attribute.value === undefined ? attribute.name : `${attribute.name}=${attribute.value}`))
+  const seconds = Math.floor(parseDuration(ttl) / 1000)
+  return { cookie: name, attributes: [`; Max-Age=${seconds}`, `Path=${path}`, ...others].join('; ') }
 }
 
 function stepsOf({ steps, analysis }: CanarySpec): readonly Step[] {

@@ -22,6 +22,8 @@ export type Action =
   | { readonly kind: 'routes'; readonly writes: readonly RouteTarget[]; readonly own: RouteWrite | undefined; readonly live: boolean }
   | { readonly kind: 'remove-own-route'; readonly live: true }
   | { readonly kind: 'rule'; readonly subsets: Readonly<Record<string, string>>; readonly live: boolean }
+  /** The Service for tests leads to this revision; undefined takes it away. */
+  | { readonly kind: 'preview'; readonly name: string; readonly revision: string | undefined; readonly live: false }
   | {
       readonly kind: 'workload'
       readonly revision: string

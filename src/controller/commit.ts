@@ -11,6 +11,7 @@ import type { Clock } from '../runtime/clock.ts'
 import type { KubeObject, NewObject } from '../runtime/object.ts'
 import type { Observation } from './observe.ts'
 import type { OwnWrites } from './own-writes.ts'
+import { movePreview } from './preview-service.ts'
 import { prunedAs } from './prune.ts'
 import { FLOOR, STAMP } from './stamps.ts'
 
@@ -31,6 +32,8 @@ export async function commit(deps: CommitDeps, observation: Observation, action:
       return removeOwnRoute(deps, observation, signal)
     case 'rule':
       return commitRule(deps, observation, action.subsets, signal)
+    case 'preview':
+      return commitPreview(deps, observation, action, signal)
     case 'workload':
       return commitWorkload(deps, observation, action, signal)
     default:
@@ -90,6 +93,16 @@ async function commitWorkload(deps: CommitDeps, { world, snapshot }: Observation
     ...(action.replicas === undefined ? [] : [{ op: 'replace', path: '/spec/replicas', value: action.replicas } as const]),
   ]
   await patched(deps, resources.deployments, { key: `${namespace}/${object.metadata.name}`, operations, signal })
+  return 1
+}
+
+async function commitPreview(deps: CommitDeps, observation: Observation, action: Extract<Action, { kind: 'preview' }>, signal: AbortSignal): Promise<number> {
+  const { input, snapshot } = observation
+  const id = idOf(resources.services, `${input.canary.namespace}/${action.name}`)
+  const standing = snapshot.previewServices.find(({ metadata }) => metadata.name === action.name)
+  const answered = await movePreview(deps, observation, action, signal)
+  if (answered === undefined) deps.writes.deleted(id, standing?.metadata.uid ?? '')
+  else deps.writes.wrote(id, prunedAs(resources.services, answered), deps.clock.monotonic())
   return 1
 }
 

@@ -8,11 +8,13 @@ import { serviceHost } from '../istio/host-name.ts'
 import { jsonOf, labelsOf, listOf, textOf } from '../istio/json.ts'
 import { meshFacts } from '../istio/mesh-facts.ts'
 import type { MeshInput } from '../istio/mesh-input.ts'
+import { previewRefusals, previewsOf } from '../istio/preview-service.ts'
 import { routesContent } from '../istio/route-content.ts'
 import { resources, type Resource } from '../kubernetes/resource.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import type { Ages } from './ages.ts'
 import { labelKey, templateLabels, WILDCARD } from './indexes.ts'
+import { previewServicesOf } from './preview-service.ts'
 import { isAmbient } from './prune.ts'
 import type { Stores } from './sources.ts'
 import { FLOOR, STAMP } from './stamps.ts'
@@ -26,6 +28,8 @@ export type Snapshot = {
   readonly virtualServices: readonly KubeObject[]
   readonly destinationRules: readonly KubeObject[]
   readonly httpRoutes: readonly KubeObject[]
+  /** Services of the Canary's own making, or under the name of one. */
+  readonly previewServices: readonly KubeObject[]
 }
 
 export type Surroundings = { readonly rootNamespace: string; readonly clusterDomain: string }
@@ -61,6 +65,7 @@ export function snapshotOf(stores: Stores, canary: Canary, settings: Settings, {
     virtualServices: newest(resources.virtualServices, routed(stores.virtualServices), own),
     destinationRules: newest(resources.destinationRules, routed(stores.destinationRules), own),
     httpRoutes: stores.httpRoutes.by('namespace', namespace),
+    previewServices: previewServicesOf(stores, canary, settings, newest),
   }
 }
 
@@ -82,6 +87,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     ...surroundings,
   }
   const mesh = meshFacts(input)
+  const { uid = '' } = canary.metadata
   const workloads = versions.map((deployment) => workloadOf(deployment, snapshot.pods, settings))
   const routes = { content: routesContent(input), generation: sumOf(snapshot.virtualServices) }
   const world: World = {
@@ -90,7 +96,8 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     now,
     workloads,
     endpoints: endpointsOf(snapshot.pods, settings),
-    mesh: { ...mesh, refusals: [...mesh.refusals, ...refusalsOf(snapshot, versions, settings), ...tooMany(mesh.routes)] },
+    mesh: { ...mesh, refusals: [...mesh.refusals, ...refusalsOf(snapshot, versions, settings), ...tooMany(mesh.routes), ...previewRefusals(input, snapshot.previewServices, uid)] },
+    previews: previewsOf(input, snapshot.previewServices, uid),
     ages: {
       routes: ages.observe('routes', routes, monotonicMs),
       subsets: agesOf(subsetsSeen(input), (name, seen) => ages.observe(`subset ${name}`, seen, monotonicMs)),

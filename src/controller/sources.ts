@@ -6,7 +6,8 @@ import type { Log } from '../runtime/log.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import { Reflector } from '../runtime/reflector.ts'
 import { createStore, type IndexFunction, type Store } from '../runtime/store.ts'
-import { hostsOf, labelKeys, namespaceOf, servicesOf } from './indexes.ts'
+import { hostsOf, labelKeys, namespaceOf, previewKeys, servicesOf } from './indexes.ts'
+import { ownersOf } from './preview-service.ts'
 import { pruneDeployment, prunePod, pruneManagedFields } from './prune.ts'
 
 /** Every kind of object that Serin watches. */
@@ -42,10 +43,10 @@ export function createSources(options: SourceOptions): Sources {
   const { clusterDomain } = options
   const routed = (object: KubeObject) => hostsOf(object, clusterDomain)
   const table: Readonly<Record<keyof Stores, Source>> = {
-    canaries: { resource: resources.canaries, prune: pruneManagedFields, indexes: { service: (object) => servicesOf(object, (name, namespace) => resolvedHost(name, namespace, clusterDomain)), selector: labelKeys.ofCanary, namespace: namespaceOf } },
+    canaries: { resource: resources.canaries, prune: pruneManagedFields, indexes: { service: (object) => servicesOf(object, (name, namespace) => resolvedHost(name, namespace, clusterDomain)), selector: labelKeys.ofCanary, namespace: namespaceOf, preview: previewKeys } },
     deployments: { resource: resources.deployments, prune: pruneDeployment, indexes: { label: labelKeys.ofTemplate } },
     pods: { resource: resources.pods, prune: prunePod, indexes: { label: labelKeys.ofObject } },
-    services: { resource: resources.services, prune: pruneManagedFields, indexes: {} },
+    services: { resource: resources.services, prune: pruneManagedFields, indexes: { owner: ownersOf } },
     virtualServices: { resource: resources.virtualServices, prune: pruneManagedFields, indexes: { host: routed }, everywhere: true },
     destinationRules: { resource: resources.destinationRules, prune: pruneManagedFields, indexes: { host: routed }, everywhere: true },
     httpRoutes: { resource: resources.httpRoutes, prune: pruneManagedFields, indexes: { namespace: namespaceOf }, optional: true, everywhere: true },
