@@ -84,8 +84,9 @@ export function previewNow(facts: Facts): Exposure | undefined {
 
 /** Preview or affinity were edited in mid-rollout: what stands, as it is wanted now, once it may be written. */
 export function rewordedNow(facts: Facts): Exposure | undefined {
-  const { c, exposure, world, isPartial } = facts
-  const wanted = c && exposure && reworded(exposure, world.settings, c.rollout)
+  const { c, world, isPartial } = facts
+  // A write that reached only some of the routes is finished, too.
+  const wanted = world.mesh.routes.map(({ ledger }) => c && ledger?.exposure && reworded(ledger.exposure, world.settings, c.rollout)).find((one) => one !== undefined)
   return isPartial || wanted === undefined || (wayBackHold(facts) ?? podsHold(facts, podsFor(facts, wanted))) !== undefined ? undefined : wanted
 }
 
