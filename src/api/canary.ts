@@ -1,8 +1,10 @@
 import * as z from 'zod'
+import { sessionAffinitySchema } from './affinity.ts'
 import { analysisSchema } from './analysis.ts'
 import { atomic, fields, keyed, mapped, set } from './collection.ts'
 import type { httpMatchSchema, stringMatchSchema } from './match.ts'
 import type { Frozen, ObjectMeta } from './object-meta.ts'
+import { previewSchema } from './preview.ts'
 import { ruled } from './rule.ts'
 import { duration, integer, label, labelKey, labelValue, name, podCount } from './scalar.ts'
 import * as part from './status.ts'
@@ -46,6 +48,7 @@ const trafficSchema = fields({
     .describe("How long a change of routes takes to reach every proxy. Assumed: the operator's flag, 15s.")
     .optional(),
   drain: duration('0s', '1h').describe('How long, after propagation, requests under way may still take.').default('30s'),
+  sessionAffinity: sessionAffinitySchema.describe('Keeps each user on the version that they met, until a rollback or a raise.').optional(),
 })
 
 const scaleDownDelaySchema = fields({
@@ -66,6 +69,7 @@ const specFields = fields({
   versions: versionsSchema.describe('The versions: Deployments that you apply yourself, one for each.').optional(),
   service: serviceSchema.describe("The Service whose requests are shared out. Assumed: the target's name.").optional(),
   traffic: trafficSchema.describe('How routes are changed.').prefault({}),
+  preview: previewSchema.describe('How tests reach the canary.').optional(),
   steps: stepsSchema.describe('The exposures before promotion, in order.').default([
     { weight: 5, for: '5m' }, { weight: 25, for: '5m' }, { weight: 50, for: '5m' },
   ]),

@@ -76,6 +76,8 @@ describe('the CRD', () => {
     expect(at('.spec.analysis')['x-kubernetes-validations']).toEqual([
       { rule: '!has(self.interval) || !has(self.schedule)', message: 'must not have both interval and schedule: leave one out' },
     ])
+    expect(at('.spec.preview')['x-kubernetes-validations']).toMatchObject([{ rule: 'has(self.service) || has(self.match)' }])
+    expect(at('.spec.steps.items.match.items')['x-kubernetes-validations']).toMatchObject([{ fieldPath: '.cookies' }])
     expect(at('.spec.service')['x-kubernetes-validations']).toMatchObject([
       { rule: 'self.name == oldSelf.name', fieldPath: '.name' },
     ])
@@ -117,6 +119,9 @@ describe('the CRD and the parser', () => {
     spec({}), spec({ traffic: {}, analysis: {}, scaleDownDelay: {} }),
     steps({ weight: '2.5%' }, { weight: 100, upTo: '100.00%' }), steps({ mirror: {} }),
     steps({ match: [{ headers: { a: { exact: '' } }, queryParams: {}, sourceLabels: { a: '' } }] }),
+    steps({ match: [{ cookies: { a: { exact: '1' } }, claims: { 'a.b': { prefix: '1' }, '[c]': { exact: '' } } }] }),
+    spec({ preview: { service: 'a', match: [{ uri: { prefix: '/' } }] } }),
+    spec({ traffic: { sessionAffinity: { cookie: { name: 'a', attributes: [{ name: 'Secure' }, { name: 'SameSite', value: 'Lax' }] } } } }),
     metric({ statusCodes: ['5xx', '404'], grpcStatus: [16], failureThreshold: 100 }),
     spec({ analysis: { schedule: '0 9 * * 1-5', metrics: [] } }),
     spec({ versions: { selector: { matchLabels: { a: 'b' } }, label: 'a.b/c', desired: 'v1' } }),
@@ -139,6 +144,10 @@ describe('the CRD and the parser', () => {
     steps({ weight: 0.5 }), steps({ mirror: { percent: '101%' } }), steps({ match: [] }), steps({ match: [{}] }),
     steps({ match: [{ uri: {} }] }), steps({ match: [{ uri: { exact: 'a', regex: 'a' } }] }),
     steps({ match: [{ uri: { prefix: '' } }] }),
+    steps({ match: [{ cookies: { a: {} } }] }), steps({ match: [{ claims: { a: { exact: 1 } } }] }),
+    spec({ preview: { service: 'A' } }), spec({ preview: { match: [] } }), spec({ traffic: { sessionAffinity: {} } }),
+    spec({ traffic: { sessionAffinity: { cookie: { name: 'a;' } } } }), spec({ traffic: { sessionAffinity: { cookie: { name: 'a', path: '' } } } }),
+    spec({ traffic: { sessionAffinity: { cookie: { name: 'a', attributes: [{ name: 'a', value: ';' }] } } } }),
     steps({ minRequests: -1 }), steps(...Array.from({ length: 51 }, () => ({ weight: 1 }))),
     spec({ analysis: { schedule: '* * * *' } }), spec({ analysis: { noData: 'hold' } }),
     spec({ analysis: { failureThreshold: 101 } }),

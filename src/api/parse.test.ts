@@ -46,6 +46,11 @@ describe('a Canary', () => {
     steps({ for: '2m' }, { mirror: {}, for: '2m' }, { weight: '0.5%', upTo: 5 }, { weight: 5 }, { weight: 100, deadline: '1m' }),
     steps({ name: 'testers', match: [{ headers: { 'x-tester': { exact: 'yes' } }, uri: { prefix: '/' } }, { sourceNamespace: 'a' }] }),
     steps({ mirror: { percent: '12.5%', match: [{ method: { exact: 'GET' } }] } }),
+    matching({ cookies: { beta: { exact: 'yes' } }, claims: { 'realm.group': { prefix: 'staff' }, '[https://shop.example/role]': { exact: 'admin' } } }),
+    { preview: { service: 'reviews-canary' } },
+    { preview: { match: [{ cookies: { beta: { prefix: 'y' } } }] } },
+    { traffic: { sessionAffinity: { cookie: { name: 'serin-revision' } } } },
+    { traffic: { sessionAffinity: { cookie: { name: 'r', ttl: '1m', path: '/shop', attributes: [{ name: 'SameSite', value: 'Lax' }, { name: 'Secure' }] } } } },
     metrics(),
     metrics({ name: 'error-rate', max: '0.1%', statusCodes: ['503', '4xx'], grpcStatus: [14] }),
     metrics({ name: 'slow', metric: 'latency', percentile: '99.9', max: '1.5s', dryRun: true }),
@@ -60,7 +65,7 @@ describe('a Canary', () => {
   const order = 'spec.steps: must not lower the weight from one step to the next: no weight is 0, so after 25% write weight: 25 there too'
   const twice = 'spec.steps: must not use one name for two steps'
   const upTo = 'spec.steps[0].upTo: needs a weight above 0 and not above upTo: upTo: 50 with weight: 10 stands for 10, 20, 30, 40, 50'
-  const specFields = 'targetRef, versions, service, traffic, steps, analysis, replicas, canaryReplicas, ignoreAnnotations, revisionHistoryLimit, ' +
+  const specFields = 'targetRef, versions, service, traffic, preview, steps, analysis, replicas, canaryReplicas, ignoreAnnotations, revisionHistoryLimit, ' +
     'scaleDownDelay, progressDeadline, suspend'
 
   it.each<[string, object, string[]]>([
@@ -77,7 +82,7 @@ describe('a Canary', () => {
     ['a step with users and no pods', { ...steps({ weight: 5, replicas: '0%' }), versions: undefined, targetRef: { name: 'a' } },
       ['spec.steps[0].replicas: must not be 0 in a step with weight, match or mirror: nobody would answer']],
     ['a misspelt field', { traffic: { drian: '5s' } },
-      ['spec.traffic.drian: is not a field here: write one of httpRoutes, delegate, propagation, drain']],
+      ['spec.traffic.drian: is not a field here: write one of httpRoutes, delegate, propagation, drain, sessionAffinity']],
     ['a missing field', { service: {}, versions: {} }, [
       'spec.versions.selector: is missing: write a map',
       'spec.service.name: is missing: it must be a DNS label: at most 63 of a-z, 0-9 and "-", such as "reviews-v2"',
@@ -122,6 +127,23 @@ describe('a Canary', () => {
       ['spec.steps[0].match[0].headers.X-Tester: must be a header name in lower case, such as "x-tester"']],
     ['a header that Istio does not read', matching({ withoutHeaders: { authority: { exact: '/' } } }),
       ['spec.steps[0].match[0].withoutHeaders.authority: is not a header to Istio: write the field uri or method instead']],
+    ['two cookies in one match', matching({ cookies: { a: { exact: '1' }, b: { exact: '2' } } }),
+      ['spec.steps[0].match[0].cookies: must name one cookie, and none beside headers.cookie: to Istio all cookies are one header, which can be compared once']],
+    ['a cookie beside the header of all cookies', { preview: { match: [{ cookies: { a: { exact: '1' } }, headers: { cookie: { regex: '.*' } } }] } },
+      ['spec.preview.match[0].cookies: must name one cookie, and none beside headers.cookie: to Istio all cookies are one header, which can be compared once']],
+    ['a cookie’s name that is none', matching({ cookies: { 'a b': { exact: '1' } } }),
+      ['spec.steps[0].match[0].cookies.a b: must be a cookie name, such as "beta" or "serin-revision"']],
+    ['a claim’s path that is none', matching({ claims: { 'a..b': { exact: '1' } } }),
+      ['spec.steps[0].match[0].claims.a..b: must be the path of a claim, such as "groups", "realm.role" or "[https://shop.example/role]"']],
+    ['a preview of nothing', { preview: {} }, ['spec.preview: must have service, match or both']],
+    ['a cookie that lives too long', { traffic: { sessionAffinity: { cookie: { name: 'a', ttl: '8785h' } } } },
+      ['spec.traffic.sessionAffinity.cookie.ttl: must be between 1m and 8784h']],
+    ['a cookie’s path that is none', { traffic: { sessionAffinity: { cookie: { name: 'a', path: 'shop' } } } },
+      ['spec.traffic.sessionAffinity.cookie.path: must be a path such as "/"']],
+    ['an attribute that has a field of its own', { traffic: { sessionAffinity: { cookie: { name: 'a', attributes: [{ name: 'Max-age', value: '1' }] } } } },
+      ['spec.traffic.sessionAffinity.cookie.attributes[0].name: has a field of its own: write path or ttl']],
+    ['an attribute that would begin another', { traffic: { sessionAffinity: { cookie: { name: 'a', attributes: [{ name: 'SameSite', value: 'Lax; Path=/' }] } } } },
+      ['spec.traffic.sessionAffinity.cookie.attributes[0].value: must be printable ASCII without ";"']],
     ['two comparisons at once', matching({ uri: { exact: '/', prefix: '/' } }),
       ['spec.steps[0].match[0].uri: must have exactly one of exact, prefix, regex']],
     ['a match without condition', matching({}),

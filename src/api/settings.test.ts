@@ -32,6 +32,8 @@ describe('settings', () => {
       port: undefined,
       propagationMs: 15_000,
       drainMs: 30_000,
+      sessionAffinity: undefined,
+      preview: { service: undefined, match: [] },
       steps: [5, 25, 50].map((weight, index) => ({ ...step, name: `step-${index + 1}`, weight })),
       clock: { kind: 'interval', everyMs: 30_000 },
       analysis: {
@@ -152,5 +154,12 @@ describe('steps', () => {
     fc.assert(fc.property(fc.nat(168 * 3_600_000), fc.nat(10_000_000), (forMs, minRequests) => {
       expect(stepsOf({ for: formatDuration(forMs), minRequests })).toMatchObject([{ forMs, minRequests }])
     }))
+  })
+
+  it('say what follows the value of the cookie by which users are known again', () => {
+    const affinity = (cookie: object) => settings({ traffic: { sessionAffinity: { cookie: { name: 'r', ...cookie } } } }).sessionAffinity
+    expect(affinity({})).toEqual({ cookie: 'r', attributes: '; Max-Age=86400; Path=/' })
+    expect(affinity({ ttl: '1h30m', path: '/shop', attributes: [{ name: 'SameSite', value: 'Lax' }, { name: 'Secure' }] }))
+      .toEqual({ cookie: 'r', attributes: '; Max-Age=5400; Path=/shop; SameSite=Lax; Secure' })
   })
 })

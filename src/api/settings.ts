@@ -20,6 +20,10 @@ export type Settings = {
   readonly port: number | undefined
   readonly propagationMs: number
   readonly drainMs: number
+  /** Undefined: every request is drawn anew. */
+  readonly sessionAffinity: SessionAffinity | undefined
+  /** The Service that Serin makes, and the requests that reach the canary in every step. */
+  readonly preview: { readonly service: string | undefined; readonly match: readonly HTTPMatch[] }
   /** Every `upTo` written out; weights never fall. */
   readonly steps: readonly Step[]
   readonly clock: AnalysisClock
@@ -58,6 +62,8 @@ export const revisionLabel = 'serin.dev/revision'
 
 /** Annotations of a pod template that make no new version where nobody says otherwise. */
 export const ignoredAnnotations: readonly string[] = ['kubectl.kubernetes.io/restartedAt']
+/** The cookie by which users are known again: its name, and what follows its value in a Set-Cookie. */
+export type SessionAffinity = { readonly cookie: string; readonly attributes: string }
 
 /** When checks are made; a schedule is a cron expression in UTC. */
 export type AnalysisClock =
@@ -99,17 +105,11 @@ type Analysis = CanarySpec['analysis']
 
 /** What a spec asks for, with every assumed default applied. The spec must have been parsed. */
 export function settingsOf(spec: CanarySpec, defaults: { readonly propagationMs: number }): Settings {
-  const { versions, service, targetRef, traffic, analysis, scaleDownDelay } = spec
+  const { analysis, scaleDownDelay } = spec
   return {
-    source: sourceOf(spec),
-    versionLabel: versions?.label ?? revisionLabel,
-    desired: versions?.desired,
-    service: service?.name ?? targetRef?.name ?? '',
-    httpRoutes: traffic.httpRoutes,
-    delegate: traffic.delegate,
-    port: service?.port,
-    propagationMs: traffic.propagation === undefined ? defaults.propagationMs : parseDuration(traffic.propagation),
-    drainMs: parseDuration(traffic.drain),
+    ...subjectOf(spec),
+    ...trafficOf(spec, defaults.propagationMs),
+    preview: { service: spec.preview?.service, match: spec.preview?.match ?? [] },
     steps: stepsOf(spec),
     clock: analysis.schedule === undefined
       ? { kind: 'interval', everyMs: parseDuration(analysis.interval ?? '30s') }
@@ -127,6 +127,23 @@ export function settingsOf(spec: CanarySpec, defaults: { readonly propagationMs:
   }
 }
 
+/** What runs, and behind which Service. */
+const subjectOf = (spec: CanarySpec): Pick<Settings, 'source' | 'versionLabel' | 'desired' | 'service' | 'port'> => ({
+  source: sourceOf(spec),
+  versionLabel: spec.versions?.label ?? revisionLabel,
+  desired: spec.versions?.desired,
+  service: spec.service?.name ?? spec.targetRef?.name ?? '',
+  port: spec.service?.port,
+})
+
+const trafficOf = ({ traffic }: CanarySpec, propagationMs: number): Pick<Settings, 'httpRoutes' | 'delegate' | 'propagationMs' | 'drainMs' | 'sessionAffinity'> => ({
+  httpRoutes: traffic.httpRoutes,
+  delegate: traffic.delegate,
+  propagationMs: traffic.propagation === undefined ? propagationMs : parseDuration(traffic.propagation),
+  drainMs: parseDuration(traffic.drain),
+  sessionAffinity: traffic.sessionAffinity && affinityOf(traffic.sessionAffinity.cookie),
+})
+
 function sourceOf(spec: CanarySpec): Source {
   const { targetRef, versions, replicas, canaryReplicas, ignoreAnnotations = ignoredAnnotations, revisionHistoryLimit = 3 } = spec
   if (targetRef === undefined) return { kind: 'versions', selector: versions?.selector.matchLabels ?? {} }
@@ -138,6 +155,12 @@ function sourceOf(spec: CanarySpec): Source {
 
 const podCountOf = (count: number | string): PodCount =>
   (typeof count === 'number' ? { pods: count } : { percent: parsePercent(count) })
+
+function affinityOf({ name, ttl, path, attributes = [] }: NonNullable<CanarySpec['traffic']['sessionAffinity']>['cookie']): SessionAffinity {
+  const others = attributes.map((attribute) => (attribute.value === undefined ? attribute.name : `${attribute.name}=${attribute.value}`))
+  const seconds = Math.floor(parseDuration(ttl) / 1000)
+  return { cookie: name, attributes: [`; Max-Age=${seconds}`, `Path=${path}`, ...others].join('; ') }
+}
 
 function stepsOf({ steps, analysis }: CanarySpec): readonly Step[] {
   const exposures = steps.flatMap((step) => weightsOf(step).map((weight) => ({ step, weight })))

@@ -34,6 +34,8 @@ export type Action =
   | { readonly kind: 'size'; readonly replicas: number; readonly live: false }
   /** The target to 0, with the size that it asked for. */
   | { readonly kind: 'target'; readonly takenOver: number; readonly live: true }
+  /** The Service for tests leads to this revision; undefined takes it away. */
+  | { readonly kind: 'preview'; readonly name: string; readonly revision: string | undefined; readonly live: false }
   | {
       readonly kind: 'workload'
       readonly revision: string

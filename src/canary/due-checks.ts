@@ -3,6 +3,7 @@ import { parseDuration } from '../api/duration.ts'
 import type { Metric, Settings } from '../api/settings.ts'
 import type { Facts } from './facts.ts'
 import { currentStep } from './guards.ts'
+import { isBeforeFirst } from './steps.ts'
 
 /** What must be asked, from now on and on the analysis clock, for the rollout that is under way. */
 export type CheckPlan = {
@@ -18,6 +19,8 @@ export type CheckPlan = {
   readonly initialDelayMs: number
   /** Something of ours gives it requests. */
   readonly exposed: boolean
+  /** Tests reach it on ways of ours: that they do in the dark is as it should be. */
+  readonly previewed: boolean
   /** Until the exposure has spread and its time counts, milliseconds from now; 0 when it does. */
   readonly countsInMs: number
   /** Milliseconds since the epoch. */
@@ -44,7 +47,8 @@ export function dueChecks(facts: Facts): CheckPlan | undefined {
     reporter: exposure !== undefined && exposure.weight > 0 ? 'source' : 'destination',
     minRequests: currentStep(facts)?.minRequests ?? 0,
     initialDelayMs: settings.analysis.initialDelayMs,
-    exposed: exposure !== undefined,
+    exposed: exposure !== undefined && !isBeforeFirst(exposure),
+    previewed: exposure !== undefined || settings.preview.service !== undefined,
     countsInMs: Math.max(0, settings.propagationMs - ages.routes),
     propagationMs: settings.propagationMs,
     ...remembered(facts),

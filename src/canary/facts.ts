@@ -240,7 +240,7 @@ const hashKnown = ({ settings }: World, seen: readonly SeenVersion[], revision: 
 export const rolloutId = (revision: string, startedAt: string): string => `${revision}@${startedAt}`
 
 const highestExposure = (believed: readonly RouteFacts[]): Exposure | undefined =>
-  believed.map((route) => route.ledger?.exposure).reduce((high, next) => ((next?.step ?? -1) > (high?.step ?? -1) ? next : high), undefined)
+  believed.map((route) => route.ledger?.exposure).reduce((high, next) => (high === undefined || (next !== undefined && next.step > high.step) ? next : high), undefined)
 
 function phaseOf(facts: Omit<Facts, 'phase' | 'stable' | 'canary'>): Facts['phase'] {
   if (!facts.adopted) return 'Initializing'

@@ -2,7 +2,7 @@ import type { Step } from '../api/settings.ts'
 import type { Hold } from './decision.ts'
 import { failureOf, floorOf, isContested, isNamed, podsFor, tombstoneOf, unfit, type Facts } from './facts.ts'
 import type { Exposure } from './ledger.ts'
-import { exposureOf, placeOf, planOf, stepAt } from './steps.ts'
+import { exposureOf, isBeforeFirst, placeOf, planOf, previewExposure, reworded, stepAt, withAffinity } from './steps.ts'
 import { knownHash } from './versions.ts'
 import type { Check, RouteFacts } from './world.ts'
 
@@ -11,8 +11,8 @@ export type Failure = { readonly reason: string; readonly message: string }
 
 /** Refusals that let nobody reach a dark pod: they forbid to begin or to raise, but are no reason to end what stands. */
 const OPENS_NO_PATH = new Set([
-  'DuplicateRoute', 'DuplicateVersion', 'ForeignEndpoints', 'RouteNotFound', 'ScalerOnTarget', 'SelectorExcludesVersions', 'TooManyRoutes', 'TooManyVersions',
-  'UnmatchableProduct',
+  'DuplicateRoute', 'DuplicateVersion', 'ForeignEndpoints', 'PreviewServiceTaken', 'RouteNotFound', 'ScalerOnTarget', 'SelectorExcludesVersions', 'TooManyRoutes',
+  'TooManyVersions', 'UnmatchableProduct',
 ])
 
 /** Why the canary must be rolled back; undefined while nothing speaks against it. */
@@ -34,7 +34,8 @@ const reasonOf = (metric: string): string => metric.replace(/(^|-)(\w)/g, (_all,
 
 function lostCanary(facts: Facts): Failure | undefined {
   const { c, canary } = facts
-  if (c === undefined || !isNamed(facts, c.revision) || (canary?.ready ?? 0) > 0 || isGate(facts)) return undefined
+  const isPreview = facts.exposure !== undefined && isBeforeFirst(facts.exposure)
+  if (c === undefined || isPreview || isGate(facts) || !isNamed(facts, c.revision) || (canary?.ready ?? 0) > 0) return undefined
   return { reason: 'NoReadyCanary', message: `no pod of ${c.revision} is ready` }
 }
 
@@ -44,7 +45,7 @@ function overdue({ world, exposure }: Facts): Failure | undefined {
   if (rollout === undefined) return undefined
   const { stepIndex, stepName, stepStartedAt, waitingFor, until } = rollout
   const { deadlineMs } = world.settings.steps[stepIndex] ?? {}
-  if (exposure !== undefined && deadlineMs !== undefined && isPast(world.now, stepStartedAt, deadlineMs))
+  if (exposure !== undefined && !isBeforeFirst(exposure) && deadlineMs !== undefined && isPast(world.now, stepStartedAt, deadlineMs))
     return { reason: 'Deadline', message: `step ${stepName ?? stepIndex + 1} was not over by its deadline: ${message}` }
   return waitingFor === 'Pods' && isPast(world.now, until, 0) ? { reason: 'ProgressDeadline', message } : undefined
 }
@@ -61,7 +62,7 @@ function silent(facts: Facts): Failure | undefined {
 
 /** The step that stands in the routes. */
 export const currentStep = ({ exposure, world }: Facts): Step | undefined =>
-  exposure === undefined ? undefined : stepAt(world.settings, exposure.step)
+  exposure === undefined || isBeforeFirst(exposure) ? undefined : stepAt(world.settings, exposure.step)
 
 /** What comes after what is exposed now: the next step, or all of it. */
 export function nextExposure(facts: Facts): Exposure | undefined {
@@ -69,13 +70,30 @@ export function nextExposure(facts: Facts): Exposure | undefined {
   if (c === undefined) return undefined
   if (facts.isPartial) return exposure
   const whole = c.revert || goesBackBlindly(facts)
-  return exposureOf(world.settings, c.revision, whole ? world.settings.steps.length : (exposure?.step ?? -1) + 1)
+  const next = exposureOf(world.settings, c.revision, whole ? world.settings.steps.length : (exposure?.step ?? -1) + 1)
+  return withAffinity(next, exposure, { settings: world.settings, rollout: c.rollout })
+}
+
+/** The preview alone, where it can stand already and no step can. */
+export function previewNow(facts: Facts): Exposure | undefined {
+  const { c, exposure, world } = facts
+  if (c === undefined || c.revert || exposure !== undefined) return undefined
+  const wanted = previewExposure(world.settings, c.revision)
+  return wanted === undefined || (wayBackHold(facts) ?? podsHold(facts, podsFor(facts, wanted))) !== undefined ? undefined : wanted
+}
+
+/** Preview or affinity were edited in mid-rollout: what stands, as it is wanted now, once it may be written. */
+export function rewordedNow(facts: Facts): Exposure | undefined {
+  const { c, world, isPartial } = facts
+  // A write that reached only some of the routes is finished, too.
+  const wanted = world.mesh.routes.map(({ ledger }) => c && ledger?.exposure && reworded(ledger.exposure, world.settings, c.rollout)).find((one) => one !== undefined)
+  return isPartial || wanted === undefined || (wayBackHold(facts) ?? podsHold(facts, podsFor(facts, wanted))) !== undefined ? undefined : wanted
 }
 
 /** The steps were edited in mid-rollout: where the present weight belongs now. */
 export function replanned({ exposure, world: { settings } }: Facts): Exposure | undefined {
   if (exposure === undefined || exposure.plan === planOf(settings)) return undefined
-  return { ...exposure, plan: planOf(settings), step: placeOf(settings, exposure.weight) }
+  return { ...exposure, plan: planOf(settings), step: isBeforeFirst(exposure) ? -1 : placeOf(settings, exposure.weight) }
 }
 
 /** What still stands before the next raise, or promotion; undefined when it may be made. */

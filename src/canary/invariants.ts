@@ -12,6 +12,7 @@ export function violationOf(facts: Facts, action: Action): string | undefined {
   switch (action.kind) {
     case 'none':
     case 'status':
+    case 'preview':
       return undefined
     case 'routes':
       return firstOf([...action.writes.map(({ write }) => write), ...[action.own, action.delegate].filter((write) => write !== undefined)], ({ ledger, lists }) =>

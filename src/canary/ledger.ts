@@ -1,4 +1,5 @@
 import type { HTTPMatch } from '../api/canary.ts'
+import type { SessionAffinity } from '../api/settings.ts'
 
 /**
  * What stands in the managed VirtualServices themselves, beside the weights, as one annotation.
@@ -49,8 +50,20 @@ export type Exposure = {
   /** All requests that match one of these; none when empty. */
   readonly match: readonly HTTPMatch[]
   readonly mirror?: { readonly percent: number; readonly match: readonly HTTPMatch[] }
-  /** Index of the step, from 0; the number of steps once promotion has begun. */
+  /** All requests that match one of these, in every step; absent when none. */
+  readonly preview?: readonly HTTPMatch[]
+  /** Absent where every request is drawn anew. */
+  readonly sticky?: Sticky
+  /** Index of the step, from 0; -1 before the first; the number of steps once promotion has begun. */
   readonly step: number
   /** Hash of the steps it was taken from: an edit of them in mid-rollout shows here. */
   readonly plan: string
+}
+
+/** By which cookie users stay with the version that they met. */
+export type Sticky = SessionAffinity & {
+  /** Names the rollout in the cookie's value: what an earlier one gave out means nothing. */
+  readonly id: string
+  /** The weights before this one, at which stable's users were drawn. */
+  readonly drawn: readonly number[]
 }

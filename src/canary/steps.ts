@@ -14,13 +14,41 @@ export function planOf({ steps }: Pick<Settings, 'steps'>): string {
   return plan
 }
 
+/** What every exposure gives to tests, and the one that stands before the first step. */
+const previewOf = ({ preview: { match } }: Settings): Pick<Exposure, 'preview'> => (match.length === 0 ? {} : { preview: match })
+
+/** Nothing but the preview, from the canary's first ready pod on; undefined where none is asked for. */
+export const previewExposure = (settings: Settings, revision: string): Exposure | undefined =>
+  settings.preview.match.length === 0 ? undefined : { revision, weight: 0, match: [], ...previewOf(settings), step: -1, plan: planOf(settings) }
+
+/** No step has begun: tests may reach the canary, users do not. */
+export const isBeforeFirst = ({ step, weight }: Exposure): boolean => step < 0 && weight === 0
+
+/** The same exposure, with preview and affinity as they are wanted now; undefined where it is that already. */
+export function reworded(exposure: Exposure, settings: Settings, rollout: string): Exposure | undefined {
+  const { preview: _preview, sticky: _sticky, ...bare } = exposure
+  const wanted = { ...bare, ...previewOf(settings), ...stickyOf(bare.weight, exposure, { settings, rollout }) }
+  return canonicalJson(wanted) === canonicalJson(exposure) ? undefined : wanted
+}
+
+/** `next` with the cookie that keeps users where they are; whom `before` drew for stable is drawn again. */
+export const withAffinity = (next: Exposure, before: Exposure | undefined, context: { readonly settings: Settings; readonly rollout: string }): Exposure =>
+  ({ ...next, ...stickyOf(next.weight, before, context) })
+
+function stickyOf(weight: number, before: Exposure | undefined, { settings: { sessionAffinity }, rollout }: { readonly settings: Settings; readonly rollout: string }): Pick<Exposure, 'sticky'> {
+  if (sessionAffinity === undefined) return {}
+  const earlier = before?.sticky === undefined ? [] : [...before.sticky.drawn, before.weight]
+  const drawn = [...new Set(earlier)].filter((one) => one > 0 && one < weight)
+  return { sticky: { ...sessionAffinity, id: sha256(rollout).slice(0, 10), drawn } }
+}
+
 /** The exposure of step `index`; all of it, still beside stable, past the last one. */
 export function exposureOf(settings: Settings, revision: string, index: number): Exposure {
   const step = settings.steps[index]
   const plan = planOf(settings)
-  if (step === undefined) return { revision, weight: 100, match: [], step: settings.steps.length, plan }
+  if (step === undefined) return { revision, weight: 100, match: [], ...previewOf(settings), step: settings.steps.length, plan }
   const { weight, match, mirror } = step
-  return { revision, weight, match, ...(mirror === undefined ? {} : { mirror }), step: index, plan }
+  return { revision, weight, match, ...(mirror === undefined ? {} : { mirror }), ...previewOf(settings), step: index, plan }
 }
 
 /** After an edit of the steps: where the present weight belongs now. -1 when below all of them. */
@@ -37,9 +65,8 @@ export const isPromoting = (settings: Settings, exposure: Exposure | undefined):
 
 /** Pods of the canary for an exposure: what the step or the spec says, else what it needs; all of stable's once promotion begins. */
 export function podsWanted(settings: Settings, exposure: Exposure, stablePods: number): number {
-  const step = settings.steps[exposure.step]
-  if (step === undefined) return Math.max(1, stablePods)
-  const said = step.replicas ?? (settings.source.kind === 'target' ? settings.source.canaryReplicas : undefined)
+  if (exposure.step >= settings.steps.length) return Math.max(1, stablePods)
+  const said = settings.steps[exposure.step]?.replicas ?? (settings.source.kind === 'target' ? settings.source.canaryReplicas : undefined)
   if (said === undefined) return podsNeeded(exposure, stablePods)
   return 'pods' in said ? said.pods : said.percent === 0 ? 0 : Math.max(1, Math.ceil((stablePods * said.percent) / 100))
 }
@@ -49,13 +76,15 @@ export function podsWanted(settings: Settings, exposure: Exposure, stablePods: n
  * all of them where a match may take everybody.
  */
 export function podsNeeded(exposure: Exposure, stablePods: number): number {
-  if (exposure.match.some(takesEverybody)) return Math.max(1, stablePods)
+  if ([...exposure.match, ...(exposure.preview ?? [])].some(takesEverybody)) return Math.max(1, stablePods)
   const share = Math.min(100, exposure.weight + (exposure.mirror?.percent ?? 0))
   return Math.max(1, Math.ceil((stablePods * share) / 100))
 }
 
 const takesEverybody = (match: HTTPMatch): boolean =>
   match.headers === undefined &&
+  match.cookies === undefined &&
+  match.claims === undefined &&
   match.queryParams === undefined &&
   match.sourceLabels === undefined &&
   match.sourceNamespace === undefined

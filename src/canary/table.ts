@@ -2,6 +2,7 @@ import * as adoption from './adoption.ts'
 import * as ending from './ending.ts'
 import * as target from './target.ts'
 import * as guarding from './guarding.ts'
+import * as previewing from './previewing.ts'
 import * as progressing from './progressing.ts'
 import type { Decision } from './decision.ts'
 import type { Facts } from './facts.ts'
@@ -43,12 +44,14 @@ export const TABLE: readonly Row[] = [
   { row: '8', phases: ADOPTED, ...unlessSuspended, rule: guarding.ownRouteSuperfluous },
   { row: '9', phases: AT_REST, ...unlessSuspended, rule: target.targetToZero },
   { row: '9r', phases: ADOPTED, ...unlessSuspended, rule: target.restartLive },
+  { row: '8p', phases: ADOPTED, ...unlessSuspended, rule: previewing.leadPreview },
   { row: '10', phases: AT_REST, ...unlessSuspended, rule: ending.forgetNaming },
   { row: '10t', phases: AT_REST, ...unlessSuspended, rule: target.forgetFailures },
   { row: '25c', phases: ADOPTED, ...always, rule: target.makeStableAgain },
   { row: '25', phases: ADOPTED, ...always, rule: target.sizeStable },
   { row: '12', phases: ['Waiting'], ...unlessSuspended, rule: progressing.begin },
   { row: '15f', phases: [...ROLLING, 'RollingBack'], ...always, rule: progressing.raiseToFloor },
+  { row: '13p', phases: ROLLING, ...always, rule: progressing.closePreview },
   { row: '13c', phases: ROLLING, ...always, rule: progressing.changedWhileNamed },
   { row: '13', phases: ['Progressing'], ...unlessSuspended, rule: progressing.supersededWhileNamed },
   { row: '14', phases: ['Progressing'], ...unlessSuspended, rule: progressing.supersededWhileDark },
@@ -57,6 +60,7 @@ export const TABLE: readonly Row[] = [
   { row: '16', phases: ['Progressing'], ...unlessSuspended, rule: progressing.openAndSize },
   { row: '17', phases: ['Progressing'], ...unlessSuspended, rule: progressing.stampAndSubset },
   { row: '18', phases: ['Progressing'], ...unlessSuspended, rule: progressing.raiseStep },
+  { row: '18p', phases: ['Progressing'], ...unlessSuspended, rule: progressing.openPreview },
   { row: '19', phases: ['Progressing'], ...unlessSuspended, rule: progressing.holdStep },
   { row: '20', phases: ['Promoting'], ...unlessSuspended, rule: ending.promote },
   { row: '21', phases: ['RollingBack'], ...always, rule: ending.backToStable },

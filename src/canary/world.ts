@@ -14,6 +14,8 @@ export type World = {
   /** Ready pods that the Service selects, by version, whether or not a Deployment stands behind them. */
   readonly endpoints: Readonly<Record<string, number>>
   readonly mesh: MeshFacts
+  /** The Services that Serin made for tests: name → the revision whose pods each leads to; undefined where it is not as written. */
+  readonly previews: Readonly<Record<string, string | undefined>>
   readonly ages: Ages
   /** How often each revision had to be made as large again as it had been, in the last ten minutes: somebody else sets its size. */
   readonly growths: Readonly<Record<string, number>>

@@ -9,6 +9,8 @@ import type { JsonPatchOperation } from '../kubernetes/client.ts'
 import { resources } from '../kubernetes/resource.ts'
 import type { NewObject } from '../runtime/object.ts'
 import type { Observation } from './observe.ts'
+import { movePreview } from './preview-service.ts'
+import { prunedAs } from './prune.ts'
 import { FLOOR, STAMP } from './stamps.ts'
 import { commitTarget } from './commit-target.ts'
 import { create, idOf, patched, type CommitDeps } from './writes.ts'
@@ -29,6 +31,8 @@ export async function commit(deps: CommitDeps, observation: Observation, action:
       return removeOwnRoute(deps, observation, signal)
     case 'rule':
       return commitRule(deps, observation, action.subsets, signal)
+    case 'preview':
+      return commitPreview(deps, observation, action, signal)
     case 'workload':
       return commitWorkload(deps, observation, action, signal)
     default:
@@ -89,6 +93,16 @@ async function commitWorkload(deps: CommitDeps, { world, snapshot }: Observation
     ...(action.replicas === undefined ? [] : [{ op: 'replace', path: '/spec/replicas', value: action.replicas } as const]),
   ]
   await patched(deps, resources.deployments, { key: `${namespace}/${object.metadata.name}`, operations, signal })
+  return 1
+}
+
+async function commitPreview(deps: CommitDeps, observation: Observation, action: Extract<Action, { kind: 'preview' }>, signal: AbortSignal): Promise<number> {
+  const { input, snapshot } = observation
+  const id = idOf(resources.services, `${input.canary.namespace}/${action.name}`)
+  const standing = snapshot.previewServices.find(({ metadata }) => metadata.name === action.name)
+  const answered = await movePreview(deps, observation, action, signal)
+  if (answered === undefined) deps.writes.deleted(id, standing?.metadata.uid ?? '')
+  else deps.writes.wrote(id, prunedAs(resources.services, answered), deps.clock.monotonic())
   return 1
 }
 

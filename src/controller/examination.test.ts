@@ -10,7 +10,7 @@ const INTERVAL = 10 * SECOND
 
 const plan = (over: Partial<CheckPlan> = {}): CheckPlan => ({
   rollout: 'v2@t', step: 'v2@t#0#p', clock: { kind: 'interval', everyMs: INTERVAL }, metrics: settings().analysis.metrics,
-  workload: 'web-v2', reporter: 'source', minRequests: 50, initialDelayMs: 0, exposed: true, countsInMs: 0, stepStartedAt: 0, stepAgeMs: 0, observedMs: 0, propagationMs: 15 * SECOND, remembered: [], ...over,
+  workload: 'web-v2', reporter: 'source', minRequests: 50, initialDelayMs: 0, exposed: true, previewed: false, countsInMs: 0, stepStartedAt: 0, stepAgeMs: 0, observedMs: 0, propagationMs: 15 * SECOND, remembered: [], ...over,
 })
 const counter = (value: number, code = '200', pod = 'a') => ({
   labels: { instance: pod, pod, reporter: 'source', destination_workload: 'web-v2', destination_workload_namespace: 'test', response_code: code, response_flags: '-' }, value,

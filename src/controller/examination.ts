@@ -101,7 +101,7 @@ export class Examination {
   /** One tick: what the counters grew by since the last one, what that says, and how much of `for` it covers. */
   look(answers: Answers, at: { readonly now: number; readonly monotonicMs: number; readonly intervalMs: number }): void {
     const grown = { counts: growths(answers.counts, this.#countMarks ?? new Map()), durations: growths(answers.durations, this.#durationMarks ?? new Map()) }
-    const darkReached = this.#plan.exposed || this.#countMarks === undefined ? undefined : this.#reachedInTheDark(grown.counts)
+    const darkReached = this.#plan.exposed || this.#plan.previewed || this.#countMarks === undefined ? undefined : this.#reachedInTheDark(grown.counts)
     if (this.#plan.exposed && this.#countMarks !== undefined)
       this.#tallies = { counts: tallied(this.#tallies.counts, grown.counts), durations: tallied(this.#tallies.durations, grown.durations) }
     this.#countMarks = marksOf(answers.counts, this.#countMarks)

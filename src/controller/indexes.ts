@@ -52,6 +52,12 @@ export const servicesOf = (canary: KubeObject, fqdn: (name: string, namespace: s
   return name === undefined ? [] : [fqdn(name, spaceOf(canary))]
 }
 
+/** The preview Service of a Canary, as a key. */
+export const previewKeys = (canary: KubeObject): readonly string[] => {
+  const name = textOf(jsonOf(jsonOf(canary['spec'])['preview'])['service'])
+  return name === undefined ? [] : [`${spaceOf(canary)}/${name}`]
+}
+
 /** Every host that a VirtualService or DestinationRule speaks of, in full; a wildcard stands for all. */
 export function hostsOf(object: KubeObject, clusterDomain: string): readonly string[] {
   const spec = jsonOf(object['spec'])

@@ -8,12 +8,14 @@ import { serviceHost } from '../istio/host-name.ts'
 import { jsonOf, labelsOf, listOf } from '../istio/json.ts'
 import { meshFacts } from '../istio/mesh-facts.ts'
 import type { MeshInput } from '../istio/mesh-input.ts'
+import { previewRefusals, previewsOf } from '../istio/preview-service.ts'
 import { routesContent } from '../istio/route-content.ts'
 import { resources, type Resource } from '../kubernetes/resource.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import type { Ages } from './ages.ts'
 import { labelKey, scaledBy, templateLabels, WILDCARD } from './indexes.ts'
 import { rivalsOf } from './rivals.ts'
+import { previewServicesOf } from './preview-service.ts'
 import type { Stores } from './sources.ts'
 import { workloadRefusals } from './workload-refusals.ts'
 import { labelsToBe, revisionOf, revisionsIn, targetFacts, targetIn, workloadOf } from './workloads.ts'
@@ -31,6 +33,8 @@ export type Snapshot = {
   readonly autoscalers: readonly KubeObject[]
   /** The other Canaries whose ledgers are theirs. */
   readonly others: readonly string[]
+  /** Services of the Canary's own making, or under the name of one. */
+  readonly previewServices: readonly KubeObject[]
 }
 
 export type Surroundings = { readonly rootNamespace: string; readonly clusterDomain: string }
@@ -67,6 +71,7 @@ export function snapshotOf(stores: Stores, canary: Canary, settings: Settings, {
     virtualServices: newest(resources.virtualServices, withRoots(stores, routed(stores.virtualServices), delegate), own, ...delegate),
     destinationRules: newest(resources.destinationRules, routed(stores.destinationRules), own),
     httpRoutes: stores.httpRoutes.by('namespace', namespace),
+    previewServices: previewServicesOf(stores, canary, settings, newest),
     autoscalers: autoscalersOf(stores, canary.metadata, settings),
     others: rivalsOf(stores.canaries, canary as unknown as KubeObject).others,
   }
@@ -110,6 +115,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     ...surroundings,
   }
   const mesh = meshFacts(input)
+  const { uid = '' } = canary.metadata
   const workloads = versions.map((deployment) => workloadOf(deployment, readyPods(revisionOf(deployment, settings), snapshot.pods, settings).length, settings))
   const routes = { content: routesContent(input), generation: sumOf(snapshot.virtualServices) }
   const world: World = {
@@ -119,7 +125,8 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     workloads,
     ...(facts === undefined ? {} : { target: facts }),
     endpoints: endpointsOf(snapshot.pods, settings),
-    mesh: { ...mesh, refusals: [...mesh.refusals, ...workloadRefusals(snapshot, versions, settings), ...tooMany(mesh.routes)] },
+    mesh: { ...mesh, refusals: [...mesh.refusals, ...workloadRefusals(snapshot, versions, settings), ...tooMany(mesh.routes), ...previewRefusals(input, snapshot.previewServices, uid)] },
+    previews: previewsOf(input, snapshot.previewServices, uid),
     ages: {
       routes: ages.observe('routes', routes, monotonicMs),
       subsets: agesOf(subsetsSeen(input), (name, seen) => ages.observe(`subset ${name}`, seen, monotonicMs)),

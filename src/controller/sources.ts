@@ -6,9 +6,10 @@ import type { Log } from '../runtime/log.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import { Reflector } from '../runtime/reflector.ts'
 import { createStore, type IndexFunction, type Store } from '../runtime/store.ts'
-import { delegateOfCanary, delegatesOf, hostsOf, labelKeys, namespaceOf, scaledBy, servicesOf, targetOfCanary, targetsOf } from './indexes.ts'
+import { delegateOfCanary, delegatesOf, hostsOf, labelKeys, namespaceOf, previewKeys, scaledBy, servicesOf, targetOfCanary, targetsOf } from './indexes.ts'
 import { pruneAutoscaler, pruneDeployment, pruneManagedFields, prunePod } from './prune.ts'
 import { claimsOf } from './rivals.ts'
+import { ownersOf } from './preview-service.ts'
 
 /** Every kind of object that Serin watches. */
 export type Stores = {
@@ -44,10 +45,10 @@ export function createSources(options: SourceOptions): Sources {
   const { clusterDomain } = options
   const routed = (object: KubeObject) => hostsOf(object, clusterDomain)
   const table: Readonly<Record<keyof Stores, Source>> = {
-    canaries: { resource: resources.canaries, prune: pruneManagedFields, indexes: { service: (object) => servicesOf(object, (name, namespace) => resolvedHost(name, namespace, clusterDomain)), selector: labelKeys.ofCanary, target: targetOfCanary, namespace: namespaceOf, claim: claimsOf, delegate: delegateOfCanary } },
+    canaries: { resource: resources.canaries, prune: pruneManagedFields, indexes: { service: (object) => servicesOf(object, (name, namespace) => resolvedHost(name, namespace, clusterDomain)), selector: labelKeys.ofCanary, target: targetOfCanary, namespace: namespaceOf, claim: claimsOf, delegate: delegateOfCanary, preview: previewKeys } },
     deployments: { resource: resources.deployments, prune: pruneDeployment, indexes: { label: labelKeys.ofTemplate, target: targetsOf } },
     pods: { resource: resources.pods, prune: prunePod, indexes: { label: labelKeys.ofObject } },
-    services: { resource: resources.services, prune: pruneManagedFields, indexes: {} },
+    services: { resource: resources.services, prune: pruneManagedFields, indexes: { owner: ownersOf } },
     virtualServices: { resource: resources.virtualServices, prune: pruneManagedFields, indexes: { host: routed, delegate: delegatesOf }, everywhere: true },
     destinationRules: { resource: resources.destinationRules, prune: pruneManagedFields, indexes: { host: routed }, everywhere: true },
     httpRoutes: { resource: resources.httpRoutes, prune: pruneManagedFields, indexes: { namespace: namespaceOf }, optional: true, everywhere: true },

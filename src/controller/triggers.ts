@@ -29,7 +29,7 @@ export function wireTriggers(stores: Stores, clusterDomain: string, wake: (key: 
     [stores.canaries, resources.canaries, (object: KubeObject) => [keyOf(object), ...rivals(object)]],
     [stores.deployments, resources.deployments, (object: KubeObject) => [...byLabels(labelKeys.ofTemplate(object)), ...byTarget(object)]],
     [stores.pods, resources.pods, (object: KubeObject) => [...byLabels(labelKeys.ofObject(object)), ...ofPod(object)]],
-    [stores.services, resources.services, ({ metadata }: KubeObject) => byService(resolvedHost(metadata.name, metadata.namespace ?? '', clusterDomain))],
+    [stores.services, resources.services, (object: KubeObject) => [...byService(resolvedHost(object.metadata.name, object.metadata.namespace ?? '', clusterDomain)), ...all(canaries.by('preview', keyOf(object)))]],
     [stores.virtualServices, resources.virtualServices, (object: KubeObject) => [...routed(object), ...delegated(object)]],
     [stores.destinationRules, resources.destinationRules, routed],
     [stores.httpRoutes, resources.httpRoutes, bySpace],

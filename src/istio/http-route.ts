@@ -12,7 +12,7 @@ export type HttpRoute = {
   readonly raw: Json
   readonly list: readonly Json[]
   /** Set where Serin inserted it: what for, and beside which route. */
-  readonly copy: { readonly kind: 'match' | 'mirror'; readonly of: string } | undefined
+  readonly copy: { readonly kind: 'match' | 'sticky' | 'mirror'; readonly of: string } | undefined
   /** Some destination is the Service, be it at weight 0. */
   readonly touches: boolean
   /** Requests go to the Service as a whole: without a subset. */
@@ -23,7 +23,7 @@ export type HttpRoute = {
   readonly mirrored: readonly string[]
 }
 
-const COPY = /^serin-(match|mirror)-(.*)-\d+$/
+const COPY = /^serin-(match|sticky|mirror)-(.*)-\d+$/
 
 /** Reads one entry; `reach` as it is in that VirtualService. */
 export function httpRoute(raw: Json, index: number, reach: (destination: unknown) => readonly string[] | undefined): HttpRoute {
@@ -34,7 +34,7 @@ export function httpRoute(raw: Json, index: number, reach: (destination: unknown
   const serving = list.filter((_entry, i) => shares[i] !== 0).map(({ destination }) => destination)
   return {
     index, id, raw, list,
-    copy: kind === 'match' || kind === 'mirror' ? { kind, of } : undefined,
+    copy: kind === 'match' || kind === 'sticky' || kind === 'mirror' ? { kind, of } : undefined,
     touches: list.some(({ destination }) => reach(destination) !== undefined),
     open: serving.some((destination) => reach(destination) !== undefined && jsonOf(destination)['subset'] === undefined),
     reached: serving.flatMap((destination) => reach(destination) ?? []),

@@ -80,10 +80,15 @@ function isLedger(value: unknown): value is Ledger {
 }
 
 function isExposure(value: unknown): boolean {
-  const { revision, weight, match, mirror, step, plan } = jsonOf(value)
+  const { revision, weight, match, mirror, preview = [], sticky, step, plan } = jsonOf(value)
   const { percent = 0, match: mirrored = [] } = jsonOf(mirror)
   return typeof revision === 'string' && typeof weight === 'number' && Array.isArray(match) && typeof percent === 'number' &&
-    Array.isArray(mirrored) && typeof step === 'number' && typeof plan === 'string'
+    Array.isArray(mirrored) && Array.isArray(preview) && isSticky(sticky) && typeof step === 'number' && typeof plan === 'string'
+}
+
+function isSticky(value: unknown): boolean {
+  const { cookie, attributes, id, drawn } = jsonOf(value)
+  return value === undefined || ([cookie, attributes, id].every((text) => typeof text === 'string') && Array.isArray(drawn))
 }
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null

@@ -1,5 +1,6 @@
 import type { HTTPMatch } from '../api/canary.ts'
 import { jsonOf, sameJson, type Json } from './json.ts'
+import { istioMatch } from './match-words.ts'
 
 /** Both conditions as one; `never` where no request meets both; `clash` where Istio cannot say it. */
 type Product =
@@ -34,7 +35,7 @@ export function matchProduct(theirs: Json, ours: HTTPMatch): MatchProduct {
   const impossible = unsupported(theirs, ours)
   if (impossible !== undefined) return { kind: 'clash', field: impossible }
   let match = theirs
-  for (const [field, value] of Object.entries(ours)) {
+  for (const [field, value] of Object.entries(istioMatch(ours))) {
     const present = theirs[field]
     const product = present === undefined ? { kind: 'both' as const, value } : (RULES.get(field)?.(present, value) ?? CLASH)
     if (product.kind === 'never') return { kind: 'never' }

@@ -19,6 +19,8 @@ export const settings = (overrides: Partial<Settings> = {}): Settings => ({
   port: undefined,
   propagationMs: 15_000,
   drainMs: 30_000,
+  sessionAffinity: undefined,
+  preview: { service: undefined, match: [] },
   steps: [],
   clock: { kind: 'interval', everyMs: 30_000 },
   analysis: { failureThreshold: 2, initialDelayMs: 0, noData: 'Hold', metrics: [] },

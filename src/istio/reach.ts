@@ -1,7 +1,7 @@
 import { EVERY_POD, NO_POD } from '../canary/world.ts'
 import { rulesOf, type Rules } from './destination-rules.ts'
 import { resolvedHost, serviceHost } from './host-name.ts'
-import { jsonOf, labelsOf, listOf, specOf, textOf } from './json.ts'
+import { jsonOf, labelsOf, listOf, specOf, textOf, textsOf, type Json } from './json.ts'
 import type { MeshInput } from './mesh-input.ts'
 import { subsetName } from './subset-name.ts'
 
@@ -44,3 +44,9 @@ function subsetLabels({ own, host, broader }: Rules): ReadonlyMap<string, Labels
   const subsets = rules.flatMap((rule) => listOf(specOf(rule)['subsets']))
   return new Map(subsets.toReversed().map(({ name, labels }) => [textOf(name) ?? '', labelsOf(labels)]))
 }
+
+/** Whether a VirtualService decides at some gateway. */
+export const isAtGateway = (spec: Json): boolean => textsOf(spec['gateways']).some((name) => name !== 'mesh')
+
+/** Whether a VirtualService decides for the proxies of the mesh. */
+export const isInMesh = (spec: Json): boolean => textsOf(spec['gateways']).length === 0 || textsOf(spec['gateways']).includes('mesh')

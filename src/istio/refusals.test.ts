@@ -11,6 +11,7 @@ const open = [{ destination: { host: HOST } }]
 const stable = [{ destination: { host: HOST, subset: 'one' } }]
 const main = virtualService('reviews', [{ name: 'main', route: open }])
 const rule = destinationRule('user', { subsets: [{ name: 'one', labels: { version: 'v1' } }, { name: 'two', labels: { version: 'v2' } }] })
+const AFFINITY = { cookie: 'shop', attributes: '; Path=/' }
 const elsewhere = { namespace: 'other' }
 const httpRoute = (spec: Json): KubeObject => ({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { name: 'gw', namespace: 'test' }, spec })
 const steps = (...matches: readonly Step['match'][]): readonly Step[] =>
@@ -61,6 +62,21 @@ describe('refused before anything moves', () => {
       virtualServices: [virtualService('reviews', [{ redirect: {}, match: [{ port: 1 }] }, { match: [{ method: { exact: 'GET' } }, { uri: { regex: '/a.*' } }], route: open }])],
       settings: settings({ steps: steps([], [{ method: { exact: 'GET' } }, { uri: { prefix: '/b' } }]) }),
     }, /^spec\.steps\[1\]\.match\[1\]\.uri and VirtualService test\/reviews http\[1\]\.match\[1\]\.uri /],
+    ['UnmatchableProduct', 'a step’s cookie beside a route’s', {
+      virtualServices: [virtualService('reviews', [{ match: [{ headers: { cookie: { regex: '.*a=1.*' } } }], route: open }])],
+      settings: settings({ steps: steps([{ cookies: { beta: { exact: 'on' } } }]) }),
+    }, /^spec\.steps\[0\]\.match\[0\]\.cookies\.beta and VirtualService test\/reviews http\[0\]\.match\[0\]\.headers\.cookie /],
+    ['UnmatchableProduct', 'a preview’s path beside a route’s pattern', {
+      virtualServices: [virtualService('reviews', [{ match: [{ uri: { regex: '/a.*' } }], route: open }])],
+      settings: settings({ preview: { service: undefined, match: [{ uri: { prefix: '/b' } }] } }),
+    }, /^spec\.preview\.match\[0\]\.uri and /],
+    ['UnmatchableProduct', 'a mirror by cookie of users who are known by another', {
+      settings: settings({ sessionAffinity: AFFINITY, steps: [{ name: 's', weight: 5, match: [], mirror: { percent: 10, match: [{ cookies: { a: { exact: 'b' } } }] }, forMs: 0, minRequests: 0, deadlineMs: undefined }] }),
+    }, /^spec\.steps\[0\]\.mirror\.match\[0\]\.cookies\.a and spec\.traffic\.sessionAffinity /],
+    ['UnmatchableProduct', 'sticky users where a destination sets a cookie itself', {
+      virtualServices: [virtualService('reviews', [{ route: [{ destination: { host: HOST }, headers: { response: { set: { 'Set-Cookie': 'a=b' } } } }] }])],
+      settings: settings({ sessionAffinity: AFFINITY }),
+    }, /^spec\.traffic\.sessionAffinity and VirtualService test\/reviews http\[0\]\.route\[0\]\.headers\.response both speak of Set-Cookie/],
   ])('%s: %s', (reason, _, overrides, message) => {
     expect(refused(overrides)).toEqual([{ reason, message: expect.stringMatching(message) }])
   })

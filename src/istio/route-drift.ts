@@ -8,6 +8,7 @@ import { isWithin } from './match-product.ts'
 import type { Mesh, VirtualService } from './mesh.ts'
 import { renderedRoute, type RenderedRoute } from './rendered-route.ts'
 import { sharesOf } from './route-list.ts'
+import { stayingWithCanary } from './sticky-routes.ts'
 
 type Place = { readonly mesh: Mesh; readonly service: VirtualService; readonly ledger: Ledger }
 type Managed = { readonly route: HttpRoute; readonly original: readonly Json[] | undefined; readonly expected: RenderedRoute }
@@ -45,21 +46,23 @@ function managedOf(route: HttpRoute, { mesh, service, ledger }: Place): Managed 
 
 const isChanged = ({ route, original, expected }: Managed): boolean => original === undefined || !sameJson(route.list, expected.list)
 
+/** Without a route for users who stay where they are, they are only drawn anew: nothing was taken from the canary. */
 const lacksCopies = ({ expected }: Managed, copies: readonly HttpRoute[]): boolean =>
-  expected.copies.some(({ name }) => !copies.some(({ id }) => id === name))
+  expected.copies.some(({ name }) => !String(name).startsWith('serin-sticky-') && !copies.some(({ id }) => id === name))
 
 function isMore({ route, expected }: Managed, place: Place): boolean {
   const allowed = sharesByRevision(expected.list, place)
   return exceeds(route.list, (revision) => allowed.get(revision) ?? 0, place)
 }
 
-const NOTHING = { revision: undefined, weight: 0, match: [], mirror: undefined }
+const NOTHING = { revision: undefined, weight: 0, match: [], mirror: undefined, preview: [] }
 
 /** Whether an inserted route, edited or left over, gives more than the exposure does. */
 function isMoreThanExposed({ copy, list, raw }: HttpRoute, place: Place): boolean {
-  const { revision: exposed, weight, match, mirror } = place.ledger.exposure ?? NOTHING
+  const { exposure } = place.ledger
+  const { revision: exposed, weight, match, mirror, preview = [] } = exposure ?? NOTHING
   const matches = listOf(raw['match'])
-  const takesAll = copy?.kind === 'match' && areWithin(matches, match)
+  const takesAll = areWithin(matches, [...match, ...preview, ...(exposure === undefined ? [] : stayingWithCanary(exposure))])
   const isTooMuch = (entries: readonly Json[], allowed: number) =>
     exceeds(entries, (revision) => (revision === exposed ? allowed : 0), place)
   const mirrored = mirror === undefined || (mirror.match.length > 0 && !areWithin(matches, mirror.match)) ? 0 : mirror.percent

@@ -8,6 +8,7 @@ import { listOperations } from './list-operations.ts'
 import type { KubeObject, MeshInput } from './mesh-input.ts'
 import { readMesh, type Mesh, type VirtualService } from './mesh.ts'
 import { renderedRoute } from './rendered-route.ts'
+import { withoutCookie } from './sticky-routes.ts'
 import { subsetName } from './subset-name.ts'
 import { tcpRoutes } from './tcp-routes.ts'
 
@@ -90,6 +91,6 @@ function unpinned(list: readonly Json[], isPinned: (entry: Json) => boolean): re
   return list.flatMap((entry) => {
     if (!pool.includes(entry)) return [entry]
     const destination = without(jsonOf(entry['destination']), 'subset')
-    return entry === pool[0] ? [{ ...entry, destination, ...(weight > 0 ? { weight } : {}) }] : []
+    return entry === pool[0] ? [{ ...withoutCookie(entry), destination, ...(weight > 0 ? { weight } : {}) }] : []
   })
 }

@@ -80,7 +80,8 @@ export const unsupported: readonly string[] = [
     'revisionHistoryLimit, progressDeadlineSeconds, pausing and probes are ignored, and there are no revisions to undo.',
   'Pods end abruptly: there is no graceful end, and no sidecar that outlives its app. A restart is a new pod.',
   'The mesh ignores timeouts, retries, ports, traffic policies, mTLS modes and Gateways: one gateway serves every host. It ' +
-    'names, and ignores, headers, rewrites, redirects, delays, TCP and TLS routes and whatever else it does not know.',
+    'names, and ignores, headers but those that a destination adds to answers, JWT ' +
+    'claims, rewrites, redirects, delays, TCP and TLS routes and whatever else it does not know.',
   'Prometheus answers selectors, and sums of them (by, without), over two metrics of Istio; general PromQL is a 400.',
 ]
 

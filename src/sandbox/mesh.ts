@@ -123,7 +123,7 @@ export class Mesh {
   /** Sends a request through the caller's own proxy. Never rejects: a proxy always answers. */
   async request(caller: Workload, request: MeshRequest): Promise<MeshResponse> {
     const startedMs = this.#options.clock.monotonic()
-    const { destination, service, mirrors, ...own } = this.decide(caller, request)
+    const { destination, service, mirrors, addedHeaders, ...own } = this.decide(caller, request)
     for (const target of mirrors) void this.#mirror(caller, target, request)
     const { response, flags } =
       destination === undefined
@@ -132,7 +132,7 @@ export class Mesh {
     const { status } = response
     this.#record(caller, { reporter: 'source', peer: caller, server: destination, service, status, flags }, startedMs)
     this.#tally.count(this.#view.current().resolve(service, caller.namespace), destination ?? UNKNOWN, status)
-    return response
+    return { ...response, headers: withAdded(response.headers, addedHeaders) }
   }
 
   /** The server's side: enforces policies, counts, and lets `answer` answer. */
@@ -171,6 +171,13 @@ export class Mesh {
     this.#proxies.get(reporter.key)?.metrics.record(requestLabels(report), this.#options.clock.monotonic() - startedMs)
   }
 }
+
+/** A header that is there already gets one more value. In what is written, %% stands for %. */
+const withAdded = (headers: MeshResponse['headers'], added: MeshResponse['headers']): MeshResponse['headers'] =>
+  Object.entries(added).reduce((all, [name, text]) => {
+    const [key, value] = [name.toLowerCase(), text.replaceAll('%%', '%')]
+    return { ...all, [key]: all[key] === undefined ? value : `${all[key]}, ${value}` }
+  }, headers)
 
 const plainResponse = (status: number, body: string): MeshResponse => ({
   status,

@@ -33,6 +33,8 @@ export type RouteDecision = {
   /** As Istio's metrics have it: the Service's full name, or the Host header as sent where no cluster was found. */
   readonly service: string
   readonly routeName: string | undefined
+  /** Added to the answer, whoever makes it. */
+  readonly addedHeaders: StringMap
 }
 
 type Context = {
@@ -60,10 +62,14 @@ const own = (status: number, flags: RouteFlags, service: string): RouteDecision 
   status,
   service,
   routeName: undefined,
+  addedHeaders: {},
 })
 
+const NOWHERE: RouteDestination = { destination: { host: '' } }
+
 function routed(context: Context, { spec, namespace, mirrors }: CompiledRoute): RouteDecision {
-  const target = complete(weighted(spec.route ?? [], context.random)?.destination ?? { host: '' }, namespace)
+  const { destination, headers } = weighted(spec.route ?? [], context.random) ?? NOWHERE
+  const target = complete(destination, namespace)
   const { httpStatus = 503, percentage } = spec.fault?.abort ?? {}
   // Unlike a mirror's, a fault's missing percentage means never.
   const aborted = drawn(percentage?.value ?? 0, context.random)
@@ -73,6 +79,7 @@ function routed(context: Context, { spec, namespace, mirrors }: CompiledRoute): 
     ...cluster(context, target),
     mirrors: copies.flatMap(({ destination }) => mirrorTarget(context, complete(destination, namespace))),
     routeName: spec.name,
+    addedHeaders: headers?.response?.add ?? {},
   }
 }
 

@@ -36,8 +36,12 @@ export type HttpMatch = {
 /** Where a route or a mirror sends requests. */
 export type RouteTarget = { readonly host: string; readonly subset?: string }
 
-/** One weighted entry of a route. */
-export type RouteDestination = { readonly destination: RouteTarget; readonly weight?: number }
+/** One weighted entry of a route; `headers` are added to the answers of those who took it. */
+export type RouteDestination = {
+  readonly destination: RouteTarget
+  readonly weight?: number
+  readonly headers?: { readonly response?: { readonly add?: StringMap } }
+}
 
 type Percentage = { readonly value?: number }
 

@@ -11,6 +11,10 @@ describe('unsupported', () => {
     ['spec.http[0].match[0].ignoreUriCase', { http: [{ match: [{ uri: { exact: '/' }, ignoreUriCase: true }] }] }],
     ['spec.http[0].fault.abort.grpcStatus', { http: [{ fault: { abort: { grpcStatus: 'UNAVAILABLE' } } }] }],
     ['mirror and mirrors', { http: [{ mirror: { host: 'a' }, mirrors: [] }] }],
+    ['spec.http[0].route[0].headers.request', { http: [{ route: [{ destination: { host: 'a' }, headers: { request: { add: { a: 'b' } } } }] }] }],
+    ['spec.http[0].headers', { http: [{ headers: { response: { add: { a: 'b' } } } }] }],
+    ['%REQ(x)%', { http: [{ route: [{ destination: { host: 'a' }, headers: { response: { add: { a: '%REQ(x)%' } } } }] }] }],
+    ['@request.auth.claims.group', { http: [{ match: [{ headers: { '@request.auth.claims.group': { exact: 'a' } } }] }] }],
     ['the regular expression', { http: [{ match: [{ uri: { regex: '(' } }] }] }],
   ])('names %s of a VirtualService', (part, spec) => {
     expect(unsupported(virtualService('app', spec))).toMatch(`VirtualService shop/app: `)
@@ -35,7 +39,7 @@ describe('unsupported', () => {
       timeout: '1s',
       retries: { attempts: 2 },
       match: [{ headers: { a: { exact: 'b' } } }],
-      route: [{ destination: { host: 'a', subset: 's' }, weight: 1 }],
+      route: [{ destination: { host: 'a', subset: 's' }, weight: 1, headers: { response: { add: { 'set-cookie': 'a=b; Path=/100%%' } } } }],
     }
     expect(unsupported(virtualService('app', { hosts: ['app'], http: [route] }))).toBeUndefined()
     expect(unsupported(destinationRule('app', { host: 'app', trafficPolicy: { tls: {} } }))).toBeUndefined()

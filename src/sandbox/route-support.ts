@@ -1,4 +1,4 @@
-import { at, listAt } from './json.ts'
+import { at, fieldsAt, listAt } from './json.ts'
 import type { KubeObject } from './objects.ts'
 import { anchoredRegex } from './route-match.ts'
 import { keyOf } from './route-objects.ts'
@@ -27,7 +27,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
         withoutHeaders: stringMatches,
         queryParams: stringMatches,
       },
-      route: accepts('destination weight'),
+      route: { ...accepts('destination weight'), headers: { response: { add: { '*': true } } } },
       fault: { abort: accepts('httpStatus percentage') },
     },
   },
@@ -74,7 +74,17 @@ function routeReason(routes: readonly unknown[]): string | undefined {
       return true
     }
   })
-  return unreadable === undefined ? undefined : `the mesh cannot read the regular expression ${unreadable}`
+  return unreadable === undefined ? headerReason(routes) : `the mesh cannot read the regular expression ${unreadable}`
+}
+
+function headerReason(routes: readonly unknown[]): string | undefined {
+  const added = routes.flatMap((route) => listAt(route, 'route')).flatMap((entry) => Object.values(fieldsAt(entry, 'headers', 'response', 'add')))
+  const command = added.find((value) => String(value).replaceAll('%%', '').includes('%'))
+  const matches = routes.flatMap((route) => listAt(route, 'match'))
+  const names = matches.flatMap((match) => Object.keys({ ...fieldsAt(match, 'headers'), ...fieldsAt(match, 'withoutHeaders') }))
+  const claim = names.find((name) => name.startsWith('@'))
+  if (command !== undefined) return `the mesh does not fill a command of Envoy's into a header: ${JSON.stringify(command)}`
+  return claim === undefined ? undefined : `the mesh verifies no JWT, and so knows nothing of ${claim}`
 }
 
 const regexes = (value: unknown): readonly string[] =>

@@ -15,7 +15,9 @@ export async function recorded(settings: OperatorSettings): Promise<readonly Ask
   const harness = await adopted({ objects: [kindOf('gateway.networking.k8s.io', 'v1', 'HTTPRoute'), kindOf('autoscaling', 'v2', 'HorizontalPodAutoscaler'), namespace(settings.election?.lease.namespace), virtualService()], operator: { through, settings } })
   try {
     await stalled(harness)
+    await harness.patch(canary(), { spec: { preview: { service: 'service-c-canary' } } })
     await promoted(harness, 'v2')
+    await harness.patch(canary(), { spec: { preview: null } })
     await harness.apply(faulty('v3'))
     await harness.until(() => harness.status().phase === 'Failed', 60_000)
     await defended(harness)

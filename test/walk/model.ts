@@ -45,6 +45,8 @@ export const settingsWith = (desired: string | undefined, suspend: boolean): Set
   port: undefined,
   propagationMs: P,
   drainMs: D,
+  sessionAffinity: undefined,
+  preview: { service: undefined, match: [] },
   steps: [10, 50].map((weight, index) => ({ name: `step-${index + 1}`, weight, match: [], mirror: undefined, forMs: 20_000, minRequests: 10, deadlineMs: undefined })),
   clock: { kind: 'interval', everyMs: 10_000 },
   analysis: { failureThreshold: 2, initialDelayMs: 0, noData: 'Hold', metrics: [{ name: 'error-rate', kind: 'error-rate', max: 0.01, percentile: 99, statusCodes: ['5xx'], grpcStatus: [], failureThreshold: 2, minRequests: undefined, dryRun: false }] },
@@ -111,6 +113,7 @@ export function worldFrom(objects: Objects, process: Process, now: number, verdi
     workloads,
     endpoints: Object.fromEntries(workloads.map(({ revision, ready }) => [revision, ready])),
     growths: {},
+    previews: {},
     mesh: {
       refusals: [],
       routes: standing,
@@ -202,6 +205,7 @@ export function writesOf(action: Action, seen: Objects, now: number, uid: () => 
   switch (action.kind) {
     case 'none':
     case 'status':
+    case 'preview':
       return []
     case 'routes':
       return [
