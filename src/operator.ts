@@ -4,7 +4,9 @@ import type { Canary, CanaryStatus } from './api/canary.ts'
 import type { EventNote } from './canary/decision.ts'
 import { Analyst } from './controller/analyst.ts'
 import { fencedClient } from './controller/fenced-client.ts'
+import { Fleet } from './controller/fleet.ts'
 import { crdProblem } from './controller/installed-crd.ts'
+import { idOf } from './controller/commit.ts'
 import { createMetrics, type Metrics } from './controller/metrics.ts'
 import { OwnWrites } from './controller/own-writes.ts'
 import { Reconciler } from './controller/reconcile.ts'
@@ -43,6 +45,9 @@ export type OperatorSettings = {
   /** Undefined watches the whole cluster. */
   readonly namespace: string | undefined
   readonly concurrency: number
+  /** How many releases may be under way at once, in the whole cluster and in each namespace; 0: any number. */
+  readonly maxRollouts: number
+  readonly maxRolloutsPerNamespace: number
   /** What a Canary waits for a route to spread when it does not say, milliseconds. */
   readonly propagationMs: number
   /** Deadline of one request to the API server, and of one query, milliseconds. */
@@ -87,17 +92,16 @@ export function createOperator(options: OperatorOptions): Operator {
   const { stores, reflectors } = createSources({ client, clock, log, random, namespace: settings.namespace, clusterDomain: settings.clusterDomain })
   const queue = new WorkQueue({ clock, random, maxMs: 15_000 })
   const writes = new OwnWrites()
-  const analyst = new Analyst({ prometheus, clock, onChecked: (key) => queue.add(key), onTick: metrics.ticked })
+  const wake = (key: string) => queue.add(key)
+  const analyst = new Analyst({ prometheus, clock, onChecked: wake, onTick: metrics.ticked })
   const recorder = new EventRecorder({ port: eventPort(client), controller: 'serin.dev/operator', instance: settings.instance, clock, random, log })
   const crd: CrdState = { problem: 'the installed CRD has not been compared yet', changed: () => stores.canaries.list().forEach((object) => queue.add(keyOf(object))) }
+  const fleet = new Fleet({ ...settings, canaries: stores.canaries, newest: (object) => writes.newest(idOf(resources.canaries, keyOf(object)), object, clock.monotonic()) ?? object, now: () => clock.now(), wake })
   const reconciler = new Reconciler({
-    client, stores, clock, log, writes, analyst,
+    client, stores, clock, log, writes, analyst, fleet,
     statusWriter: new StatusWriter({ client, clock, writes }),
     announce: (canary, events) => events.forEach((event) => announce(recorder, metrics, canary, event)),
-    onStatus: (canary, status) => {
-      metrics.status(canary, status)
-      options.onStatus?.(canary, status)
-    },
+    onStatus: (canary, status) => [metrics.status, options.onStatus].forEach((tell) => tell?.(canary, status)),
     surroundings: settings,
     propagationMs: settings.propagationMs,
     frozen: () => crd.problem,
@@ -111,7 +115,7 @@ export function createOperator(options: OperatorOptions): Operator {
     // As many listeners as there are watches and loops: Node takes more than ten for a leak, and says so on stderr.
     setMaxListeners(0, background.signal)
     const health = await serveHealth(options, { live: { leader: leadership.problem }, metrics: metrics.registry, ready: { caches: () => (reflectors.every(({ filled }) => filled) ? undefined : 'not filled yet') } })
-    const unwire = wireTriggers(stores, settings.clusterDomain, (key) => queue.add(key), writes)
+    const unwire = [wireTriggers(stores, settings.clusterDomain, wake, writes), fleet.watch()]
     const loops = [...reflectors.map((reflector) => reflector.run(background.signal)), watchCrd(client, crd, options, background.signal)]
     await Promise.race([synced, aborted(signal)])
     // With the caches filled: whoever takes over waits for nothing else.
@@ -119,10 +123,10 @@ export function createOperator(options: OperatorOptions): Operator {
     if (await leadership.acquire(signal)) {
       metrics.leads(true)
       loops.push(recorder.run(background.signal), analyst.run(background.signal))
-      ended = await runController({ name: 'canary', queue, concurrency: settings.concurrency, reconcile: reconciler.reconcile, log, clock, signal: AbortSignal.any([signal, leadership.lost]), abort: leadership.lost, onReconciled: metrics.reconciled })
+      ended = await runController({ name: 'canary', queue, concurrency: settings.concurrency, reconcile: fleet.around(reconciler.reconcile), log, clock, signal: AbortSignal.any([signal, leadership.lost]), abort: leadership.lost, onReconciled: metrics.reconciled })
       await told(recorder, clock, leadership.lost)
     }
-    unwire()
+    unwire.forEach((stop) => stop())
     background.abort(new Error('the operator stops'))
     if (!leadership.lost.aborted) await Promise.all(loops)
     await stepDown(leadership, ended)

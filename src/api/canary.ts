@@ -7,6 +7,7 @@ import { ruled } from './rule.ts'
 import { duration, integer, label, labelKey, labelValue } from './scalar.ts'
 import * as part from './status.ts'
 import { stepsSchema } from './step.ts'
+import { windowsSchema } from './window.ts'
 
 // No eval, and a faster first parse.
 z.config({ jitless: true })
@@ -59,6 +60,9 @@ export const canarySpecSchema = fields({
     { weight: 5, for: '5m' }, { weight: 25, for: '5m' }, { weight: 50, for: '5m' },
   ]),
   analysis: analysisSchema.describe('How the canary is judged.').prefault({}),
+  windows: windowsSchema
+    .describe('When a release may begin, raise its weight and be promoted; a way back is always open. Assumed: at any time, but for Deny.')
+    .optional(),
   scaleDownDelay: scaleDownDelaySchema.describe('How long a revision without traffic keeps its pods.').prefault({}),
   progressDeadline: duration('10s', '24h').describe('How long pods may take to become ready.').default('10m'),
   suspend: z.boolean().describe('Freezes everything but a rollback; at creation nothing is written.').default(false),

@@ -120,6 +120,7 @@ describe('the CRD and the parser', () => {
     metric({ statusCodes: ['5xx', '404'], grpcStatus: [16], failureThreshold: 100 }),
     spec({ analysis: { schedule: '0 9 * * 1-5', metrics: [] } }),
     spec({ versions: { selector: { matchLabels: { a: 'b' } }, label: 'a.b/c', desired: 'v1' } }),
+    spec({ windows: [{ kind: 'Deny', schedule: '0 0 24 12 *', duration: '240h', timeZone: 'Europe/Berlin' }] }),
   ])('both take %j', (sample) => {
     expect([crdAccepts(sample), canarySpecSchema.safeParse(sample).success]).toEqual([true, true])
   })
@@ -137,6 +138,7 @@ describe('the CRD and the parser', () => {
     steps({ match: [{ uri: {} }] }), steps({ match: [{ uri: { exact: 'a', regex: 'a' } }] }),
     steps({ match: [{ uri: { prefix: '' } }] }),
     steps({ minRequests: -1 }), steps(...Array.from({ length: 51 }, () => ({ weight: 1 }))),
+    spec({ windows: [{ kind: 'Allow', schedule: '0 9 * * *' }] }), spec({ windows: [{ kind: 'Allow', schedule: '* * * *', duration: '1h' }] }), spec({ windows: [{ kind: 'Allow', schedule: '* * * * *', duration: '1h', timeZone: '../etc' }] }),
     spec({ analysis: { schedule: '* * * *' } }), spec({ analysis: { noData: 'hold' } }),
     spec({ analysis: { failureThreshold: 101 } }),
     metric({ max: '1 %' }), metric({ max: true }), metric({ metric: 'errors' }), metric({ statusCodes: ['2xx'] }),

@@ -1,7 +1,7 @@
 import type { Condition } from '../api/canary.ts'
 import type { Hold } from './decision.ts'
 import { isContested, isNamed, tombstoneOf, type Facts } from './facts.ts'
-import { stableAnswers, whyRollBack } from './guards.ts'
+import { stableAnswers, startHold, whyRollBack } from './guards.ts'
 import { knownHash } from './versions.ts'
 import { instant } from './instant.ts'
 
@@ -34,9 +34,11 @@ function ready(facts: Facts): State {
   return stableAnswers(facts) ? ['True', 'Serving', `${facts.s ?? ''} serves`] : ['False', 'NoStableEndpoint', `no pod of stable ${facts.s ?? ''} is ready`]
 }
 
-function reconciling({ phase, world }: Facts, hold: Hold | undefined): State {
+function reconciling(facts: Facts, hold: Hold | undefined): State {
+  const { phase, world } = facts
+  if (phase === 'Waiting' && startHold(facts)?.queued === true) return ['True', 'WaitingForSlot', '']
   const moving = phase === 'Initializing' || phase === 'Progressing' || phase === 'Promoting' || phase === 'RollingBack'
-  if (!moving || hold?.stalled !== undefined || hold?.waitingFor === 'Person' || world.settings.suspend) return ['False', phase, '']
+  if (!moving || hold?.stalled !== undefined || hold?.waitingFor === 'Person' || hold?.waitingFor === 'Window' || world.settings.suspend) return ['False', phase, '']
   return ['True', phase, '']
 }
 

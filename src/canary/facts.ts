@@ -198,11 +198,15 @@ function candidateOf(status: CanaryStatus | undefined, ledger: Standing, seen: r
   const opening = ledger.open[revision]
   const known = seen.find((entry) => entry.revision === revision)?.hash ?? ''
   // The previous stable with another template is a version like any other.
-  if (opening !== undefined && opening.hash === known && status?.previous?.revision === revision)
+  if (opening !== undefined && isStepBack(status, ledger, { revision, hash: known }))
     return { revision, hash: known, rollout: opening.rollout, revert: true }
   const id = rolloutId(revision, startedAt)
   return { revision, hash: opening?.rollout === id ? opening.hash : known, rollout: id, revert: false }
 }
+
+/** Whether `target` is the stable before this one, as it was and at its size: one step back. */
+export const isStepBack = (status: CanaryStatus | undefined, { open }: Pick<Standing, 'open'>, { revision, hash }: Target): boolean =>
+  status?.previous?.revision === revision && open[revision]?.hash === hash
 
 /** Names a rollout after its revision and its start: both stand in status, so every process finds the same name. */
 export const rolloutId = (revision: string, startedAt: string): string => `${revision}@${startedAt}`

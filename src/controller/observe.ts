@@ -41,6 +41,8 @@ export type ObserveOptions = {
   readonly monotonicMs: number
   readonly evidence: (step: string) => Evidence | undefined
   readonly growths: Readonly<Record<string, number>>
+  readonly closed: World['closed']
+  readonly noSlot: World['noSlot']
 }
 
 /** The newer of what a cache has and what was written last; a key that is named is looked up even where the cache has nothing. */
@@ -98,6 +100,8 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     },
     growths: options.growths,
     evidence: NO_EVIDENCE,
+    closed: options.closed,
+    noSlot: options.noSlot,
     stale: olderTarget(workloads, canary),
   }
   return { world: { ...world, evidence: options.evidence(stepKey(factsOf(world))) ?? NO_EVIDENCE }, input, snapshot }
