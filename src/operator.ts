@@ -19,7 +19,7 @@ import { createPrometheus } from './prometheus/prometheus.ts'
 import type { Clock } from './runtime/clock.ts'
 import { runController } from './runtime/controller.ts'
 import { EventRecorder } from './runtime/event-recorder.ts'
-import { asError } from './runtime/failure.ts'
+import { asError, statusOf } from './runtime/failure.ts'
 import { startHealthServer } from './runtime/http-server.ts'
 import { LeaderElector, type LeaseTimes } from './runtime/leader-election.ts'
 import { alone, type Leadership, LeadershipLostError } from './runtime/leadership.ts'
@@ -42,8 +42,8 @@ export type OperatorOptions = {
 }
 
 export type OperatorSettings = {
-  /** Undefined watches the whole cluster. */
-  readonly namespace: string | undefined
+  /** Where Canaries are; empty: the whole cluster. */
+  readonly namespaces: readonly string[]
   readonly concurrency: number
   /** How many releases may be under way at once, in the whole cluster and in each namespace; 0: any number. */
   readonly maxRollouts: number
@@ -89,7 +89,7 @@ export function createOperator(options: OperatorOptions): Operator {
   const leadership = leadershipOf(options, metrics)
   const client = fencedClient(kubernetesClient(options, metrics, settings.requestTimeoutMs), () => leadership.refusal(settings.requestTimeoutMs))
   const prometheus = createPrometheus({ transport: options.prometheus, timeoutMs: settings.queryTimeoutMs })
-  const { stores, reflectors } = createSources({ client, clock, log, random, namespace: settings.namespace, clusterDomain: settings.clusterDomain })
+  const { stores, reflectors } = createSources({ client, clock, log, random, namespaces: settings.namespaces, clusterDomain: settings.clusterDomain })
   const queue = new WorkQueue({ clock, random, maxMs: 15_000 })
   const writes = new OwnWrites()
   const wake = (key: string) => queue.add(key)
@@ -185,12 +185,14 @@ const eventPort = (client: KubernetesClient) => ({
 type CrdState = { problem: string | undefined; readonly changed: () => void }
 
 /** Looks at the installed CRD now and then: an upgrade may come before it, or after. */
-async function watchCrd(client: KubernetesClient, crd: CrdState, { clock, log }: OperatorOptions, signal: AbortSignal): Promise<void> {
+async function watchCrd(client: KubernetesClient, crd: CrdState, { clock, log, settings }: OperatorOptions, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const before = crd.problem
     try {
       crd.problem = await crdProblem(client, signal)
     } catch (thrown) {
+      // Whoever watches some namespaces only may have no rights beyond them.
+      if (statusOf(thrown) === 403 && settings.namespaces.length > 0) crd.problem = undefined
       if (!signal.aborted) log.warn({ err: asError(thrown), resource: resourceName(resources.customResourceDefinitions) }, 'cannot compare the installed CRD')
     }
     if (crd.problem !== undefined && crd.problem !== before) log.error({ problem: crd.problem }, 'nothing is advanced')

@@ -34,12 +34,15 @@ function ready(facts: Facts): State {
   return stableAnswers(facts) ? ['True', 'Serving', `${facts.s ?? ''} serves`] : ['False', 'NoStableEndpoint', `no pod of stable ${facts.s ?? ''} is ready`]
 }
 
+const MOVING: ReadonlySet<Facts['phase']> = new Set(['Initializing', 'Progressing', 'Promoting', 'RollingBack'])
+/** What Serin itself can do nothing about. */
+const AWAITED: ReadonlySet<Hold['waitingFor']> = new Set(['Person', 'Window'])
+
 function reconciling(facts: Facts, hold: Hold | undefined): State {
   const { phase, world } = facts
   if (phase === 'Waiting' && startHold(facts)?.queued === true) return ['True', 'WaitingForSlot', '']
-  const moving = phase === 'Initializing' || phase === 'Progressing' || phase === 'Promoting' || phase === 'RollingBack'
-  if (!moving || hold?.stalled !== undefined || hold?.waitingFor === 'Person' || hold?.waitingFor === 'Window' || world.settings.suspend) return ['False', phase, '']
-  return ['True', phase, '']
+  const isHeld = hold?.stalled !== undefined || AWAITED.has(hold?.waitingFor) || world.settings.suspend
+  return isHeld || !MOVING.has(phase) ? ['False', phase, ''] : ['True', phase, '']
 }
 
 function promoted(facts: Facts): State {

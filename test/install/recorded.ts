@@ -1,5 +1,5 @@
 import type { OperatorSettings } from '../../src/operator.ts'
-import type { Transport } from '../../src/runtime/transport.ts'
+import type { Transport, TransportResponse } from '../../src/runtime/transport.ts'
 import type { KubeObject } from '../../src/sandbox/objects.ts'
 import { canary, faulty, namespace, version, virtualService } from '../fixtures.ts'
 import { crd, type Harness } from '../harness.ts'
@@ -13,12 +13,15 @@ const httpRoutes = (): KubeObject => {
   return { ...crd(), metadata: { name: 'httproutes.gateway.networking.k8s.io' }, spec: { group: 'gateway.networking.k8s.io', names, scope: 'Namespaced', versions: [{ name: 'v1', served: true, storage: true, schema }] } }
 }
 
-/** Everything that the operator asks of the API server while it adopts, refuses, promotes, rolls back and defends a route. */
-export async function recorded(settings: OperatorSettings): Promise<readonly Asked[]> {
+const FORBIDDEN: TransportResponse = { status: 403, headers: {}, text: () => Promise.resolve('{"kind":"Status","reason":"Forbidden"}'), lines: async function* () { /* An answer without a stream. */ } }
+
+/** Everything that the operator asks of the API server while it adopts, refuses, promotes, rolls back and defends a route. What is not allowed is refused. */
+export async function recorded(settings: OperatorSettings, isAllowed: (asked: Asked) => boolean = () => true): Promise<readonly Asked[]> {
   const requests: Asked[] = []
   const through = (transport: Transport): Transport => (request) => {
-    requests.push(askedOf(request))
-    return transport(request)
+    const asked = askedOf(request)
+    requests.push(asked)
+    return isAllowed(asked) ? transport(request) : Promise.resolve(FORBIDDEN)
   }
   const harness = await adopted({ objects: [httpRoutes(), namespace(settings.election?.lease.namespace), virtualService()], operator: { through, settings } })
   try {
