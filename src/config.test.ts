@@ -12,8 +12,13 @@ const electionOf = (argv: readonly string[], env: Readonly<Record<string, string
 describe('the flags', () => {
   it('have defaults, and the same ones for whoever runs an operator inside another program', () => {
     const config = readConfig([], { HOSTNAME: 'serin-7' }, join(tmpdir(), 'no-such-file'))
-    expect(config).toMatchObject({ operator: { propagationMs: 15_000, instance: 'serin-7', namespace: undefined, healthPort: 8080 }, kubeconfig: undefined, logLevel: 'info' })
+    expect(config).toMatchObject({ operator: { propagationMs: 15_000, instance: 'serin-7', namespaces: [], maxRollouts: 0, maxRolloutsPerNamespace: 0, healthPort: 8080 }, kubeconfig: undefined, logLevel: 'info' })
     expect({ operator: { ...defaultSettings('serin-7'), healthPort: 8080, election: electionOf([]) } }).toEqual({ operator: config === 'help' ? undefined : config.operator })
+  })
+
+  it('name the namespaces to watch, and how many releases may be under way', () => {
+    expect(readConfig(['--watch-namespaces=shop,bank', '--max-rollouts=3', '--max-rollouts-per-namespace', '1'], {}))
+      .toMatchObject({ operator: { namespaces: ['shop', 'bank'], maxRollouts: 3, maxRolloutsPerNamespace: 1 } })
   })
 
   it('elect a leader as client-go does, unless told not to', () => {
@@ -38,6 +43,9 @@ describe('the flags', () => {
   })
 
   it.each([
+    [['--watch-namespaces', 'shop, bank'], '--watch-namespaces: "shop, bank" does not do'],
+    [['--watch-namespaces', 'shop,shop'], '--watch-namespaces: "shop,shop" does not do'],
+    [['--max-rollouts', '1.5'], '--max-rollouts: "1.5" is no whole number from 0'],
     [['--propagation', 'soon'], '--propagation: "soon" is no duration'],
     [['--concurrency', '0'], '--concurrency: "0" is no whole number'],
     [['--prometheus-url', 'prometheus:9090'], '--prometheus-url: "prometheus:9090" is no http or https URL'],

@@ -20,9 +20,11 @@ const LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 
 
 const FLAGS = {
   'prometheus-url': ['http://prometheus.istio-system:9090', 'where Prometheus is'],
-  namespace: ['', 'watch one namespace only; the whole cluster when empty'],
+  'watch-namespaces': ['', 'namespaces to watch, separated by commas; the whole cluster when empty'],
   propagation: ['15s', 'how long a route takes to reach every proxy, where a Canary does not say'],
   concurrency: ['8', 'canaries reconciled at once'],
+  'max-rollouts': ['0', 'releases that may be under way at once in the cluster; any number when 0'],
+  'max-rollouts-per-namespace': ['0', 'releases that may be under way at once in each namespace; any number when 0'],
   'request-timeout': ['5s', 'deadline of a request to the API server'],
   'query-timeout': ['5s', 'deadline of a query to Prometheus'],
   'health-port': ['8080', 'port of /healthz, /readyz and /metrics'],
@@ -41,7 +43,7 @@ const FLAGS = {
 
 /** The text of --help. */
 export const usage = (): string =>
-  ['Usage: serin [flags]', '', ...Object.entries(FLAGS).map(([name, [fallback, text]]) => `  --${name.padEnd(22)} ${text}${fallback === '' ? '' : ` (${fallback})`}`), ''].join('\n')
+  ['Usage: serin [flags]', '', ...Object.entries(FLAGS).map(([name, [fallback, text]]) => `  --${name.padEnd(26)} ${text}${fallback === '' ? '' : ` (${fallback})`}`), ''].join('\n')
 
 /** The only reader of flags and environment. Throws an Error that names the flag and what to write instead. */
 export function readConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>>, namespaceFile = NAMESPACE_FILE): Config | 'help' {
@@ -66,8 +68,10 @@ export const defaultSettings = (instance: string): OperatorSettings => ({ ...ope
 type Flag = keyof typeof FLAGS
 
 const operatorSettings = (text: (name: Flag) => string, instance: string): OperatorSettings => ({
-  namespace: unlessEmpty(text('namespace')),
+  namespaces: namespaces('watch-namespaces', text('watch-namespaces')),
   concurrency: count('concurrency', text('concurrency')),
+  maxRollouts: count('max-rollouts', text('max-rollouts'), 0),
+  maxRolloutsPerNamespace: count('max-rollouts-per-namespace', text('max-rollouts-per-namespace'), 0),
   propagationMs: duration('propagation', text('propagation')),
   requestTimeoutMs: duration('request-timeout', text('request-timeout')),
   queryTimeoutMs: duration('query-timeout', text('query-timeout')),
@@ -95,10 +99,17 @@ function election(text: (name: Flag) => string, ownNamespace: () => string, requ
 
 const unlessEmpty = (text: string): string | undefined => (text === '' ? undefined : text)
 
-function count(flag: string, text: string): number {
+function count(flag: string, text: string, least = 1): number {
   const value = Number(text)
-  if (!Number.isInteger(value) || value < 1 || value > 65_535) throw new Error(`--${flag}: "${text}" is no whole number from 1 to 65535`)
+  if (!Number.isInteger(value) || value < least || value > 65_535) throw new Error(`--${flag}: "${text}" is no whole number from ${least} to 65535`)
   return value
+}
+
+function namespaces(flag: string, text: string): readonly string[] {
+  const names = text === '' ? [] : text.split(',')
+  const wrong = names.find((name, index) => !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name) || names.indexOf(name) !== index)
+  if (wrong !== undefined) throw new Error(`--${flag}: "${text}" does not do: write names of namespaces, each once, such as shop,bank`)
+  return names
 }
 
 function truth(flag: string, text: string): boolean {

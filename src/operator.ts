@@ -4,7 +4,9 @@ import type { Canary, CanaryStatus } from './api/canary.ts'
 import type { EventNote } from './canary/decision.ts'
 import { Analyst } from './controller/analyst.ts'
 import { fencedClient } from './controller/fenced-client.ts'
+import { Fleet } from './controller/fleet.ts'
 import { crdProblem } from './controller/installed-crd.ts'
+import { idOf } from './controller/writes.ts'
 import { createMetrics, type Metrics } from './controller/metrics.ts'
 import { OwnWrites } from './controller/own-writes.ts'
 import { Reconciler } from './controller/reconcile.ts'
@@ -17,7 +19,7 @@ import { createPrometheus } from './prometheus/prometheus.ts'
 import type { Clock } from './runtime/clock.ts'
 import { runController } from './runtime/controller.ts'
 import { EventRecorder } from './runtime/event-recorder.ts'
-import { asError } from './runtime/failure.ts'
+import { asError, statusOf } from './runtime/failure.ts'
 import { startHealthServer } from './runtime/http-server.ts'
 import { LeaderElector, type LeaseTimes } from './runtime/leader-election.ts'
 import { alone, type Leadership, LeadershipLostError } from './runtime/leadership.ts'
@@ -40,9 +42,12 @@ export type OperatorOptions = {
 }
 
 export type OperatorSettings = {
-  /** Undefined watches the whole cluster. */
-  readonly namespace: string | undefined
+  /** Where Canaries are; empty: the whole cluster. */
+  readonly namespaces: readonly string[]
   readonly concurrency: number
+  /** How many releases may be under way at once, in the whole cluster and in each namespace; 0: any number. */
+  readonly maxRollouts: number
+  readonly maxRolloutsPerNamespace: number
   /** What a Canary waits for a route to spread when it does not say, milliseconds. */
   readonly propagationMs: number
   /** Deadline of one request to the API server, and of one query, milliseconds. */
@@ -84,20 +89,19 @@ export function createOperator(options: OperatorOptions): Operator {
   const leadership = leadershipOf(options, metrics)
   const client = fencedClient(kubernetesClient(options, metrics, settings.requestTimeoutMs), () => leadership.refusal(settings.requestTimeoutMs))
   const prometheus = createPrometheus({ transport: options.prometheus, timeoutMs: settings.queryTimeoutMs })
-  const { stores, reflectors } = createSources({ client, clock, log, random, namespace: settings.namespace, clusterDomain: settings.clusterDomain })
+  const { stores, reflectors } = createSources({ client, clock, log, random, namespaces: settings.namespaces, clusterDomain: settings.clusterDomain })
   const queue = new WorkQueue({ clock, random, maxMs: 15_000 })
   const writes = new OwnWrites()
+  const wake = (key: string) => queue.add(key)
   const analyst = new Analyst({ prometheus, clock, onChecked: (key, urgent) => queue.add(key, { urgent }), onTick: metrics.ticked })
   const recorder = new EventRecorder({ port: eventPort(client), controller: 'serin.dev/operator', instance: settings.instance, clock, random, log })
   const crd: CrdState = { problem: 'the installed CRD has not been compared yet', changed: () => stores.canaries.list().forEach((object) => queue.add(keyOf(object))) }
+  const fleet = new Fleet({ ...settings, canaries: stores.canaries, newest: (object) => writes.newest(idOf(resources.canaries, keyOf(object)), object, clock.monotonic()) ?? object, now: () => clock.now(), wake })
   const reconciler = new Reconciler({
-    client, stores, clock, log, writes, analyst,
+    client, stores, clock, log, writes, analyst, fleet,
     statusWriter: new StatusWriter({ client, clock, writes }),
     announce: (canary, events) => events.forEach((event) => announce(recorder, metrics, canary, event)),
-    onStatus: (canary, status) => {
-      metrics.status(canary, status)
-      options.onStatus?.(canary, status)
-    },
+    onStatus: (canary, status) => [metrics.status, options.onStatus].forEach((tell) => tell?.(canary, status)),
     surroundings: settings,
     propagationMs: settings.propagationMs,
     frozen: () => crd.problem,
@@ -111,7 +115,7 @@ export function createOperator(options: OperatorOptions): Operator {
     // As many listeners as there are watches and loops: Node takes more than ten for a leak, and says so on stderr.
     setMaxListeners(0, background.signal)
     const health = await serveHealth(options, { live: { leader: leadership.problem }, metrics: metrics.registry, ready: { caches: () => (reflectors.every(({ filled }) => filled) ? undefined : 'not filled yet') } })
-    const unwire = wireTriggers(stores, settings.clusterDomain, (key) => queue.add(key), writes)
+    const unwire = [wireTriggers(stores, settings.clusterDomain, wake, writes), fleet.watch()]
     const loops = [...reflectors.map((reflector) => reflector.run(background.signal)), watchCrd(client, crd, options, background.signal)]
     await Promise.race([synced, aborted(signal)])
     // With the caches filled: whoever takes over waits for nothing else.
@@ -119,10 +123,10 @@ export function createOperator(options: OperatorOptions): Operator {
     if (await leadership.acquire(signal)) {
       metrics.leads(true)
       loops.push(recorder.run(background.signal), analyst.run(background.signal))
-      ended = await runController({ name: 'canary', queue, concurrency: settings.concurrency, reserved: settings.concurrency, reconcile: reconciler.reconcile, log, clock, signal: AbortSignal.any([signal, leadership.lost]), abort: leadership.lost, onReconciled: metrics.reconciled })
+      ended = await runController({ name: 'canary', queue, concurrency: settings.concurrency, reserved: settings.concurrency, reconcile: fleet.around(reconciler.reconcile), log, clock, signal: AbortSignal.any([signal, leadership.lost]), abort: leadership.lost, onReconciled: metrics.reconciled })
       await told(recorder, clock, leadership.lost)
     }
-    unwire()
+    unwire.forEach((stop) => stop())
     background.abort(new Error('the operator stops'))
     if (!leadership.lost.aborted) await Promise.all(loops)
     await stepDown(leadership, ended)
@@ -181,12 +185,14 @@ const eventPort = (client: KubernetesClient) => ({
 type CrdState = { problem: string | undefined; readonly changed: () => void }
 
 /** Looks at the installed CRD now and then: an upgrade may come before it, or after. */
-async function watchCrd(client: KubernetesClient, crd: CrdState, { clock, log }: OperatorOptions, signal: AbortSignal): Promise<void> {
+async function watchCrd(client: KubernetesClient, crd: CrdState, { clock, log, settings }: OperatorOptions, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const before = crd.problem
     try {
       crd.problem = await crdProblem(client, signal)
     } catch (thrown) {
+      // Whoever watches some namespaces only may have no rights beyond them.
+      if (statusOf(thrown) === 403 && settings.namespaces.length > 0) crd.problem = undefined
       if (!signal.aborted) log.warn({ err: asError(thrown), resource: resourceName(resources.customResourceDefinitions) }, 'cannot compare the installed CRD')
     }
     if (crd.problem !== undefined && crd.problem !== before) log.error({ problem: crd.problem }, 'nothing is advanced')

@@ -9,6 +9,7 @@ import { ruled } from './rule.ts'
 import { duration, integer, label, labelKey, labelValue, name, podCount } from './scalar.ts'
 import * as part from './status.ts'
 import { stepsSchema } from './step.ts'
+import { windowsSchema } from './window.ts'
 
 // No eval, and a faster first parse.
 z.config({ jitless: true })
@@ -84,6 +85,9 @@ const specFields = fields({
     .describe('Annotations of the pod template that make no new version; they are copied to the pods. Assumed: kubectl.kubernetes.io/restartedAt.')
     .optional(),
   revisionHistoryLimit: integer(0, 50).describe('Revisions without pods that are kept. Assumed: 3.').optional(),
+  windows: windowsSchema
+    .describe('When a release may begin, raise its weight and be promoted; a way back is always open. Assumed: at any time, but for Deny.')
+    .optional(),
   scaleDownDelay: scaleDownDelaySchema.describe('How long a revision without traffic keeps its pods.').prefault({}),
   progressDeadline: duration('10s', '24h').describe('How long pods may take to become ready.').default('10m'),
   suspend: z.boolean().describe('Freezes everything but a rollback; at creation nothing is written.').default(false),

@@ -127,6 +127,7 @@ describe('the CRD and the parser', () => {
     spec({ versions: { selector: { matchLabels: { a: 'b' } }, label: 'a.b/c', desired: 'v1' } }),
     { targetRef: { name: 'a' } }, { targetRef: { name: 'a.b' }, service: { name: 'b' }, replicas: 0, canaryReplicas: '1%', ignoreAnnotations: ['a/b'], revisionHistoryLimit: 50 },
     { targetRef: { name: 'a', apiVersion: 'apps/v1', kind: 'Deployment' }, canaryReplicas: 1, steps: [{ replicas: 0 }, { replicas: '0%' }, { weight: 5, replicas: '100%' }] },
+    spec({ windows: [{ kind: 'Deny', schedule: '0 0 24 12 *', duration: '240h', timeZone: 'Europe/Berlin' }] }),
   ])('both take %j', (sample) => {
     expect([crdAccepts(sample), canarySpecSchema.safeParse(sample).success]).toEqual([true, true])
   })
@@ -149,6 +150,7 @@ describe('the CRD and the parser', () => {
     spec({ traffic: { sessionAffinity: { cookie: { name: 'a;' } } } }), spec({ traffic: { sessionAffinity: { cookie: { name: 'a', path: '' } } } }),
     spec({ traffic: { sessionAffinity: { cookie: { name: 'a', attributes: [{ name: 'a', value: ';' }] } } } }),
     steps({ minRequests: -1 }), steps(...Array.from({ length: 51 }, () => ({ weight: 1 }))),
+    spec({ windows: [{ kind: 'Allow', schedule: '0 9 * * *' }] }), spec({ windows: [{ kind: 'Allow', schedule: '* * * *', duration: '1h' }] }), spec({ windows: [{ kind: 'Allow', schedule: '* * * * *', duration: '1h', timeZone: '../etc' }] }),
     spec({ analysis: { schedule: '* * * *' } }), spec({ analysis: { noData: 'hold' } }),
     spec({ analysis: { failureThreshold: 101 } }),
     metric({ max: '1 %' }), metric({ max: true }), metric({ metric: 'errors' }), metric({ statusCodes: ['2xx'] }),

@@ -55,6 +55,8 @@ describe('a Canary', () => {
     metrics({ name: 'error-rate', max: '0.1%', statusCodes: ['503', '4xx'], grpcStatus: [14] }),
     metrics({ name: 'slow', metric: 'latency', percentile: '99.9', max: '1.5s', dryRun: true }),
     { analysis: { schedule: '*/30 * * * * *', noData: 'Pass' } },
+    { windows: [] },
+    { windows: [{ kind: 'Allow', schedule: '0 9 * * 1-5', duration: '8h', timeZone: 'America/Argentina/Buenos_Aires' }, { kind: 'Deny', schedule: '0 0 0 24 12 *', duration: '240h' }] },
     { traffic: { httpRoutes: ['main'], propagation: '0s', drain: '0s' } },
     { versions: { selector: { matchLabels: { 'app.kubernetes.io/name': 'a' } }, label: 'example.com/track', desired: 'v1.2_rc1' } },
   ])('may say %j', (spec) => {
@@ -66,7 +68,7 @@ describe('a Canary', () => {
   const twice = 'spec.steps: must not use one name for two steps'
   const upTo = 'spec.steps[0].upTo: needs a weight above 0 and not above upTo: upTo: 50 with weight: 10 stands for 10, 20, 30, 40, 50'
   const specFields = 'targetRef, versions, service, traffic, preview, steps, analysis, replicas, canaryReplicas, ignoreAnnotations, revisionHistoryLimit, ' +
-    'scaleDownDelay, progressDeadline, suspend'
+    'windows, scaleDownDelay, progressDeadline, suspend'
 
   it.each<[string, object, string[]]>([
     ['an unknown field', { pods: 3 }, [`spec.pods: is not a field here: write one of ${specFields}`]],
@@ -99,6 +101,12 @@ describe('a Canary', () => {
     ['a value out of its range', { service: { name: 'a', port: 0 } },
       ['spec.service.port: must be an integer between 1 and 65535']],
     ['another word', { analysis: { noData: 'Maybe' } }, ['spec.analysis.noData: must be Hold, Pass or Fail']],
+    ['a window of another kind, with wrong times', { windows: [{ kind: 'Open', schedule: 'daily', duration: '30s', timeZone: '+01:00' }] }, [
+      'spec.windows[0].kind: must be Allow or Deny',
+      'spec.windows[0].schedule: must be a cron expression of five or six fields, such as "0 9 * * 1-5"',
+      'spec.windows[0].duration: must be between 1m and 8784h',
+      'spec.windows[0].timeZone: must be a time zone such as "Europe/Berlin" or "UTC"',
+    ]],
     ['a name that is none', { service: { name: `A${'a'.repeat(63)}` } },
       ['spec.service.name: must be a DNS label: at most 63 of a-z, 0-9 and "-", such as "reviews-v2"']],
     ['a duration without unit', steps({ for: '90' }), ['spec.steps[0].for: must be a duration like 30s, 5m or 1h30m']],

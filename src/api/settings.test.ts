@@ -45,6 +45,7 @@ describe('settings', () => {
           failureThreshold: 2, minRequests: undefined, dryRun: false,
         }],
       },
+      windows: [],
       progressDeadlineMs: 600_000,
       previousDelayMs: 600_000,
       failedDelayMs: 0,
@@ -57,6 +58,7 @@ describe('settings', () => {
       versions: { selector: { matchLabels: { app: 'a' } }, label: 'track', desired: 'v3' },
       traffic: { propagation: '0s', drain: '0s', httpRoutes: ['main'] },
       scaleDownDelay: { previous: '1h', failed: '2h' },
+      windows: [{ kind: 'Allow', schedule: '0 9 * * 1-5', duration: '8h', timeZone: 'Europe/Berlin' }, { kind: 'Deny', schedule: '0 0 24 12 *', duration: '240h' }],
       progressDeadline: '1m',
       suspend: true,
       analysis: {
@@ -74,6 +76,7 @@ describe('settings', () => {
     expect(written).toMatchObject({
       source: { kind: 'versions', selector: { app: 'a' } }, versionLabel: 'track', desired: 'v3', propagationMs: 0, drainMs: 0, httpRoutes: ['main'], suspend: true,
       clock: { kind: 'schedule', expression: '0 * * * *' }, previousDelayMs: 3_600_000, failedDelayMs: 7_200_000, progressDeadlineMs: 60_000,
+      windows: [{ kind: 'Allow', schedule: '0 9 * * 1-5', durationMs: 28_800_000, timeZone: 'Europe/Berlin' }, { kind: 'Deny', schedule: '0 0 24 12 *', durationMs: 864_000_000, timeZone: 'UTC' }],
     })
     expect(written.analysis).toMatchObject({ failureThreshold: 3, initialDelayMs: 5000, noData: 'Fail' })
     expect(written.analysis.metrics).toMatchObject([

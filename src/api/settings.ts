@@ -33,6 +33,7 @@ export type Settings = {
     readonly noData: 'Hold' | 'Pass' | 'Fail'
     readonly metrics: readonly Metric[]
   }
+  readonly windows: readonly Window[]
   readonly progressDeadlineMs: number
   readonly previousDelayMs: number
   readonly failedDelayMs: number
@@ -69,6 +70,9 @@ export type SessionAffinity = { readonly cookie: string; readonly attributes: st
 export type AnalysisClock =
   | { readonly kind: 'interval'; readonly everyMs: number }
   | { readonly kind: 'schedule'; readonly expression: string }
+
+/** A span of time that comes again and again; its cron expression speaks of the local time of its zone. */
+export type Window = { readonly kind: 'Allow' | 'Deny'; readonly schedule: string; readonly durationMs: number; readonly timeZone: string }
 
 /** One exposure; what it does not name is off. */
 export type Step = {
@@ -120,6 +124,7 @@ export function settingsOf(spec: CanarySpec, defaults: { readonly propagationMs:
       noData: analysis.noData,
       metrics: analysis.metrics.map((metric) => metricOf(metric, analysis)),
     },
+    windows: (spec.windows ?? []).map(({ duration, timeZone = 'UTC', ...window }) => ({ ...window, durationMs: parseDuration(duration), timeZone })),
     progressDeadlineMs: parseDuration(spec.progressDeadline),
     previousDelayMs: parseDuration(scaleDownDelay.previous),
     failedDelayMs: parseDuration(scaleDownDelay.failed),

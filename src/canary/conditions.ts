@@ -1,7 +1,7 @@
 import type { Condition } from '../api/canary.ts'
 import type { Hold } from './decision.ts'
 import { isContested, isNamed, tombstoneOf, type Facts } from './facts.ts'
-import { stableAnswers, whyRollBack } from './guards.ts'
+import { stableAnswers, startHold, whyRollBack } from './guards.ts'
 import { isTargetContested } from './target.ts'
 import { knownHash } from './versions.ts'
 import { instant } from './instant.ts'
@@ -35,10 +35,15 @@ function ready(facts: Facts): State {
   return stableAnswers(facts) ? ['True', 'Serving', `${facts.s ?? ''} serves`] : ['False', 'NoStableEndpoint', `no pod of stable ${facts.s ?? ''} is ready`]
 }
 
-function reconciling({ phase, world }: Facts, hold: Hold | undefined): State {
-  const moving = phase === 'Initializing' || phase === 'Progressing' || phase === 'Promoting' || phase === 'RollingBack'
-  if (!moving || hold?.stalled !== undefined || hold?.waitingFor === 'Person' || world.settings.suspend) return ['False', phase, '']
-  return ['True', phase, '']
+const MOVING: ReadonlySet<Facts['phase']> = new Set(['Initializing', 'Progressing', 'Promoting', 'RollingBack'])
+/** What Serin itself can do nothing about. */
+const AWAITED: ReadonlySet<Hold['waitingFor']> = new Set(['Person', 'Window'])
+
+function reconciling(facts: Facts, hold: Hold | undefined): State {
+  const { phase, world } = facts
+  if (phase === 'Waiting' && startHold(facts)?.queued === true) return ['True', 'WaitingForSlot', '']
+  const isHeld = hold?.stalled !== undefined || AWAITED.has(hold?.waitingFor) || world.settings.suspend
+  return isHeld || !MOVING.has(phase) ? ['False', phase, ''] : ['True', phase, '']
 }
 
 function promoted(facts: Facts): State {

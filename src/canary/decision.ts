@@ -83,6 +83,8 @@ export type Hold = {
   readonly message: string
   /** Milliseconds since the epoch, where it is known. */
   readonly until?: number
+  /** It waits in line until fewer others are under way. */
+  readonly queued?: boolean
   /** Only a change by somebody helps. */
   readonly stalled?: string
 }

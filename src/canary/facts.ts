@@ -226,7 +226,7 @@ function candidateOf(world: World, ledger: Standing, seen: readonly SeenVersion[
   const opening = ledger.open[revision]
   const known = hashKnown(world, seen, revision)
   // The previous stable with another template is a version like any other.
-  if (opening !== undefined && opening.hash === known && status?.previous?.revision === revision)
+  if (opening !== undefined && isStepBack(status, ledger, { revision, hash: known }))
     return { revision, hash: known, rollout: opening.rollout, revert: true }
   const id = rolloutId(revision, startedAt)
   return { revision, hash: opening?.rollout === id ? opening.hash : known, rollout: id, revert: false }
@@ -235,6 +235,9 @@ function candidateOf(world: World, ledger: Standing, seen: readonly SeenVersion[
 /** A target's revision is named after what it runs: its name says all that a hash could. */
 const hashKnown = ({ settings }: World, seen: readonly SeenVersion[], revision: string): string =>
   settings.source.kind === 'target' ? revision : (seen.find((entry) => entry.revision === revision)?.hash ?? '')
+/** Whether `target` is the stable before this one, as it was and at its size: one step back. */
+export const isStepBack = (status: CanaryStatus | undefined, { open }: Pick<Standing, 'open'>, { revision, hash }: Target): boolean =>
+  status?.previous?.revision === revision && open[revision]?.hash === hash
 
 /** Names a rollout after its revision and its start: both stand in status, so every process finds the same name. */
 export const rolloutId = (revision: string, startedAt: string): string => `${revision}@${startedAt}`

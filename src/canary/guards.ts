@@ -1,4 +1,5 @@
 import type { Step } from '../api/settings.ts'
+import { admissionHold, raiseHold } from './admission.ts'
 import type { Hold } from './decision.ts'
 import { failureOf, floorOf, isContested, isNamed, podsFor, tombstoneOf, unfit, type Facts } from './facts.ts'
 import type { Exposure } from './ledger.ts'
@@ -102,7 +103,7 @@ export function stepHold(facts: Facts): Hold | undefined {
   const next = nextExposure(facts)
   if (c === undefined || next === undefined) return { message: 'nothing is being rolled out' }
   const gate = isGate(facts) ? bakeHold(facts) : undefined
-  return wayBackHold(facts) ?? gate ?? podsHold(facts, podsFor(facts, next)) ?? (facts.exposure === undefined || facts.isPartial || c.revert || goesBackBlindly(facts) ? undefined : bakeHold(facts))
+  return wayBackHold(facts) ?? gate ?? podsHold(facts, podsFor(facts, next)) ?? (facts.exposure === undefined || facts.isPartial || c.revert || goesBackBlindly(facts) ? undefined : bakeHold(facts)) ?? raiseHold(facts)
 }
 
 /** Nothing rises while what is wanted is unknown, routes are in other hands, or there is no stable to go back to. */
@@ -213,5 +214,5 @@ export function startHold(facts: Facts): Hold | undefined {
   if (refusal !== undefined) return { message: refusal.message, stalled: refusal.reason }
   if (isContested(facts)) return { message: 'others keep changing the managed routes', stalled: 'RouteContested' }
   if (failureOf(facts, t) !== undefined) return { message: `${t.revision} failed` }
-  return undefined
+  return admissionHold(facts, t)
 }

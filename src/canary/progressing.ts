@@ -53,7 +53,8 @@ function withdraw(facts: Facts, c: Candidate, t: Target): Outcome | undefined {
 
 function succeed(facts: Facts, c: Candidate, t: Target): Outcome {
   if (t.revision === facts.s) return conclude(facts, 'Reverted')
-  if (failureOf(facts, t) !== undefined) return conclude(facts, 'Superseded')
+  // It keeps its slot; where windows are closed, the new one waits without a rollout.
+  if (failureOf(facts, t) !== undefined || facts.world.closed !== undefined) return conclude(facts, 'Superseded')
   return outcome(`${t.revision} supersedes ${c.revision}`, {
     action: { kind: 'status', live: false },
     change: { ...ended(facts, 'Superseded'), rollout: rolloutFrom(facts, t), stepStarted: true },

@@ -20,6 +20,7 @@ function major(status: CanaryStatus) {
   return {
     observedGeneration, phase, step, weight, stableRevision, canaryRevision, previous, seen, failed, routes, history, rollout, observedTarget, replicas, selector,
     pods: status.rollout?.waitingFor === 'Pods' ? status.rollout.until : undefined,
+    waits: status.waits.map((wait) => wait.for),
     checks: status.checks.map(({ name, verdict, failures }) => [name, verdict, failures]),
     conditions: status.conditions.map(({ type, status: state, reason, observedGeneration: seenAt }) => [type, state, reason, seenAt]),
   }

@@ -6,7 +6,7 @@ import type { Decision, Hold } from './decision.ts'
 import { defined } from './defined.ts'
 import { isTold, stepIndexOf, stepShown } from './due-checks.ts'
 import { floorOf, tombstoneOf, type Facts } from './facts.ts'
-import { stableAnswers } from './guards.ts'
+import { stableAnswers, startHold } from './guards.ts'
 import { instant } from './instant.ts'
 import type { Check, Workload, World } from './world.ts'
 
@@ -23,7 +23,7 @@ export function projected(before: Facts, after: Facts, decision: Decision): Cana
     weight: formatPercent(after.exposure?.weight ?? 0),
     ...stableNow(before, after),
     ...canaryNow(after),
-    waits: [],
+    waits: waitsNow(after, rollout, decision.hold),
     previous: carried?.previous,
     seen: seenNow(after),
     observedTarget: targetSeen(after),
@@ -62,6 +62,7 @@ function messageOf(facts: Facts, { hold, reason, action }: Decision): string {
 
 function restingMessage(facts: Facts): string | undefined {
   if (facts.phase === 'Failed') return failureShown(facts)
+  if (facts.phase === 'Waiting') return startHold(facts)?.message
   if (facts.phase !== 'Idle') return undefined
   return stableAnswers(facts) ? `${String(facts.s)} serves` : `no pod of ${String(facts.s)} is ready`
 }
@@ -104,6 +105,17 @@ function rolloutNow(facts: Facts, hold: Hold | undefined, begins: boolean): Roll
     waitingFor,
     until: waitingFor === 'Pods' ? podsUntil(facts, rollout) : (untilOf(hold) ?? (waitingFor === 'Propagation' ? rollout.until : undefined)),
   })
+}
+
+const ADMISSIONS = ['Window', 'Slot']
+
+/** A window or a slot that is waited for, and since when the release has waited for either: its place in line. */
+function waitsNow(facts: Facts, rollout: RolloutStatus | undefined, given: Hold | undefined): CanaryStatus['waits'] {
+  const hold = facts.phase === 'Waiting' ? startHold(facts) : given
+  const isWindow = facts.phase === 'Waiting' ? hold?.waitingFor === 'Window' : rollout?.waitingFor === 'Window'
+  if (!isWindow && hold?.queued !== true) return []
+  const before = facts.world.status?.waits.find((wait) => ADMISSIONS.includes(wait.for))
+  return [defined({ for: isWindow ? 'Window' : 'Slot', since: before?.since ?? instant(facts.world.now), until: untilOf(hold) })]
 }
 
 const observedNow = ({ evidence }: World): string => formatDuration(Math.floor(evidence.observedMs / 1000) * 1000)

@@ -8,7 +8,7 @@ const TROUBLES = ['Stalled', 'Degraded']
  * difference could not tell it, because one of its writes was refused or the process died.
  */
 export function turns(before: CanaryStatus | undefined, after: CanaryStatus): readonly EventNote[] {
-  return [...rolledBack(before, after), ...promoted(before, after), ...troubles(before, after)]
+  return [...rolledBack(before, after), ...promoted(before, after), ...waiting(before, after), ...troubles(before, after)]
 }
 
 function rolledBack(before: CanaryStatus | undefined, { failed }: CanaryStatus): readonly EventNote[] {
@@ -20,6 +20,13 @@ function promoted(before: CanaryStatus | undefined, after: CanaryStatus): readon
   const [last] = after.history
   if (before?.stableRevision === undefined || before.stableRevision === after.stableRevision || last?.result !== 'Promoted') return []
   return [{ type: 'Normal', reason: 'Promoted', note: `${last.revision} is stable; ${before.stableRevision} stands by at full size for a while` }]
+}
+
+const WAITS: Readonly<Record<string, string>> = { Window: 'WindowClosed', Slot: 'WaitingForSlot' }
+
+function waiting(before: CanaryStatus | undefined, { waits, message = '' }: CanaryStatus): readonly EventNote[] {
+  const begun = waits.filter((wait) => before?.waits.some((known) => known.for === wait.for) !== true)
+  return begun.flatMap((wait) => (WAITS[wait.for] === undefined ? [] : [{ type: 'Normal', reason: WAITS[wait.for] ?? '', note: message }]))
 }
 
 /** A condition says a trouble now that it did not say before. */

@@ -1,3 +1,4 @@
+import { admissionLooks } from './admission.ts'
 import { contestedUntil, isContested, tombstoneOf, type Facts } from './facts.ts'
 import { currentStep } from './guards.ts'
 
@@ -40,6 +41,7 @@ function ends(facts: Facts): readonly number[] {
     ...(deadlineMs === undefined || stepStartedAt === undefined ? [] : [Date.parse(stepStartedAt) + deadlineMs - now]),
     ...(until === undefined ? [] : [Date.parse(until) - now]),
     ...(Object.values(facts.world.growths).some((count) => count > 1) ? [CONTEST_LOOK_MS] : []),
+    ...admissionLooks(facts),
     ...(isContested(facts) ? [contestedUntil(facts) - now] : []),
     ...(tombstone === undefined ? [] : [tombstone.at + settings.failedDelayMs - now]),
   ]

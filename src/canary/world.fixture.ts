@@ -27,6 +27,7 @@ export const settings = (over: Partial<Settings> = {}): Settings => ({
   steps: [5, 25, 50].map((weight, index) => ({ name: `step-${index + 1}`, weight, match: [], mirror: undefined, forMs: 60_000, minRequests: 50, deadlineMs: undefined })),
   clock: { kind: 'interval', everyMs: 30_000 },
   analysis: { failureThreshold: 2, initialDelayMs: 0, noData: 'Hold', metrics: [{ name: 'error-rate', kind: 'error-rate', max: 0.01, percentile: 99, statusCodes: ['5xx'], grpcStatus: [], failureThreshold: 2, minRequests: undefined, dryRun: false }] },
+  windows: [],
   progressDeadlineMs: 600_000,
   previousDelayMs: 600_000,
   failedDelayMs: 0,
@@ -103,6 +104,8 @@ export function idleWorld(over: Overrides = {}): World {
     growths: {},
     previews: {},
     evidence: NO_EVIDENCE,
+    closed: undefined,
+    noSlot: undefined,
     stale: undefined,
     ...over,
     mesh: {

@@ -1,6 +1,7 @@
 import type { CanaryStatus, RouteRecord } from '../api/canary.ts'
 import type { Settings } from '../api/settings.ts'
 import type { Ledger } from './ledger.ts'
+import type { Closure } from './windows.ts'
 
 /** Everything one pass may know, gathered before it decides. Never mutated; holds no I/O and no clock. */
 export type World = {
@@ -22,6 +23,10 @@ export type World = {
   /** An autoscaler owns the Canary's size. */
   readonly scaled?: boolean
   readonly evidence: Evidence
+  /** Why nothing may begin or rise now, by the windows; undefined while they are open. */
+  readonly closed: Closure | undefined
+  /** Why no release may begin now, by the limits of the fleet; undefined where one may. */
+  readonly noSlot: string | undefined
   /** Why nothing may be decided now: a cache is older than what was seen or written before. */
   readonly stale: string | undefined
 }

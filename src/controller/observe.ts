@@ -50,6 +50,8 @@ export type ObserveOptions = {
   readonly monotonicMs: number
   readonly evidence: (step: string) => Evidence | undefined
   readonly growths: Readonly<Record<string, number>>
+  readonly closed: World['closed']
+  readonly noSlot: World['noSlot']
 }
 
 /** The newer of what a cache has and what was written last; a key that is named is looked up even where the cache has nothing. */
@@ -103,12 +105,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     virtualServices: snapshot.virtualServices,
     destinationRules: snapshot.destinationRules,
     httpRoutes: snapshot.httpRoutes,
-    revisions: [
-      ...versions.map((deployment) => ({ revision: revisionOf(deployment, settings), labels: templateLabels(deployment) })),
-      ...(target === undefined || facts === undefined || versions.some((deployment) => revisionOf(deployment, settings) === facts.revision)
-        ? []
-        : [{ revision: facts.revision, labels: labelsToBe(target, facts.revision, settings) }]),
-    ],
+    revisions: labelledRevisions(versions, target, settings),
     others: snapshot.others,
     records: canary.status?.routes ?? [],
     stable: canary.status?.stableRevision,
@@ -135,9 +132,19 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     growths: options.growths,
     scaled: snapshot.autoscalers.some((autoscaler) => scaledBy(autoscaler).includes(`Canary ${canary.metadata.namespace}/${canary.metadata.name}`)),
     evidence: NO_EVIDENCE,
+    closed: options.closed,
+    noSlot: options.noSlot,
     stale: olderTarget(facts === undefined ? workloads : [...workloads, facts], canary),
   }
   return { world: { ...world, evidence: options.evidence(stepKey(factsOf(world))) ?? NO_EVIDENCE }, input, snapshot }
+}
+
+/** Every revision with the labels of its pods; the target's too before it is made. */
+function labelledRevisions(versions: readonly KubeObject[], target: KubeObject | undefined, settings: Settings): MeshInput['revisions'] {
+  const standing = versions.map((deployment) => ({ revision: revisionOf(deployment, settings), labels: templateLabels(deployment) }))
+  const wanted = target && targetFacts(target, settings)?.revision
+  if (target === undefined || wanted === undefined || standing.some(({ revision }) => revision === wanted)) return standing
+  return [...standing, { revision: wanted, labels: labelsToBe(target, wanted, settings) }]
 }
 
 const sumOf = (objects: readonly KubeObject[]): number => objects.reduce((sum, { metadata }) => sum + (metadata.generation ?? 0), 0)

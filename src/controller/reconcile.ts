@@ -22,6 +22,7 @@ import type { Log } from '../runtime/log.ts'
 import { keyOf, splitKey, type KubeObject } from '../runtime/object.ts'
 import { Ages } from './ages.ts'
 import { WriteRefusedError } from './fenced-client.ts'
+import type { Fleet } from './fleet.ts'
 import { Growths } from './growths.ts'
 import type { Analyst } from './analyst.ts'
 import { commit } from './commit.ts'
@@ -32,9 +33,9 @@ import { observe, snapshotOf, type Newest, type Observation, type Snapshot, type
 import type { OwnWrites } from './own-writes.ts'
 import { Rests, versionsIn } from './rests.ts'
 import { rivalsOf, yieldTo } from './rivals.ts'
-import { scheduleProblem } from './schedule.ts'
 import type { Stores } from './sources.ts'
 import type { StatusWriter } from './status-writer.ts'
+import { calendarProblems, Windows } from './windows.ts'
 
 export type ReconcileDeps = {
   readonly client: KubernetesClient
@@ -43,6 +44,7 @@ export type ReconcileDeps = {
   readonly log: Log
   readonly writes: OwnWrites
   readonly analyst: Analyst
+  readonly fleet: Fleet
   readonly statusWriter: StatusWriter
   readonly announce: (canary: Canary, events: readonly EventNote[]) => void
   readonly onStatus: (canary: Pick<Canary, 'metadata'>, status: CanaryStatus | undefined) => void
@@ -64,6 +66,7 @@ export class Reconciler {
   readonly #ages = new Map<string, Ages>()
   readonly #growths = new Growths()
   readonly #rests = new Rests()
+  readonly #windows = new Windows()
   readonly #parsed = new WeakMap<KubeObject, ParsedCanary>()
   /** The last spec of each Canary that could be used, and what is wrong with the present one. */
   readonly #usable = new Map<string, CanarySpec>()
@@ -86,8 +89,8 @@ export class Reconciler {
     const parsed = this.#parse(object)
     if (!parsed.ok) return this.#refuse(key, object, parsed.problems, signal)
     const settings = this.#settings(parsed.canary)
-    const problem = settings.clock.kind === 'schedule' ? scheduleProblem(settings.clock.expression) : undefined
-    if (problem !== undefined) return this.#refuse(key, object, [{ path: 'spec.analysis.schedule', message: problem }], signal)
+    const problems = this.#usable.get(key) === parsed.canary.spec ? [] : calendarProblems(settings)
+    if (problems.length > 0) return this.#refuse(key, object, problems, signal)
     this.#usable.set(key, parsed.canary.spec)
     this.#invalid.delete(key)
     return this.#pass(key, parsed.canary, settings, signal)
@@ -127,7 +130,7 @@ export class Reconciler {
 
   #seen(key: string, snapshot: Snapshot): string {
     const { analyst, frozen } = this.#deps
-    return [analyst.looks(key), frozen(), this.#invalid.get(key), versionsIn(snapshot)].join(' ')
+    return [analyst.looks(key), frozen(), this.#invalid.get(key), this.#noSlot(key, snapshot.canary), versionsIn(snapshot)].join(' ')
   }
 
   #learnt(snapshot: Snapshot): Snapshot {
@@ -199,7 +202,13 @@ export class Reconciler {
       monotonicMs: clock.monotonic(),
       evidence: (step) => analyst.evidence(key, step),
       growths: this.#growths.repeated(key, clock.monotonic()),
+      closed: this.#windows.closed(settings.windows, clock.now()),
+      noSlot: this.#noSlot(key, snapshot.canary),
     })
+  }
+
+  #noSlot(key: string, { metadata, status }: Canary): string | undefined {
+    return status?.rollout === undefined ? this.#deps.fleet.refusal(key, metadata.namespace) : undefined
   }
 
   readonly #newest: Newest = (resource, objects, ...named) => {
@@ -223,6 +232,7 @@ export class Reconciler {
 
   #decide(key: string, { world }: Observation): Pass {
     const pass = decide(world)
+    if (world.status?.rollout === undefined && pass.status.rollout !== undefined) this.#deps.fleet.begins(key)
     const invalid = this.#invalid.get(key)
     return invalid === undefined ? pass : { ...pass, status: stalled(pass.status, invalid, world) }
   }

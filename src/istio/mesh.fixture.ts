@@ -24,6 +24,7 @@ export const settings = (overrides: Partial<Settings> = {}): Settings => ({
   steps: [],
   clock: { kind: 'interval', everyMs: 30_000 },
   analysis: { failureThreshold: 2, initialDelayMs: 0, noData: 'Hold', metrics: [] },
+  windows: [],
   progressDeadlineMs: 600_000,
   previousDelayMs: 600_000,
   failedDelayMs: 0,

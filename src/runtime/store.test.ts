@@ -66,6 +66,17 @@ describe('a store', () => {
     expect(() => store.by('nonsense', 'x')).toThrow('no index "nonsense"')
   })
 
+  it('has the content of one namespace replaced without a word about the others', () => {
+    const { store, writer, changes, names } = harness()
+    const elsewhere = pod('c', { namespace: 'other' })
+    writer.replace([pod('a'), pod('b'), elsewhere])
+    changes.length = 0
+    writer.replace([pod('b')], 'test')
+    expect([names(store.list()), changes.length]).toEqual([['b', 'c'], 1])
+    writer.replace([], 'other')
+    expect(names(store.list())).toEqual(['b'])
+  })
+
   it('freezes what it holds to the ground', () => {
     const { store, writer } = harness()
     const containers = [{ image: 'one' }]

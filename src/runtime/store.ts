@@ -1,6 +1,6 @@
 import { asError } from './failure.ts'
 import type { Log } from './log.ts'
-import { type KubeObject, keyOf } from './object.ts'
+import { type KubeObject, keyOf, splitKey } from './object.ts'
 
 /**
  * Told of every change: both where an object changed, one where it came or went. Another uid under the same key is a
@@ -22,8 +22,8 @@ export type Store<T extends KubeObject = KubeObject> = {
 export type StoreWriter<T extends KubeObject = KubeObject> = {
   readonly set: (object: T) => void
   readonly remove: (key: string) => void
-  /** Makes `objects` the whole content; only differences are told to listeners. */
-  readonly replace: (objects: Iterable<T>) => void
+  /** Makes `objects` the whole content, or that of one namespace; only differences are told to listeners. */
+  readonly replace: (objects: Iterable<T>, namespace?: string) => void
 }
 
 /** The values under which an index files an object; one that throws files it nowhere. */
@@ -74,9 +74,9 @@ export const createStore = <T extends KubeObject = KubeObject>(
     writer: {
       set: (object) => tell(swap(keyOf(object), object)),
       remove: (key) => tell(swap(key, undefined)),
-      replace: (items) => {
+      replace: (items, namespace) => {
         const incoming = new Map([...items].map((object) => [keyOf(object), object]))
-        const gone = [...objects.keys()].filter((key) => !incoming.has(key))
+        const gone = [...objects.keys()].filter((key) => !incoming.has(key) && (namespace === undefined || splitKey(key).namespace === namespace))
         tell([...gone.flatMap((key) => swap(key, undefined)), ...[...incoming].flatMap(([key, object]) => swap(key, object))])
       },
     },

@@ -9,7 +9,7 @@ import { readConfig } from '../../src/config.ts'
 import { NAMESPACE } from '../harness.ts'
 import { recorded } from './recorded.ts'
 import { installationOf, manifestsOf, only, specOf, type Manifest } from './rendered.ts'
-import { compare, grantsOf } from './rules.ts'
+import { allows, compare, grantsOf } from './rules.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const CHART = 'charts/serin'
@@ -30,6 +30,8 @@ const helm = (...args: readonly string[]): string => execFileSync(binary('helm')
 const SETS: Readonly<Record<string, object>> = {
   'the defaults': {},
   'one namespace': { watchNamespaces: [NAMESPACE] },
+  'two namespaces': { watchNamespaces: [NAMESPACE, 'bank'] },
+  'a namespace and no ClusterRole': { watchNamespaces: [NAMESPACE], clusterRole: false, aggregateRoles: false },
   'the least': { replicas: 1, aggregateRoles: false, crds: { install: false }, networkPolicy: { enabled: false } },
   'a mesh that refuses plain text': { sidecar: true, networkPolicy: { prometheus: { ports: [9090] } } },
   'nothing set aside': { resources: { requests: null, limits: null } },
@@ -91,6 +93,26 @@ describe('the chart', () => {
     const { account } = installationOf(objects)
     const wide = grantsOf(objects, account).filter(({ namespace }) => namespace === undefined)
     expect(new Set(wide.map(({ verb }) => verb))).toEqual(new Set(['get', 'list', 'watch']))
+  })
+
+  it('for two namespaces has the same Role in each, and an operator that watches both', () => {
+    const objects = rendered(SETS['two namespaces'] ?? {})
+    const { account, settings } = installationOf(objects)
+    const inSpace = (space: string) => grantsOf(objects, account).filter(({ namespace }) => namespace === space).map(({ verb, group, resource }) => [verb, group, resource])
+    expect(settings.namespaces).toEqual([NAMESPACE, 'bank'])
+    expect(inSpace('bank')).toEqual(inSpace(NAMESPACE))
+    expect(inSpace('bank')).toContainEqual(['patch', 'apps', 'deployments'])
+  })
+
+  it('without a ClusterRole has no right beyond the namespaces, and enough within them for a whole life', async () => {
+    const objects = rendered(SETS['a namespace and no ClusterRole'] ?? {})
+    const { account, settings } = installationOf(objects)
+    const grants = grantsOf(objects, account)
+    expect(grants.filter(({ namespace }) => namespace === undefined)).toEqual([])
+    expect(objects.filter(({ kind }) => kind.startsWith('ClusterRole'))).toEqual([])
+    const { denied, unused } = compare(grants, await recorded(settings, (asked) => grants.some((grant) => allows(grant, asked))))
+    expect(unused).toEqual([])
+    expect(denied).toEqual(['get customresourcedefinitions.apiextensions.k8s.io canaries.serin.dev', ...['destinationrules.networking.istio.io', 'httproutes.gateway.networking.k8s.io', 'virtualservices.networking.istio.io'].map((resource) => `list ${resource}`)])
   })
 
   it('says what is asked for where it is asked for', () => {
@@ -166,7 +188,8 @@ describe('the chart', () => {
     ['image=null', "missing property 'image'"],
     ['flags.propagation=15', '/flags/propagation'],
     ['flags.healthPort=1', "additional properties 'healthPort' not allowed"],
-    ['watchNamespaces={a,b}', '/watchNamespaces'],
+    ['watchNamespaces={a,a}', '/watchNamespaces'],
+    ['clusterRole=false', 'clusterRole: false does not do without watchNamespaces'],
     ['networkPolicy.apiServer.ports={}', '/networkPolicy/apiServer/ports'],
     ['networkPolicy.metricsFrom[0].namespace=x', "additional properties 'namespace' not allowed"],
   ])('refuses %s, and says where', (setting, message) => {

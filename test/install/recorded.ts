@@ -1,16 +1,19 @@
 import type { OperatorSettings } from '../../src/operator.ts'
-import type { Transport } from '../../src/runtime/transport.ts'
+import type { Transport, TransportResponse } from '../../src/runtime/transport.ts'
 import { canary, faulty, kindOf, namespace, service, target, targetCanary, version, virtualService } from '../fixtures.ts'
 import type { Harness } from '../harness.ts'
 import { adopted } from '../rollout/adopted.ts'
 import { askedOf, type Asked } from './rules.ts'
 
-/** Everything that the operator asks of the API server while it adopts, refuses, promotes, rolls back and defends a route. */
-export async function recorded(settings: OperatorSettings): Promise<readonly Asked[]> {
+const FORBIDDEN: TransportResponse = { status: 403, headers: {}, text: () => Promise.resolve('{"kind":"Status","reason":"Forbidden"}'), lines: async function* () { /* An answer without a stream. */ } }
+
+/** Everything that the operator asks of the API server while it adopts, refuses, promotes, rolls back and defends a route. What is not allowed is refused. */
+export async function recorded(settings: OperatorSettings, isAllowed: (asked: Asked) => boolean = () => true): Promise<readonly Asked[]> {
   const requests: Asked[] = []
   const through = (transport: Transport): Transport => (request) => {
-    requests.push(askedOf(request))
-    return transport(request)
+    const asked = askedOf(request)
+    requests.push(asked)
+    return isAllowed(asked) ? transport(request) : Promise.resolve(FORBIDDEN)
   }
   const harness = await adopted({ objects: [kindOf('gateway.networking.k8s.io', 'v1', 'HTTPRoute'), kindOf('autoscaling', 'v2', 'HorizontalPodAutoscaler'), namespace(settings.election?.lease.namespace), virtualService()], operator: { through, settings } })
   try {

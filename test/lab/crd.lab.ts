@@ -189,7 +189,7 @@ describe('on an older CRD', () => {
     await world.apply({ ...service(), metadata: { name: 'service-c', namespace } })
     await world.workload('service-c-v1', { app: 'service-c', version: 'v1' })
     await created(spec, 'service-c')
-    const first = await suite.startOperator({ namespace })
+    const first = await suite.startOperator({ 'watch-namespaces': namespace })
     await suite.untilStatus(key, 'v1 to be adopted', ({ phase, stableRevision }) => phase === 'Idle' && stableRevision === 'v1')
     first.kill('SIGTERM')
     await first.ended
@@ -197,7 +197,7 @@ describe('on an older CRD', () => {
     const pinned = await routes()
     expect(pinned).not.toEqual([])
 
-    const second = await suite.startOperator({ namespace })
+    const second = await suite.startOperator({ 'watch-namespaces': namespace })
     try {
       await world.workload('service-c-v2', { app: 'service-c', version: 'v2' })
       const frozen = await suite.untilStatus(key, 'a word on the CRD', ({ message }) => message?.includes('is not the one of this version of Serin: apply crds/') === true)
@@ -227,7 +227,7 @@ describe('on an older CRD', () => {
     const change = async (spec: Fields) => serverVerdict(await world.call('PATCH', `${pathOf(stored)}?dryRun=All`, { spec }, 'application/merge-patch+json'))
     expect(await change({ suspend: true })).toMatchObject({ accepted: true })
     expect(await change({ steps: [{ weight: 50 }, { weight: 21 }] })).toMatchObject({ accepted: false, paths: ['spec.steps'] })
-    const operator = await suite.startOperator({ namespace: world.namespace })
+    const operator = await suite.startOperator({ "watch-namespaces": world.namespace })
     try {
       const status = await suite.untilStatus(`${world.namespace}/falling`, 'a refusal', ({ message }) => message !== undefined)
       expect(status.message).toContain('spec.steps: must not lower the weight')

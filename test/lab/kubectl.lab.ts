@@ -75,7 +75,7 @@ function lab(): Server {
       await objects.until('an answer', () => Promise.resolve(load.answers.find(({ status }) => status === 200)))
     },
     startOperator: async () => {
-      operator = await suite.startOperator({ namespace: 'istioinaction' })
+      operator = await suite.startOperator({ 'watch-namespaces': 'istioinaction' })
     },
   }
 }

@@ -50,6 +50,7 @@ export const settingsWith = (desired: string | undefined, suspend: boolean): Set
   steps: [10, 50].map((weight, index) => ({ name: `step-${index + 1}`, weight, match: [], mirror: undefined, forMs: 20_000, minRequests: 10, deadlineMs: undefined })),
   clock: { kind: 'interval', everyMs: 10_000 },
   analysis: { failureThreshold: 2, initialDelayMs: 0, noData: 'Hold', metrics: [{ name: 'error-rate', kind: 'error-rate', max: 0.01, percentile: 99, statusCodes: ['5xx'], grpcStatus: [], failureThreshold: 2, minRequests: undefined, dryRun: false }] },
+  windows: [],
   progressDeadlineMs: 600_000,
   previousDelayMs: 120_000,
   failedDelayMs: 0,
@@ -130,6 +131,9 @@ export function worldFrom(objects: Objects, process: Process, now: number, verdi
       ready: Object.fromEntries(Object.entries(deployments).map(([revision, { value }]) => [revision, age(`ready ${revision}`, [value?.uid, value?.ready, value?.since, value?.replicas])])),
     },
     evidence: standing.some(({ ledger }) => ledger?.exposure !== undefined) ? evidenceFor(verdict) : NO_EVIDENCE,
+    // Now and then windows are closed, and every slot is taken.
+    closed: now % 600_000 < 60_000 ? { message: 'window closed', until: now - (now % 600_000) + 60_000 } : undefined,
+    noSlot: now % 700_000 < 50_000 ? 'waits for a free slot' : undefined,
     stale: process.behind(objects) ?? olderTarget(workloads, status),
   }
 }

@@ -53,6 +53,9 @@ lastWrites: 32s
 {{- range $name := include "serin.durations" . | fromYaml | keys }}
 {{- $_ := set $ms $name (include "serin.milliseconds" (get $text $name) | int64) }}
 {{- end }}
+{{- if not (or .Values.clusterRole .Values.watchNamespaces) }}
+{{- fail "clusterRole: false does not do without watchNamespaces: write the namespaces to serve" }}
+{{- end }}
 {{- $spare := sub $ms.leaseDuration $ms.renewDeadline }}
 {{- $stop := add $ms.lastWrites $ms.renewDeadline }}
 {{- if eq $ms.retryPeriod 0 }}
@@ -68,12 +71,16 @@ lastWrites: 32s
 {{- end }}
 {{- end }}
 
-{{- /* What is read of every namespace, whatever is watched: a rule or route elsewhere decides here too. */}}
+{{- /* What is read of the whole cluster, whatever is watched. */}}
 {{- define "serin.clusterRules" -}}
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
   resourceNames: [canaries.serin.dev]
   verbs: [get]
+{{- end }}
+
+{{- /* What is read of every namespace: a rule or route elsewhere decides here too. Without a ClusterRole, where Canaries are. */}}
+{{- define "serin.routeRules" -}}
 - apiGroups: [networking.istio.io]
   resources: [virtualservices, destinationrules]
   verbs: [list, watch]
