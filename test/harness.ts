@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { parseAllDocuments } from 'yaml'
+import { canaryActionCrd } from '../src/api/canary-action-crd.ts'
 import { canaryCrd } from '../src/api/crd.ts'
+import type { CanaryActionStatus } from '../src/api/canary-action.ts'
 import type { CanaryStatus } from '../src/api/canary.ts'
 import { defaultSettings } from '../src/config.ts'
 import type { Metrics } from '../src/controller/metrics.ts'
@@ -155,6 +157,12 @@ export class Harness {
     if (answer.status >= 300) throw new Error(`${object.kind} ${object.metadata.name}: ${JSON.stringify(answer.body)}`)
   }
 
+  /** The result and message of a CanaryAction: "Accepted: approved"; empty while it has none. */
+  result(name: string): string {
+    const { result, message } = (this.object('canaryactions.serin.dev', name)['status'] ?? {}) as CanaryActionStatus
+    return result === undefined ? '' : `${result}: ${message ?? ''}`
+  }
+
   canary(name = 'service-c'): KubeObject & { status?: CanaryStatus } {
     return this.object('canaries.serin.dev', name)
   }
@@ -236,6 +244,8 @@ export function pathOf({ apiVersion, kind, metadata }: KubeObject): string {
 const CRD = canaryCrd() as KubeObject
 
 export const crd = (): KubeObject => structuredClone(CRD)
+
+export const actionCrd = (): KubeObject => structuredClone(canaryActionCrd() as KubeObject)
 
 /** The same without its schema, for the many runs that would spend their time on compiling it. */
 export function uncheckedCrd(): KubeObject {

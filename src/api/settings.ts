@@ -27,6 +27,7 @@ export type Settings = {
   readonly previousDelayMs: number
   readonly failedDelayMs: number
   readonly suspend: boolean
+  readonly skipAnalysis: boolean
 }
 
 /** When checks are made; a schedule is a cron expression in UTC. */
@@ -44,6 +45,8 @@ export type Step = {
   readonly mirror: { readonly percent: number; readonly match: readonly HTTPMatch[] } | undefined
   readonly forMs: number
   readonly minRequests: number
+  /** Somebody must approve it. */
+  readonly approval: boolean
   readonly deadlineMs: number | undefined
 }
 
@@ -90,6 +93,7 @@ export function settingsOf(spec: CanarySpec, defaults: { readonly propagationMs:
     previousDelayMs: parseDuration(scaleDownDelay.previous),
     failedDelayMs: parseDuration(scaleDownDelay.failed),
     suspend: spec.suspend,
+    skipAnalysis: spec.skipAnalysis,
   }
 }
 
@@ -102,6 +106,7 @@ function stepsOf({ steps, analysis }: CanarySpec): readonly Step[] {
     mirror: step.mirror && { percent: parsePercent(step.mirror.percent ?? 100), match: step.mirror.match ?? [] },
     forMs: parseDuration(step.for ?? defaultFor),
     minRequests: step.minRequests ?? (weight === 0 && step.mirror === undefined ? 0 : analysis.minRequests),
+    approval: step.approval === 'Required',
     deadlineMs: step.deadline === undefined ? undefined : parseDuration(step.deadline),
   }))
 }

@@ -36,7 +36,7 @@ function ready(facts: Facts): State {
 
 function reconciling({ phase, world }: Facts, hold: Hold | undefined): State {
   const moving = phase === 'Initializing' || phase === 'Progressing' || phase === 'Promoting' || phase === 'RollingBack'
-  if (!moving || hold?.stalled !== undefined || hold?.waitingFor === 'Person' || world.settings.suspend) return ['False', phase, '']
+  if (!moving || hold?.stalled !== undefined || hold?.waitingFor === 'Person' || hold?.waitingFor === 'Approval' || world.settings.suspend) return ['False', phase, '']
   return ['True', phase, '']
 }
 

@@ -1,6 +1,7 @@
 import { ended, normal, openWithout, outcome, raise, rolloutFrom, start, waitFor, writeLedgers, writeRoutes } from './actions.ts'
 import type { Decision } from './decision.ts'
 import { busy, failureOf, floorOf, isNamed, podsFor, type Candidate, type Facts, type Target } from './facts.ts'
+import { ask } from './heeding.ts'
 import { belowFloor, changedInFlight, goesBackBlindly, isSuperseded, nextExposure, replanned, stableAnswers, startHold, stepHold, whyRollBack } from './guards.ts'
 
 type Outcome = Omit<Decision, 'row'>
@@ -173,7 +174,8 @@ export function holdStep(facts: Facts): Outcome {
   const failure = whyRollBack(facts)
   if (failure !== undefined) return waitFor({ message: `${failure.message}; but stable has no ready pod: there is no way back`, waitingFor: 'Pods' })
   const pods = facts.canary === undefined ? ({ waitingFor: 'Pods', message: `the Deployment of ${facts.c?.revision ?? ''} is gone` } as const) : undefined
-  return waitFor(pods ?? stepHold(facts) ?? { message: 'ready for the next step' })
+  const hold = pods ?? stepHold(facts) ?? { message: 'ready for the next step' }
+  return hold.waitingFor === 'Approval' ? ask(facts, hold) : waitFor(hold)
 }
 
 /** It fails, and there is no stable to go back to: nothing rises. */

@@ -1,6 +1,7 @@
 import * as adoption from './adoption.ts'
 import * as ending from './ending.ts'
 import * as guarding from './guarding.ts'
+import * as heeding from './heeding.ts'
 import * as progressing from './progressing.ts'
 import type { Decision } from './decision.ts'
 import type { Facts } from './facts.ts'
@@ -35,11 +36,14 @@ export const TABLE: readonly Row[] = [
   { row: '3', phases: ROLLING, ...always, rule: guarding.routeLost },
   { row: '4', phases: ROLLING, ...always, rule: guarding.failingWhileNamed },
   { row: '5', phases: ROLLING, ...unlessSuspended, rule: guarding.failingWhileDark },
+  { row: '5a', phases: ROLLING, ...always, rule: heeding.abortedWhileDark },
   { row: '6', phases: ROLLING, ...always, rule: guarding.routeTaken },
   { row: '7', phases: ADOPTED, ...always, rule: guarding.routesDeviate },
   { row: '7r', phases: ADOPTED, ...always, rule: guarding.ruleDeviates },
   { row: '8', phases: ADOPTED, ...unlessSuspended, rule: guarding.ownRouteSuperfluous },
+  { row: '8a', phases: ADOPTED, ...unlessSuspended, rule: heeding.heed },
   { row: '10', phases: AT_REST, ...unlessSuspended, rule: ending.forgetNaming },
+  { row: '10r', phases: ['Failed'], ...unlessSuspended, rule: heeding.retry },
   { row: '12', phases: ['Waiting'], ...unlessSuspended, rule: progressing.begin },
   { row: '15f', phases: [...ROLLING, 'RollingBack'], ...always, rule: progressing.raiseToFloor },
   { row: '13c', phases: ROLLING, ...always, rule: progressing.changedWhileNamed },

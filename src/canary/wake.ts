@@ -37,6 +37,7 @@ function ends(facts: Facts): readonly number[] {
     ...(deadlineMs === undefined || stepStartedAt === undefined ? [] : [Date.parse(stepStartedAt) + deadlineMs - now]),
     ...(until === undefined ? [] : [Date.parse(until) - now]),
     ...(Object.values(facts.world.growths).some((count) => count > 1) ? [CONTEST_LOOK_MS] : []),
+    ...facts.world.actions.map(({ expiresAt }) => expiresAt - now),
     ...(isContested(facts) ? [contestedUntil(facts) - now] : []),
     ...(tombstone === undefined ? [] : [tombstone.at + settings.failedDelayMs - now]),
   ]

@@ -20,13 +20,14 @@ export const settings = (over: Partial<Settings> = {}): Settings => ({
   httpRoutes: undefined,
   propagationMs: P,
   drainMs: D,
-  steps: [5, 25, 50].map((weight, index) => ({ name: `step-${index + 1}`, weight, match: [], mirror: undefined, forMs: 60_000, minRequests: 50, deadlineMs: undefined })),
+  steps: [5, 25, 50].map((weight, index) => ({ name: `step-${index + 1}`, weight, match: [], mirror: undefined, forMs: 60_000, minRequests: 50, approval: false, deadlineMs: undefined })),
   clock: { kind: 'interval', everyMs: 30_000 },
   analysis: { failureThreshold: 2, initialDelayMs: 0, noData: 'Hold', metrics: [{ name: 'error-rate', kind: 'error-rate', max: 0.01, percentile: 99, statusCodes: ['5xx'], grpcStatus: [], failureThreshold: 2, minRequests: undefined, dryRun: false }] },
   progressDeadlineMs: 600_000,
   previousDelayMs: 600_000,
   failedDelayMs: 0,
   suspend: false,
+  skipAnalysis: false,
   ...over,
 })
 
@@ -37,6 +38,7 @@ export const workloadOf = (revision: string, over: Partial<Workload> = {}): Work
   generation: 1,
   createdAt: NOW - 3_600_000,
   hash: `hash-${revision}`,
+  skipAnalysis: false,
   stamp: undefined,
   floor: undefined,
   replicas: 4,
@@ -90,6 +92,7 @@ export function idleWorld(over: Overrides = {}): World {
   const routes = over.mesh?.routes ?? [routeOf(ledgerOf())]
   const workloads = over.workloads ?? [workloadOf('v1', { stamp: 'v1@adoption' })]
   return {
+    canary: { namespace: 'test', name: 'web' },
     settings: settings(),
     status: statusOf(),
     now: NOW,
@@ -98,6 +101,7 @@ export function idleWorld(over: Overrides = {}): World {
     ages: { routes: 3_600_000, subsets: { v1: 3_600_000, v2: 3_600_000, v3: 3_600_000 }, ready: { v1: 3_600_000, v2: 3_600_000, v3: 3_600_000 } },
     growths: {},
     evidence: NO_EVIDENCE,
+    actions: [],
     stale: undefined,
     ...over,
     mesh: {

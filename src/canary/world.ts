@@ -1,9 +1,11 @@
+import type { CanaryActionSpec } from '../api/canary-action.ts'
 import type { CanaryStatus, RouteRecord } from '../api/canary.ts'
 import type { Settings } from '../api/settings.ts'
 import type { Ledger } from './ledger.ts'
 
 /** Everything one pass may know, gathered before it decides. Never mutated; holds no I/O and no clock. */
 export type World = {
+  readonly canary: { readonly namespace: string; readonly name: string }
   readonly settings: Settings
   readonly status: CanaryStatus | undefined
   /** Wall clock, milliseconds since the epoch: for people, deadlines and delays. */
@@ -16,8 +18,23 @@ export type World = {
   /** How often each revision had to be made as large again as it had been, in the last ten minutes: somebody else sets its size. */
   readonly growths: Readonly<Record<string, number>>
   readonly evidence: Evidence
+  /** What people ask of this Canary and have no answer to yet, oldest first. */
+  readonly actions: readonly ActionFacts[]
   /** Why nothing may be decided now: a cache is older than what was seen or written before. */
   readonly stale: string | undefined
+}
+
+/** A CanaryAction without a result. */
+export type ActionFacts = {
+  readonly uid: string
+  readonly action: CanaryActionSpec['action']
+  readonly revision: string | undefined
+  readonly step: string | undefined
+  readonly reason: string | undefined
+  /** Who asks. */
+  readonly by: string
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number
 }
 
 /** A Deployment that matches `versions.selector`: a revision as it stands. */
@@ -30,6 +47,8 @@ export type Workload = {
   readonly createdAt: number
   /** Canonical hash of the pod template. */
   readonly hash: string
+  /** Its template says that steps and gates are skipped. */
+  readonly skipAnalysis: boolean
   /** The rollout that opened it and stamped it, if any. */
   readonly stamp: string | undefined
   /** Its size when a rollout began in which it was stable, stamped in the same write that read it. */

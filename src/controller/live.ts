@@ -15,7 +15,7 @@ export const restsOnLive = (action: Action): boolean => action.kind !== 'none' &
  */
 export async function readLive(client: KubernetesClient, { world, input, snapshot }: Observation, action: Action, signal: AbortSignal): Promise<Snapshot> {
   const { namespace } = input.canary
-  const wanted = new Set([...world.mesh.routes.flatMap(({ ledger }) => (ledger === undefined ? [] : [ledger.stable])), world.status?.rollout?.revision, action.kind === 'workload' ? action.revision : undefined])
+  const wanted = new Set([...world.mesh.routes.flatMap(({ ledger }) => (ledger === undefined ? [] : [ledger.stable])), world.status?.rollout?.revision, action.kind === 'workload' ? action.revision : undefined, action.kind === 'routes' ? action.reads : undefined])
   const names = world.workloads.filter(({ revision }) => wanted.has(revision)).map(({ name }) => name)
   const [deployments, destinationRules, routed] = await Promise.all([
     reread(client, resources.deployments, { namespace, names, prune: pruneDeployment, objects: snapshot.deployments }, signal),

@@ -10,8 +10,9 @@ import { meshFacts } from '../istio/mesh-facts.ts'
 import type { MeshInput } from '../istio/mesh-input.ts'
 import { routesContent } from '../istio/route-content.ts'
 import { resources, type Resource } from '../kubernetes/resource.ts'
-import type { KubeObject } from '../runtime/object.ts'
+import { keyOf, type KubeObject } from '../runtime/object.ts'
 import type { Ages } from './ages.ts'
+import { actionsAsked } from './canary-actions.ts'
 import { labelKey, templateLabels, WILDCARD } from './indexes.ts'
 import { isAmbient } from './prune.ts'
 import type { Stores } from './sources.ts'
@@ -26,6 +27,7 @@ export type Snapshot = {
   readonly virtualServices: readonly KubeObject[]
   readonly destinationRules: readonly KubeObject[]
   readonly httpRoutes: readonly KubeObject[]
+  readonly actions: readonly KubeObject[]
 }
 
 export type Surroundings = { readonly rootNamespace: string; readonly clusterDomain: string }
@@ -61,6 +63,7 @@ export function snapshotOf(stores: Stores, canary: Canary, settings: Settings, {
     virtualServices: newest(resources.virtualServices, routed(stores.virtualServices), own),
     destinationRules: newest(resources.destinationRules, routed(stores.destinationRules), own),
     httpRoutes: stores.httpRoutes.by('namespace', namespace),
+    actions: newest(resources.canaryActions, stores.canaryActions.by('canary', keyOf(canary))),
   }
 }
 
@@ -85,6 +88,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
   const workloads = versions.map((deployment) => workloadOf(deployment, snapshot.pods, settings))
   const routes = { content: routesContent(input), generation: sumOf(snapshot.virtualServices) }
   const world: World = {
+    canary: { namespace: canary.metadata.namespace, name: canary.metadata.name },
     settings,
     status: canary.status,
     now,
@@ -98,6 +102,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     },
     growths: options.growths,
     evidence: NO_EVIDENCE,
+    actions: actionsAsked(snapshot.actions),
     stale: olderTarget(workloads, canary),
   }
   return { world: { ...world, evidence: options.evidence(stepKey(factsOf(world))) ?? NO_EVIDENCE }, input, snapshot }
@@ -132,6 +137,7 @@ function workloadOf(deployment: KubeObject, pods: readonly KubeObject[], setting
     generation: metadata.generation ?? 0,
     createdAt: createdAt(deployment),
     hash: textOf(deployment['templateHash']) ?? '',
+    skipAnalysis: deployment['skipAnalysis'] === true,
     stamp: metadata.annotations?.[STAMP],
     floor,
     replicas,

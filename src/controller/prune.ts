@@ -1,5 +1,6 @@
+import { SKIP_ANALYSIS } from '../canary/people.ts'
 import { templateHash } from '../canary/template-hash.ts'
-import { jsonOf, listOf } from '../istio/json.ts'
+import { jsonOf, labelsOf, listOf } from '../istio/json.ts'
 import type { Resource } from '../kubernetes/resource.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import { templateLabels } from './indexes.ts'
@@ -22,6 +23,7 @@ export function pruneDeployment(object: KubeObject): KubeObject {
     metadata: { ...identity(object), annotations: Object.fromEntries(own), hasAnnotations: object.metadata.annotations !== undefined },
     spec: { replicas: spec['replicas'], selector: spec['selector'], template: { metadata: { labels: templateLabels(object) } } },
     templateHash: templateHash(spec['template']),
+    skipAnalysis: labelsOf(jsonOf(jsonOf(spec['template'])['metadata'])['annotations'])[SKIP_ANALYSIS] === 'true',
     status: object['status'],
   }
 }

@@ -23,6 +23,7 @@ import { Ages } from './ages.ts'
 import { WriteRefusedError } from './fenced-client.ts'
 import { Growths } from './growths.ts'
 import type { Analyst } from './analyst.ts'
+import { refuseAll, settle } from './canary-actions.ts'
 import { commit, idOf } from './commit.ts'
 import { readLive, readRoutes, restsOnLive } from './live.ts'
 import { observe, snapshotOf, type Newest, type Observation, type Snapshot, type Surroundings } from './observe.ts'
@@ -73,7 +74,7 @@ export class Reconciler {
     const { stores, writes, clock } = this.#deps
     const cached = stores.canaries.get(key)
     const object = cached && writes.newest(idOf(resources.canaries, key), cached, clock.monotonic())
-    if (object === undefined || object.metadata.deletionTimestamp !== undefined) return this.#forget(key)
+    if (object === undefined || object.metadata.deletionTimestamp !== undefined) return this.#forget(key, object, signal)
     const parsed = this.#parse(object)
     if (!parsed.ok) return this.#refuse(key, object, parsed.problems, signal)
     const settings = this.#settings(parsed.canary)
@@ -111,7 +112,8 @@ export class Reconciler {
       pass = this.#decide(key, observation)
       if (canonicalJson(pass.decision.action) !== canonicalJson(first.decision.action)) return SOON
     }
-    const outcome = await this.#act(key, observation, pass, { signal, tries: MOST_TRIES })
+    const acted = await this.#act(key, observation, pass, { signal, tries: MOST_TRIES })
+    const outcome = sooner(acted, await settle(this.#deps, { key, actions: snapshot.actions, canary: snapshot.canary as unknown as KubeObject }, pass.answers, signal))
     if (pass.decision.action.kind === 'none' && pass === first) this.#rests.begin(key, seen, { outcome, nowMs: clock.monotonic() })
     return outcome
   }
@@ -226,7 +228,7 @@ export class Reconciler {
     return DONE
   }
 
-  #forget(key: string): Outcome {
+  async #forget(key: string, deleted: KubeObject | undefined, signal: AbortSignal): Promise<Outcome> {
     const { namespace = '', name } = splitKey(key)
     this.#ages.delete(key)
     this.#growths.forget(key)
@@ -236,9 +238,15 @@ export class Reconciler {
     this.#deps.analyst.forget(key)
     this.#deps.statusWriter.forget(key)
     this.#deps.onStatus({ metadata: { namespace, name } }, undefined)
-    return DONE
+    const actions = this.#newest(resources.canaryActions, this.#deps.stores.canaryActions.by('canary', key))
+    const answers = refuseAll(actions, deleted === undefined ? `there is no Canary ${name}` : `Canary ${name} is being deleted`)
+    return sooner(DONE, await settle(this.#deps, { key, actions, canary: deleted }, answers, signal))
   }
 }
+
+/** The outcome, but no later than in so many milliseconds. */
+const sooner = (outcome: Outcome, ms: number | undefined): Outcome =>
+  (ms === undefined || (outcome.kind === 'requeue' && outcome.afterMs <= ms) ? outcome : { kind: 'requeue', afterMs: ms })
 
 function stalled(status: CanaryStatus, message: string, world: World): CanaryStatus {
   const invalid = condition({ world }, 'Stalled', ['True', 'InvalidSpec', message])

@@ -27,7 +27,7 @@ export class Rests {
 }
 
 /** Every object of a snapshot with its version: equal texts, equal worlds. */
-export const versionsIn = ({ canary, service, deployments, pods, virtualServices, destinationRules, httpRoutes }: Snapshot): string =>
-  [canary, ...(service === undefined ? [] : [service]), ...deployments, ...pods, ...virtualServices, ...destinationRules, ...httpRoutes]
+export const versionsIn = ({ canary, service, deployments, pods, virtualServices, destinationRules, httpRoutes, actions }: Snapshot): string =>
+  [canary, ...(service === undefined ? [] : [service]), ...deployments, ...pods, ...virtualServices, ...destinationRules, ...httpRoutes, ...actions]
     .map(({ metadata }) => `${metadata.uid ?? ''}@${metadata.resourceVersion ?? ''}`)
     .join(' ')

@@ -6,12 +6,14 @@ import type { Log } from '../runtime/log.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import { Reflector } from '../runtime/reflector.ts'
 import { createStore, type IndexFunction, type Store } from '../runtime/store.ts'
+import { canaryOf } from './canary-actions.ts'
 import { hostsOf, labelKeys, namespaceOf, servicesOf } from './indexes.ts'
 import { pruneDeployment, prunePod, pruneManagedFields } from './prune.ts'
 
 /** Every kind of object that Serin watches. */
 export type Stores = {
   readonly canaries: Store
+  readonly canaryActions: Store
   readonly deployments: Store
   readonly pods: Store
   readonly services: Store
@@ -43,6 +45,7 @@ export function createSources(options: SourceOptions): Sources {
   const routed = (object: KubeObject) => hostsOf(object, clusterDomain)
   const table: Readonly<Record<keyof Stores, Source>> = {
     canaries: { resource: resources.canaries, prune: pruneManagedFields, indexes: { service: (object) => servicesOf(object, (name, namespace) => resolvedHost(name, namespace, clusterDomain)), selector: labelKeys.ofCanary, namespace: namespaceOf } },
+    canaryActions: { resource: resources.canaryActions, prune: pruneManagedFields, indexes: { canary: (object) => [canaryOf(object)] }, optional: true },
     deployments: { resource: resources.deployments, prune: pruneDeployment, indexes: { label: labelKeys.ofTemplate } },
     pods: { resource: resources.pods, prune: prunePod, indexes: { label: labelKeys.ofObject } },
     services: { resource: resources.services, prune: pruneManagedFields, indexes: {} },

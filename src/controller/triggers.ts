@@ -1,6 +1,7 @@
 import { resourceName, resources } from '../kubernetes/resource.ts'
 import { keyOf, type KubeObject } from '../runtime/object.ts'
 import { resolvedHost } from '../istio/host-name.ts'
+import { canaryOf } from './canary-actions.ts'
 import { hostsOf, labelKeys, WILDCARD } from './indexes.ts'
 import type { OwnWrites } from './own-writes.ts'
 import type { Stores } from './sources.ts'
@@ -15,6 +16,7 @@ export function wireTriggers(stores: Stores, clusterDomain: string, wake: (key: 
   const routed = (object: KubeObject) => hostsOf(object, clusterDomain).flatMap(byService)
   const table = [
     [stores.canaries, resources.canaries, (object: KubeObject) => [keyOf(object)]],
+    [stores.canaryActions, resources.canaryActions, (object: KubeObject) => [canaryOf(object)]],
     [stores.deployments, resources.deployments, (object: KubeObject) => byLabels(labelKeys.ofTemplate(object))],
     [stores.pods, resources.pods, (object: KubeObject) => byLabels(labelKeys.ofObject(object))],
     [stores.services, resources.services, ({ metadata }: KubeObject) => byService(resolvedHost(metadata.name, metadata.namespace ?? '', clusterDomain))],

@@ -14,7 +14,7 @@ const rule = destinationRule('user', { subsets: [{ name: 'one', labels: { versio
 const elsewhere = { namespace: 'other' }
 const httpRoute = (spec: Json): KubeObject => ({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { name: 'gw', namespace: 'test' }, spec })
 const steps = (...matches: readonly Step['match'][]): readonly Step[] =>
-  matches.map((match, i) => ({ name: `s${i}`, weight: 0, match, mirror: undefined, forMs: 0, minRequests: 0, deadlineMs: undefined }))
+  matches.map((match, i) => ({ name: `s${i}`, weight: 0, match, mirror: undefined, forMs: 0, minRequests: 0, approval: false, deadlineMs: undefined }))
 const virtualServices = (...extra: readonly KubeObject[]) => ({ virtualServices: [main, ...extra], destinationRules: [rule] })
 const refused = (overrides: Partial<MeshInput>) => meshFacts(meshInput({ virtualServices: [main], destinationRules: [rule], ...overrides })).refusals
 

@@ -1,8 +1,8 @@
 import type { OperatorSettings } from '../../src/operator.ts'
 import type { Transport } from '../../src/runtime/transport.ts'
 import type { KubeObject } from '../../src/sandbox/objects.ts'
-import { canary, faulty, namespace, version, virtualService } from '../fixtures.ts'
-import { crd, type Harness } from '../harness.ts'
+import { action, canary, faulty, namespace, version, virtualService } from '../fixtures.ts'
+import { actionCrd, crd, pathOf, type Harness } from '../harness.ts'
 import { adopted } from '../rollout/adopted.ts'
 import { askedOf, type Asked } from './rules.ts'
 
@@ -20,9 +20,10 @@ export async function recorded(settings: OperatorSettings): Promise<readonly Ask
     requests.push(askedOf(request))
     return transport(request)
   }
-  const harness = await adopted({ objects: [httpRoutes(), namespace(settings.election?.lease.namespace), virtualService()], operator: { through, settings } })
+  const harness = await adopted({ objects: [httpRoutes(), actionCrd(), namespace(settings.election?.lease.namespace), virtualService()], operator: { through, settings } })
   try {
     await stalled(harness)
+    await heard(harness)
     await promoted(harness, 'v2')
     await harness.apply(faulty('v3'))
     await harness.until(() => harness.status().phase === 'Failed', 60_000)
@@ -48,6 +49,14 @@ async function defended(harness: Harness): Promise<void> {
   await harness.clock.advance(10_000)
   await harness.apply(virtualService())
   await harness.until(() => own() === undefined, 10_000)
+}
+
+/** Somebody asks for something, and one who asked long ago is forgotten. */
+async function heard(harness: Harness): Promise<void> {
+  const [asked, answered] = [action('Resume'), action('Resume', {}, 'long-ago')]
+  await harness.apply(asked, answered)
+  await harness.call('PATCH', `${pathOf(answered)}/status`, { status: { result: 'Accepted', at: '2020-01-01T00:00:00Z' } }, 'application/merge-patch+json')
+  await harness.until(() => harness.result('resume') !== '' && harness.find('canaryactions.serin.dev', 'long-ago') === undefined, 30_000)
 }
 
 /** What is said again within ten minutes is one event whose count is raised. */

@@ -43,13 +43,14 @@ export const settingsWith = (desired: string | undefined, suspend: boolean): Set
   httpRoutes: undefined,
   propagationMs: P,
   drainMs: D,
-  steps: [10, 50].map((weight, index) => ({ name: `step-${index + 1}`, weight, match: [], mirror: undefined, forMs: 20_000, minRequests: 10, deadlineMs: undefined })),
+  steps: [10, 50].map((weight, index) => ({ name: `step-${index + 1}`, weight, match: [], mirror: undefined, forMs: 20_000, minRequests: 10, approval: false, deadlineMs: undefined })),
   clock: { kind: 'interval', everyMs: 10_000 },
   analysis: { failureThreshold: 2, initialDelayMs: 0, noData: 'Hold', metrics: [{ name: 'error-rate', kind: 'error-rate', max: 0.01, percentile: 99, statusCodes: ['5xx'], grpcStatus: [], failureThreshold: 2, minRequests: undefined, dryRun: false }] },
   progressDeadlineMs: 600_000,
   previousDelayMs: 120_000,
   failedDelayMs: 0,
   suspend,
+  skipAnalysis: false,
 })
 
 export const reachOf = (lists: Lists): readonly string[] => {
@@ -103,6 +104,7 @@ export function worldFrom(objects: Objects, process: Process, now: number, verdi
   const age = (name: string, content: unknown) => process.ages.observe(name, { content: canonicalJson(content ?? null), generation: 0 }, mono)
   const subsets = Object.entries(rule.value?.subsets ?? {})
   return {
+    canary: { namespace: 'test', name: 'web' },
     settings: settingsWith(desired, suspend),
     status,
     now: now + process.wallSkewMs,
@@ -124,6 +126,7 @@ export function worldFrom(objects: Objects, process: Process, now: number, verdi
       ready: Object.fromEntries(Object.entries(deployments).map(([revision, { value }]) => [revision, age(`ready ${revision}`, [value?.uid, value?.ready, value?.since, value?.replicas])])),
     },
     evidence: standing.some(({ ledger }) => ledger?.exposure !== undefined) ? evidenceFor(verdict) : NO_EVIDENCE,
+    actions: [],
     stale: process.behind(objects) ?? olderTarget(workloads, status),
   }
 }
@@ -139,6 +142,7 @@ const workloadFrom = (revision: string, value: Deployment): Workload => ({
   generation: value.generation,
   createdAt: value.createdAt,
   hash: value.hash,
+  skipAnalysis: false,
   stamp: value.stamp,
   floor: value.floor,
   replicas: value.replicas,

@@ -72,7 +72,7 @@ lastWrites: 32s
 {{- define "serin.clusterRules" -}}
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
-  resourceNames: [canaries.serin.dev]
+  resourceNames: [canaries.serin.dev, canaryactions.serin.dev]
   verbs: [get]
 - apiGroups: [networking.istio.io]
   resources: [virtualservices, destinationrules]
@@ -86,9 +86,12 @@ lastWrites: 32s
 {{- define "serin.namespaceRules" -}}
 - apiGroups: [serin.dev]
   resources: [canaries]
-  verbs: [list, watch]
+  verbs: [get, list, watch]
 - apiGroups: [serin.dev]
-  resources: [canaries/status]
+  resources: [canaryactions]
+  verbs: [list, watch, delete]
+- apiGroups: [serin.dev]
+  resources: [canaries/status, canaryactions/status]
   verbs: [patch]
 - apiGroups: [apps]
   resources: [deployments]
