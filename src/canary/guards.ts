@@ -91,12 +91,16 @@ export function replanned({ exposure, world: { settings } }: Facts): Exposure | 
 
 /** What still stands before the next raise, or promotion; undefined when it may be made. */
 export function stepHold(facts: Facts): Hold | undefined {
-  const { c, world } = facts
   const next = nextExposure(facts)
-  if (c === undefined || next === undefined) return { message: 'nothing is being rolled out' }
-  const isFree = facts.exposure === undefined || facts.isPartial || c.revert || goesBackBlindly(facts) || skipsStep(facts)
-  return wayBackHold(facts) ?? (goesBackBlindly(facts) ? undefined : pausedHold(facts)) ?? podsHold(facts, podsFor(facts, next)) ??
-    (isFree ? undefined : (bakeHold(facts, world.settings.propagationMs) ?? approvalHold(facts)))
+  if (facts.c === undefined || next === undefined) return { message: 'nothing is being rolled out' }
+  return wayBackHold(facts) ?? (goesBackBlindly(facts) ? undefined : pausedHold(facts)) ?? podsHold(facts, podsFor(facts, next)) ?? presentHold(facts)
+}
+
+/** The step that stands is not over: its time, its gates, its approval. */
+function presentHold(facts: Facts): Hold | undefined {
+  const goesBack = facts.c?.revert === true || goesBackBlindly(facts)
+  if (facts.exposure === undefined || facts.isPartial || goesBack || skipsStep(facts)) return undefined
+  return bakeHold(facts, facts.world.settings.propagationMs) ?? approvalHold(facts)
 }
 
 /** Nothing rises while what is wanted is unknown, routes are in other hands, or there is no stable to go back to. */

@@ -60,8 +60,8 @@ export function approvalHold(facts: Facts): Hold | undefined {
   return { waitingFor: 'Approval', message: `${step.name} has passed and waits for approval: ${command}`, ...until }
 }
 
-/** One line for a shell; the name of whoever runs it is what admission compares. */
-function approveCommand({ namespace, name }: { readonly namespace: string; readonly name: string }, spec: Pick<CanaryActionSpec, 'action' | 'revision' | 'step'>): string {
+/** The command that asks for it: one line for a shell; the name of whoever runs it is what admission compares. */
+export function approveCommand({ namespace, name }: { readonly namespace: string; readonly name: string }, spec: Pick<CanaryActionSpec, 'action' | 'revision' | 'step'>): string {
   const requester = "'$(kubectl auth whoami -o jsonpath={.status.userInfo.username})'"
   const manifest = {
     apiVersion: 'serin.dev/v1beta1',

@@ -37,11 +37,11 @@ const RULES: Readonly<Record<CanaryActionSpec['action'], Rule>> = {
     waits: ({ phase }) => phase === 'Waiting',
   },
   Pause: {
-    done: ({ world }) => world.status?.paused && `paused by ${world.status.paused.by}`,
+    done: (facts, action) => (otherRevision(facts, action) === undefined ? facts.world.status?.paused && `paused by ${facts.world.status.paused.by}` : undefined),
     refusal: () => undefined,
   },
   Resume: {
-    done: ({ world }) => (world.status?.paused === undefined ? 'not paused' : undefined),
+    done: (facts, action) => (otherRevision(facts, action) === undefined && facts.world.status?.paused === undefined ? 'not paused' : undefined),
     refusal: () => undefined,
   },
   Abort: {
