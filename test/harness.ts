@@ -126,8 +126,11 @@ export class Harness {
   }
 
   /** A pod of the Deployment `caller`, once it runs. */
-  readonly insider = (): Workload | undefined => {
-    const pod = this.sandbox.cluster.reader.list('pods', NAMESPACE).find(({ metadata }) => metadata.labels?.['app'] === 'caller')
+  readonly insider = (): Workload | undefined => this.workload('caller')
+
+  /** A pod of the app, once it runs. */
+  workload(app: string): Workload | undefined {
+    const pod = this.sandbox.cluster.reader.list('pods', NAMESPACE).find(({ metadata }) => metadata.labels?.['app'] === app)
     return pod === undefined || (pod['status'] as { podIP?: string } | undefined)?.podIP === undefined ? undefined : workloadOf(pod)
   }
 
