@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
+import { parseCanaryAction } from '../src/api/canary-action.ts'
 import { parseCanary } from '../src/api/parse.ts'
 import { TABLE } from '../src/canary/table.ts'
 
@@ -8,11 +9,15 @@ const root = new URL('../', import.meta.url)
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8')
 const pages = ['README.md', ...readdirSync(new URL('docs/', root), { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.md')).map((path) => `docs/${path}`)]
 
+/** As the API server stores what only says how its name begins. */
+const named = (object: unknown) => ({ ...(object as object), metadata: { name: 'x', ...(object as { metadata: object }).metadata } })
+
 describe('the documentation', () => {
-  it('shows only Canaries that are valid', () => {
+  it('shows only Canaries and CanaryActions that are valid', () => {
     const shown = pages.flatMap((page) => [...read(page).matchAll(/```yaml\n([\s\S]*?)```/g)].flatMap(([, text = '']) => parseAllDocuments(text).map((document): unknown => document.toJSON())))
     expect(shown.length).toBeGreaterThan(1)
-    expect(shown.map(parseCanary).filter(({ ok }) => !ok)).toEqual([])
+    const parsed = (object: unknown) => ((object as { kind?: string }).kind === 'CanaryAction' ? parseCanaryAction(named(object)) : parseCanary(object))
+    expect(shown.map(parsed).filter(({ ok }) => !ok)).toEqual([])
   })
 
   it('names only npm scripts that exist', () => {

@@ -64,6 +64,14 @@ export const canary = (spec: Fields = {}, name = 'service-c'): KubeObject => ({
   },
 })
 
+/** Somebody asks something of the Canary for service-c; its name is its kind in lower case. */
+export const action = (kind: string, spec: Fields = {}, name = kind.toLowerCase()): KubeObject => ({
+  apiVersion: 'serin.dev/v1beta1',
+  kind: 'CanaryAction',
+  metadata: { name, namespace: NAMESPACE },
+  spec: { canaryRef: { name: 'service-c' }, action: kind, requester: 'ada', ...(['Pause', 'Resume'].includes(kind) ? {} : { revision: 'v2' }), ...spec },
+})
+
 export const destination = (host: string, subset?: string, weight?: number): Fields => ({
   destination: { host, ...(subset === undefined ? {} : { subset }) },
   ...(weight === undefined ? {} : { weight }),

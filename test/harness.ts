@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { parseAllDocuments } from 'yaml'
+import { canaryActionCrd } from '../src/api/canary-action-crd.ts'
 import { canaryCrd } from '../src/api/crd.ts'
+import type { CanaryActionStatus } from '../src/api/canary-action.ts'
 import type { CanaryStatus } from '../src/api/canary.ts'
 import { defaultSettings } from '../src/config.ts'
 import type { Metrics } from '../src/controller/metrics.ts'
@@ -124,8 +126,11 @@ export class Harness {
   }
 
   /** A pod of the Deployment `caller`, once it runs. */
-  readonly insider = (): Workload | undefined => {
-    const pod = this.sandbox.cluster.reader.list('pods', NAMESPACE).find(({ metadata }) => metadata.labels?.['app'] === 'caller')
+  readonly insider = (): Workload | undefined => this.workload('caller')
+
+  /** A pod of the app, once it runs. */
+  workload(app: string): Workload | undefined {
+    const pod = this.sandbox.cluster.reader.list('pods', NAMESPACE).find(({ metadata }) => metadata.labels?.['app'] === app)
     return pod === undefined || (pod['status'] as { podIP?: string } | undefined)?.podIP === undefined ? undefined : workloadOf(pod)
   }
 
@@ -153,6 +158,12 @@ export class Harness {
   async delete(object: KubeObject): Promise<void> {
     const answer = await this.call('DELETE', pathOf(object))
     if (answer.status >= 300) throw new Error(`${object.kind} ${object.metadata.name}: ${JSON.stringify(answer.body)}`)
+  }
+
+  /** The result and message of a CanaryAction: "Accepted: approved"; empty while it has none. */
+  result(name: string): string {
+    const { result, message } = (this.object('canaryactions.serin.dev', name)['status'] ?? {}) as CanaryActionStatus
+    return result === undefined ? '' : `${result}: ${message ?? ''}`
   }
 
   canary(name = 'service-c'): KubeObject & { status?: CanaryStatus } {
@@ -236,6 +247,8 @@ export function pathOf({ apiVersion, kind, metadata }: KubeObject): string {
 const CRD = canaryCrd() as KubeObject
 
 export const crd = (): KubeObject => structuredClone(CRD)
+
+export const actionCrd = (): KubeObject => structuredClone(canaryActionCrd() as KubeObject)
 
 /** The same without its schema, for the many runs that would spend their time on compiling it. */
 export function uncheckedCrd(): KubeObject {

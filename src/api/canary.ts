@@ -91,6 +91,7 @@ const specFields = fields({
   scaleDownDelay: scaleDownDelaySchema.describe('How long a revision without traffic keeps its pods.').prefault({}),
   progressDeadline: duration('10s', '24h').describe('How long pods may take to become ready.').default('10m'),
   suspend: z.boolean().describe('Freezes everything but a rollback; at creation nothing is written.').default(false),
+  skipAnalysis: z.boolean().describe('Skips steps and gates, never readiness or order.').default(false),
 })
 
 type WrittenSpec = z.output<typeof specFields>
@@ -154,6 +155,7 @@ export const canaryStatusSchema = z.object({
   stable: part.revisionSchema.describe('The revision that serves.').optional(),
   canary: part.revisionSchema.describe('The revision being released; absent when none.').optional(),
   waits: list(keyed(part.waitSchema, ['for'], 8)).describe('What is waited for.'),
+  paused: part.pausedSchema.describe('Who holds every rollout of this Canary; absent when nobody does.').optional(),
   previous: part.previousSchema.describe('The stable before this one, while it stays up.').optional(),
   seen: list(keyed(part.seenSchema, ['revision'], 32)).describe('Every version, in the order in which they were first seen.'),
   rollout: part.rolloutSchema.describe('The release under way; absent when none.').optional(),
@@ -195,6 +197,8 @@ export type SeenVersion = CanaryStatus['seen'][number]
 export type RolloutStatus = NonNullable<CanaryStatus['rollout']>
 /** A release that has ended. */
 export type HistoryEntry = CanaryStatus['history'][number]
+/** What somebody asked of one step, or of all that were left, and got. */
+export type StepRequest = NonNullable<RolloutStatus['approvals']>[number]
 /** A VirtualService with routes that Serin manages. */
 export type RouteRecord = CanaryStatus['routes'][number]
 /** A revision that runs, and what it carries. */

@@ -60,7 +60,7 @@ function manifestSchema(): StructuralSchema {
 }
 
 /** FNV-1a, 64 bits, in hex: enough to tell two schemas apart, and no cryptography. */
-function hashOf(text: string): string {
+export function hashOf(text: string): string {
   let hash = 0xcbf29ce484222325n
   for (const character of text) hash = BigInt.asUintN(64, (hash ^ BigInt(character.codePointAt(0) ?? 0)) * 0x100000001b3n)
   return hash.toString(16).padStart(16, '0')

@@ -37,6 +37,7 @@ describe('a Canary', () => {
           scaleDownDelay: { previous: '10m', failed: '0s' },
           progressDeadline: '10m',
           suspend: false,
+          skipAnalysis: false,
         },
       },
     })
@@ -68,7 +69,7 @@ describe('a Canary', () => {
   const twice = 'spec.steps: must not use one name for two steps'
   const upTo = 'spec.steps[0].upTo: needs a weight above 0 and not above upTo: upTo: 50 with weight: 10 stands for 10, 20, 30, 40, 50'
   const specFields = 'targetRef, versions, service, traffic, preview, steps, analysis, replicas, canaryReplicas, ignoreAnnotations, revisionHistoryLimit, ' +
-    'windows, scaleDownDelay, progressDeadline, suspend'
+    'windows, scaleDownDelay, progressDeadline, suspend, skipAnalysis'
 
   it.each<[string, object, string[]]>([
     ['an unknown field', { pods: 3 }, [`spec.pods: is not a field here: write one of ${specFields}`]],
@@ -114,7 +115,7 @@ describe('a Canary', () => {
     ['too short a duration', { analysis: { interval: '500ms' } }, ['spec.analysis.interval: must be between 1s and 1h']],
     ['percentages that are none', steps({ weight: 2.5 }, { weight: 101 }, { weight: '1.234%' }),
       [0, 1, 2].map((index) => `spec.steps[${index}].weight: ${percentage}`)],
-    ['a step that says nothing', steps({}), ['spec.steps[0]: must say something: write weight, match, mirror or for']],
+    ['a step that says nothing', steps({}), ['spec.steps[0]: must say something: write weight, match, mirror, for or approval']],
     ['a weight that falls', steps({ weight: 50 }, { weight: 20 }), [order]],
     ['a weight that ends', steps({ weight: 25 }, { match: [{ uri: { prefix: '/' } }] }), [order]],
     ['a step below the end of an upTo', steps({ weight: 10, upTo: 50 }, { weight: 40, upTo: 60 }), [order]],

@@ -25,10 +25,16 @@ const manifestSchema = z.object({
  * absent: what matters stands in the routes as well.
  */
 export function parseCanary(object: unknown): ParsedCanary {
-  const manifest = manifestSchema.safeParse(object, { error: messageOf })
-  if (!manifest.success) return { ok: false, problems: manifest.error.issues.flatMap(problemsOf) }
+  const manifest = parsedBy(manifestSchema, object)
+  if (!manifest.ok) return manifest
   const status = statusSchema.safeParse(object)
-  return { ok: true, canary: { ...manifest.data, ...(status.success && { status: status.data.status }) } }
+  return { ok: true, canary: { ...manifest.value, ...(status.success && { status: status.data.status }) } }
+}
+
+/** What a schema makes of JSON, or everything that is wrong with it, and what to write instead. */
+export function parsedBy<T>(schema: z.ZodType<T>, object: unknown): { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problems: readonly Problem[] } {
+  const parsed = schema.safeParse(object, { error: messageOf })
+  return parsed.success ? { ok: true, value: parsed.data } : { ok: false, problems: parsed.error.issues.flatMap(problemsOf) }
 }
 
 const statusSchema = z.object({ status: canaryStatusSchema })

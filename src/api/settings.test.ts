@@ -21,7 +21,7 @@ const weightsOf = (...steps: object[]) => stepsOf(...steps).map(({ weight }) => 
 
 describe('settings', () => {
   it('leave nothing to assume', () => {
-    const step = { match: [], mirror: undefined, forMs: 300_000, minRequests: 50, deadlineMs: undefined }
+    const step = { match: [], mirror: undefined, forMs: 300_000, minRequests: 50, approval: false, deadlineMs: undefined }
     expect(settings({})).toEqual({
       source: { kind: 'versions', selector: { app: 'reviews' } },
       versionLabel: 'version',
@@ -50,6 +50,7 @@ describe('settings', () => {
       previousDelayMs: 600_000,
       failedDelayMs: 0,
       suspend: false,
+      skipAnalysis: false,
     })
   })
 

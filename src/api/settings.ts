@@ -38,6 +38,7 @@ export type Settings = {
   readonly previousDelayMs: number
   readonly failedDelayMs: number
   readonly suspend: boolean
+  readonly skipAnalysis: boolean
 }
 
 /** What runs: a plain Deployment of which Serin makes the revisions, or versions that somebody applies. */
@@ -86,6 +87,8 @@ export type Step = {
   /** The canary's size in this step; undefined: as canaryReplicas says. */
   readonly replicas?: PodCount
   readonly minRequests: number
+  /** Somebody must approve it. */
+  readonly approval: boolean
   readonly deadlineMs: number | undefined
 }
 
@@ -129,6 +132,7 @@ export function settingsOf(spec: CanarySpec, defaults: { readonly propagationMs:
     previousDelayMs: parseDuration(scaleDownDelay.previous),
     failedDelayMs: parseDuration(scaleDownDelay.failed),
     suspend: spec.suspend,
+    skipAnalysis: spec.skipAnalysis,
   }
 }
 
@@ -177,6 +181,7 @@ function stepsOf({ steps, analysis }: CanarySpec): readonly Step[] {
     forMs: parseDuration(step.for ?? defaultFor),
     ...(step.replicas === undefined ? {} : { replicas: podCountOf(step.replicas) }),
     minRequests: step.minRequests ?? (weight === 0 && step.mirror === undefined ? 0 : analysis.minRequests),
+    approval: step.approval === 'Required',
     deadlineMs: step.deadline === undefined ? undefined : parseDuration(step.deadline),
   }))
 }

@@ -14,6 +14,21 @@ export const targetSchema = z.object({
   revision: text().describe('The revision it stands for.'),
 })
 
+/** Who holds every rollout. */
+export const pausedSchema = z.object({
+  by: text().describe('Who asked for it.'),
+  at: time().describe('Since when.'),
+})
+
+/** What somebody asked of a step, and got. */
+const stepRequestSchema = z.object({
+  step: text(63).describe('Name of the step; absent: all that were left.').optional(),
+  exposure: text(32).describe('Position of the step from 0, and a hash of the steps: it counts for nothing else.').optional(),
+  by: text().describe('Who asked for it.'),
+  at: time().describe('When it was granted.'),
+  action: text(64).describe('UID of the CanaryAction.'),
+})
+
 /** The stable before this one. */
 export const previousSchema = z.object({
   revision: text().describe('The revision.'),
@@ -61,6 +76,10 @@ export const rolloutSchema = z.object({
     .describe('What the step waits for.')
     .optional(),
   until: time().describe('When that wait ends, where it is known.').optional(),
+  asked: text(32).describe('The exposure whose approval has been asked for.').optional(),
+  approvals: atomic(stepRequestSchema, 0, 50).describe('Steps that were approved.').optional(),
+  skips: atomic(stepRequestSchema, 0, 50).describe('Steps that were skipped.').optional(),
+  analysisSkipped: text(63).describe('What says that steps and gates are skipped; absent when they are not.').optional(),
 })
 
 /** The revision that failed last. */

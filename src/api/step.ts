@@ -1,4 +1,4 @@
-import type * as z from 'zod'
+import * as z from 'zod'
 import { atomic, fields } from './collection.ts'
 import { parseDuration } from './duration.ts'
 import { httpMatchSchema } from './match.ts'
@@ -30,9 +30,10 @@ const stepFields = fields({
   minRequests: integer(0, 10_000_000)
     .describe('Requests that each metric must have judged. Assumed: analysis.minRequests; 0 in a step without weight and mirror.')
     .optional(),
+  approval: z.enum(['Required']).describe('Somebody must approve the step (CanaryAction) once everything else has passed. Assumed: nobody.').optional(),
   deadline: duration('1s', '8784h').describe('Rolls the canary back if the step still waits after this long.').optional(),
 })
-  .refine((step) => Object.keys(step).length > 0, 'must say something: write weight, match, mirror or for')
+  .refine((step) => Object.keys(step).length > 0, 'must say something: write weight, match, mirror, for or approval')
   .meta({ minProperties: 1 })
 
 type WrittenStep = z.output<typeof stepFields>

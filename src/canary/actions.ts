@@ -4,6 +4,7 @@ import type { Action, Change, Decision, EventNote, Hold, RouteWrite } from './de
 import { undoneNow, type Facts, type Standing, type Target } from './facts.ts'
 import type { Failure } from './guards.ts'
 import type { Exposure, Ledger, Tombstone } from './ledger.ts'
+import { analysisSkipped, promotedBy } from './people.ts'
 import { stepAt } from './steps.ts'
 import type { RouteFacts } from './world.ts'
 import { instant } from './instant.ts'
@@ -91,6 +92,8 @@ export function buried({ c, ledger, world }: Facts, failure: Failure): Standing[
     message: failure.message.slice(0, 256),
     at: world.now,
     named: world.settings.desired === c.revision,
+    ...(failure.by === undefined ? {} : { by: failure.by }),
+    ...(failure.action === undefined ? {} : { action: failure.action }),
   }
   return { ...ledger.failed, [c.revision]: tombstone }
 }
@@ -164,6 +167,7 @@ export function ended(facts: Facts, result: HistoryEntry['result'], failure?: Fa
     revision: c?.revision ?? '',
     result,
     ...(failure === undefined ? {} : { reason: failure.reason, message: failure.message.slice(0, 256) }),
+    ...(failure?.by === undefined ? {} : { by: failure.by }),
     startedAt: world.status?.rollout?.startedAt ?? instant(world.now),
     endedAt: instant(world.now),
   }
@@ -175,17 +179,28 @@ export function promoted(facts: Facts): Change {
   const { world, c } = facts
   const until = instant(world.now + world.settings.previousDelayMs)
   const wanted = c !== undefined && facts.t?.revision === c.revision ? { promoted: c.revision } : {}
-  return { ...ended(facts, 'Promoted'), previous: { revision: world.status?.stableRevision ?? '', until }, ...wanted }
+  return { ...ended(facts, 'Promoted', shortcut(facts)), previous: { revision: world.status?.stableRevision ?? '', until }, ...wanted }
+}
+
+/** Why not every step was gone through, where that is so. */
+function shortcut(facts: Facts): Failure | undefined {
+  const [promotion, skipped] = [promotedBy(facts), analysisSkipped(facts)]
+  if (promotion !== undefined) return { reason: 'StepsSkipped', message: `${promotion.by} skipped the remaining steps`, by: promotion.by }
+  return skipped === undefined ? undefined : { reason: 'AnalysisSkipped', message: `steps and gates were skipped: ${skipped}` }
 }
 
 /** One more share for the canary, or all of it. */
 export function raise(facts: Facts, next: Exposure): Outcome {
   const { settings } = facts.world
   const last = next.step >= settings.steps.length
-  const note = last ? 'every step passed: all requests go to it' : `step ${next.step + 1}/${settings.steps.length} ${describe(next)}`
+  const passed = shortcut(facts)
+  const note = last ? `${passed?.message ?? 'every step passed'}: all requests go to it` : `step ${next.step + 1}/${settings.steps.length} ${describe(next)}`
   return outcome(note, {
     action: writeRoutes(facts, next, {}, { live: true }),
-    events: [normal(last ? 'Promoting' : 'StepStarted', `${next.revision}: ${note}`)],
+    events: [
+      ...(last && passed?.reason === 'AnalysisSkipped' ? [normal(passed.reason, `${next.revision}: ${passed.message}`)] : []),
+      normal(last ? 'Promoting' : 'StepStarted', `${next.revision}: ${note}`),
+    ],
   })
 }
 

@@ -37,7 +37,7 @@ function ready(facts: Facts): State {
 
 const MOVING: ReadonlySet<Facts['phase']> = new Set(['Initializing', 'Progressing', 'Promoting', 'RollingBack'])
 /** What Serin itself can do nothing about. */
-const AWAITED: ReadonlySet<Hold['waitingFor']> = new Set(['Person', 'Window'])
+const AWAITED: ReadonlySet<Hold['waitingFor']> = new Set(['Person', 'Approval', 'Window'])
 
 function reconciling(facts: Facts, hold: Hold | undefined): State {
   const { phase, world } = facts

@@ -3,6 +3,7 @@ import { outcome } from './actions.ts'
 import type { Change, Decision } from './decision.ts'
 import { factsOf, type Facts } from './facts.ts'
 import { violationOf } from './invariants.ts'
+import { answersOf, type Answer } from './requests.ts'
 import { projected } from './status.ts'
 import { TABLE } from './table.ts'
 import { turns } from './turns.ts'
@@ -11,7 +12,7 @@ import { nextWake } from './wake.ts'
 import type { RouteFacts, World } from './world.ts'
 
 /** What to do now, the status that tells of it once it is done, and when to look again if nothing happens before. */
-export type Pass = { readonly decision: Decision; readonly status: CanaryStatus; readonly wakeAfterMs: number | undefined }
+export type Pass = { readonly decision: Decision; readonly status: CanaryStatus; readonly wakeAfterMs: number | undefined; /** What can be told to those who asked for something, whatever is decided. */ readonly answers: readonly Answer[] }
 
 /**
  * The decision core: total, deterministic, without I/O. The first row of the table that says something wins.
@@ -23,7 +24,7 @@ export function decide(world: World): Pass {
   const after = factsOf(worldAfter(facts, decision))
   const status = projected(facts, after, decision)
   const events = [...decision.events, ...turns(world.status, status)]
-  return { decision: { ...decision, events }, status, wakeAfterMs: nextWake(after) }
+  return { decision: { ...decision, events }, status, wakeAfterMs: nextWake(after), answers: answersOf(facts) }
 }
 
 /** The status while nothing can be done for a reason outside the world: a write that the API server will not take. */
@@ -86,11 +87,13 @@ const OWN: RouteFacts = {
 }
 
 function applied({ status }: World, change: Change): CanaryStatus {
-  const { rollout: before, previous: kept, ...rest } = status ?? { phase: 'Initializing', waits: [], seen: [], routes: [], checks: [], history: [], conditions: [] }
+  const { rollout: before, previous: kept, paused: holding, ...rest } = status ?? { phase: 'Initializing', waits: [], seen: [], routes: [], checks: [], history: [], conditions: [] }
   const rollout = change.rollout === null ? undefined : (change.rollout ?? before)
   const previous = change.previous === null ? undefined : (change.previous ?? kept)
+  const paused = change.paused === null ? undefined : (change.paused ?? holding)
   return {
     ...rest,
+    ...(paused === undefined ? {} : { paused }),
     ...(change.history === undefined ? {} : { history: change.history }),
     ...(rollout === undefined ? {} : { rollout }),
     ...(previous === undefined ? {} : { previous }),

@@ -19,7 +19,7 @@ export type Action =
   /** Waits only. */
   | { readonly kind: 'status'; readonly live: boolean }
   /** One guarded patch per VirtualService, all at once. */
-  | { readonly kind: 'routes'; readonly writes: readonly RouteTarget[]; readonly own: RouteWrite | undefined; /** The delegate, to be made. */ readonly delegate?: RouteWrite | undefined; readonly live: boolean }
+  | { readonly kind: 'routes'; readonly writes: readonly RouteTarget[]; readonly own: RouteWrite | undefined; /** The delegate, to be made. */ readonly delegate?: RouteWrite | undefined; readonly live: boolean; /** A revision whose Deployment it rests on, beside stable and the canary. */ readonly reads?: string }
   | { readonly kind: 'remove-own-route'; readonly live: true }
   | { readonly kind: 'rule'; readonly subsets: Readonly<Record<string, string>>; readonly live: boolean }
   /** A Deployment for a revision of the target, made from the target's template as it stands. */
@@ -69,6 +69,8 @@ export type Change = {
   readonly rollout?: RolloutStatus | null
   readonly previous?: NonNullable<CanaryStatus['previous']> | null
   readonly history?: CanaryStatus['history']
+  /** null: resumed. */
+  readonly paused?: NonNullable<CanaryStatus['paused']> | null
   /** Promoted: from now on `versions.desired` falls back to it. Absent where something newer is wanted already. */
   readonly promoted?: string
   /** The step's evidence starts anew. */

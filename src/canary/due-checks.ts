@@ -4,6 +4,7 @@ import type { Metric, Settings } from '../api/settings.ts'
 import type { Facts } from './facts.ts'
 import { currentStep } from './guards.ts'
 import { isBeforeFirst } from './steps.ts'
+import { analysisSkipped } from './people.ts'
 
 /** What must be asked, from now on and on the analysis clock, for the rollout that is under way. */
 export type CheckPlan = {
@@ -42,7 +43,7 @@ export function dueChecks(facts: Facts): CheckPlan | undefined {
     rollout: c.rollout,
     step: stepKey(facts),
     clock: settings.clock,
-    metrics: settings.analysis.metrics,
+    metrics: analysisSkipped(facts) === undefined ? settings.analysis.metrics : [],
     workload: canary.name,
     reporter: exposure !== undefined && exposure.weight > 0 ? 'source' : 'destination',
     minRequests: currentStep(facts)?.minRequests ?? 0,

@@ -2,6 +2,7 @@ import { ended, outcome, promoted, waitFor, writeLedgers, writeRoutes } from './
 import type { Decision } from './decision.ts'
 import { busy, failureOf, isNamed, podsFor, tombstoneOf, unfit, workload, type Facts } from './facts.ts'
 import { stableAnswers, whyRollBack } from './guards.ts'
+import { pausedHold } from './people.ts'
 import { retire } from './retirement.ts'
 
 type Outcome = Omit<Decision, 'row'>
@@ -20,6 +21,8 @@ export function promote(facts: Facts): Outcome | undefined {
   const { ages, settings } = world
   const reason = whyRollBack(facts)?.message ?? unfit(facts, c.revision, podsFor(facts, exposure))
   if (reason !== undefined) return waitFor({ waitingFor: 'Pods', message: reason })
+  const paused = pausedHold(facts)
+  if (paused !== undefined) return waitFor(paused)
   if (isPartial) return outcome('some routes do not give it everything yet', { action: writeRoutes(facts, exposure, {}, { live: true }) })
   if (ages.routes < settings.propagationMs + settings.drainMs)
     return waitFor({ waitingFor: 'Propagation', message: 'all requests go to it; the old stable drains' })
@@ -47,7 +50,7 @@ export function retireFailed(facts: Facts): Outcome | undefined {
   if (now < until) return waitFor({ message: `${c.revision} failed and stays up to be looked at`, until })
   const next = retire(facts, c.revision)
   if (next !== undefined) return next
-  const result = tombstone.reason === 'RouteTaken' ? 'Aborted' : 'RolledBack'
+  const result = tombstone.reason === 'RouteTaken' || tombstone.reason === 'Aborted' ? 'Aborted' : 'RolledBack'
   return outcome(`${c.revision} is retired`, { action: { kind: 'status', live: false }, change: ended(facts, result, tombstone) })
 }
 

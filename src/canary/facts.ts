@@ -72,7 +72,7 @@ export const tombstoneOf = (facts: Pick<Facts, 'ledger' | 'c'>): Tombstone | und
 /** Why `target` may not be rolled out again; undefined where nothing stands against it. */
 export function failureOf(facts: Pick<Facts, 'ledger' | 'world'>, target: Target | undefined): Tombstone | undefined {
   const tombstone = target && facts.ledger.failed[target.revision]
-  if (target === undefined || tombstone === undefined || tombstone.hash !== target.hash) return undefined
+  if (target === undefined || tombstone === undefined || tombstone.retried !== undefined || tombstone.hash !== target.hash) return undefined
   const namedAnew = facts.world.settings.desired === target.revision && tombstone.named !== true
   return namedAnew ? undefined : tombstone
 }
@@ -140,10 +140,14 @@ function mergedLedger(believed: readonly RouteFacts[], world: World): Standing {
     stable: newest.stable,
     promotions: newest.promotions,
     open: Object.assign({}, ...oldestFirst.map((ledger) => ledger.open)) as Ledger['open'],
-    failed: Object.assign({}, ...oldestFirst.map((ledger) => ledger.failed)) as Ledger['failed'],
+    failed: Object.assign({}, ...oldestFirst.map(retried(true)), ...oldestFirst.map(retried(false))) as Ledger['failed'],
     undone: ledgers.map((ledger) => ledger.undone ?? []).reduce((a, b) => (b.length > a.length ? b : a)),
   }
 }
+
+/** A retry counts once every VirtualService says so: before that, any tombstone does. */
+const retried = (wanted: boolean) => ({ failed }: Ledger): Ledger['failed'] =>
+  Object.fromEntries(Object.entries(failed).filter(([, tombstone]) => (tombstone.retried !== undefined) === wanted))
 
 /** Before the first pin, or with every VirtualService gone: what status and the rule's stamps remember. */
 function rememberedLedger(world: World): Standing {

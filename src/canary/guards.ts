@@ -4,11 +4,12 @@ import type { Hold } from './decision.ts'
 import { failureOf, floorOf, isContested, isNamed, podsFor, tombstoneOf, unfit, type Facts } from './facts.ts'
 import type { Exposure } from './ledger.ts'
 import { exposureOf, isBeforeFirst, placeOf, planOf, previewExposure, reworded, stepAt, withAffinity } from './steps.ts'
+import { abortOf, analysisSkipped, approvalHold, pausedHold, said, skipsAll, skipsStep } from './people.ts'
 import { knownHash } from './versions.ts'
 import type { Check, RouteFacts } from './world.ts'
 
 /** Why a rollout must end, in one word and in words. */
-export type Failure = { readonly reason: string; readonly message: string }
+export type Failure = { readonly reason: string; readonly message: string; readonly by?: string; readonly action?: string }
 
 /** Refusals that let nobody reach a dark pod: they forbid to begin or to raise, but are no reason to end what stands. */
 const OPENS_NO_PATH = new Set([
@@ -20,15 +21,25 @@ const OPENS_NO_PATH = new Set([
 export function whyRollBack(facts: Facts): Failure | undefined {
   const tombstone = tombstoneOf(facts)
   if (tombstone !== undefined) return tombstone
+  return aborted(facts) ?? failing(facts) ?? lostCanary(facts) ?? overdue(facts) ?? silent(facts)
+}
+
+function aborted(facts: Facts): Failure | undefined {
+  const abort = abortOf(facts)
+  return abort && { reason: 'Aborted', message: `aborted by ${said(abort)}`, by: abort.by, action: abort.uid }
+}
+
+function failing(facts: Facts): Failure | undefined {
   const { evidence, mesh } = facts.world
   if (evidence.broken !== undefined) return { reason: 'MeshBroken', message: evidence.broken }
-  const failing = evidence.checks.find((check) => check.verdict === 'Fail' && !check.dryRun && check.failures >= check.failureThreshold)
-  if (failing !== undefined) return { reason: reasonOf(failing.name), message: failing.message }
+  const check = judged(facts).find(({ verdict, dryRun, failures, failureThreshold }) => verdict === 'Fail' && !dryRun && failures >= failureThreshold)
+  if (check !== undefined) return { reason: reasonOf(check.name), message: check.message }
   if (isContested(facts)) return { reason: 'RouteContested', message: 'others keep changing the managed routes: see docs/gitops.md' }
-  const refusal = mesh.refusals.find(({ reason }) => !OPENS_NO_PATH.has(reason))
-  if (refusal !== undefined) return refusal
-  return lostCanary(facts) ?? overdue(facts) ?? silent(facts)
+  return mesh.refusals.find(({ reason }) => !OPENS_NO_PATH.has(reason))
 }
+
+/** The checks that may decide something. */
+const judged = (facts: Facts): readonly Check[] => (analysisSkipped(facts) === undefined ? facts.world.evidence.checks : [])
 
 /** "error-rate" → "ErrorRate": condition reasons are CamelCase. */
 const reasonOf = (metric: string): string => metric.replace(/(^|-)(\w)/g, (_all, _dash, letter: string) => letter.toUpperCase())
@@ -47,7 +58,7 @@ function overdue({ world, exposure }: Facts): Failure | undefined {
   const { stepIndex, stepName, stepStartedAt, waitingFor, until } = rollout
   const { deadlineMs } = world.settings.steps[stepIndex] ?? {}
   if (exposure !== undefined && !isBeforeFirst(exposure) && deadlineMs !== undefined && isPast(world.now, stepStartedAt, deadlineMs))
-    return { reason: 'Deadline', message: `step ${stepName ?? stepIndex + 1} was not over by its deadline: ${message}` }
+    return { reason: 'Deadline', message: `step ${stepName ?? stepIndex + 1} was not over by its deadline: ${waitingFor === 'Approval' ? 'nobody approved it' : message}` }
   return waitingFor === 'Pods' && isPast(world.now, until, 0) ? { reason: 'ProgressDeadline', message } : undefined
 }
 
@@ -57,7 +68,7 @@ function silent(facts: Facts): Failure | undefined {
   const { settings, evidence } = facts.world
   const step = currentStep(facts)
   if (settings.analysis.noData !== 'Fail' || step === undefined || facts.phase !== 'Progressing' || evidence.observedMs < step.forMs) return undefined
-  const check = evidence.checks.find(({ verdict, dryRun }) => verdict === 'NoData' && !dryRun)
+  const check = judged(facts).find(({ verdict, dryRun }) => verdict === 'NoData' && !dryRun)
   return check && { reason: 'NoData', message: `no request reached the canary in this step: ${check.name} cannot be judged` }
 }
 
@@ -70,7 +81,7 @@ export function nextExposure(facts: Facts): Exposure | undefined {
   const { c, exposure, world } = facts
   if (c === undefined) return undefined
   if (facts.isPartial) return exposure
-  const whole = c.revert || goesBackBlindly(facts)
+  const whole = c.revert || goesBackBlindly(facts) || skipsAll(facts)
   const next = exposureOf(world.settings, c.revision, whole ? world.settings.steps.length : (exposure?.step ?? -1) + 1)
   return withAffinity(next, exposure, { settings: world.settings, rollout: c.rollout })
 }
@@ -99,11 +110,17 @@ export function replanned({ exposure, world: { settings } }: Facts): Exposure | 
 
 /** What still stands before the next raise, or promotion; undefined when it may be made. */
 export function stepHold(facts: Facts): Hold | undefined {
-  const { c } = facts
   const next = nextExposure(facts)
-  if (c === undefined || next === undefined) return { message: 'nothing is being rolled out' }
-  const gate = isGate(facts) ? bakeHold(facts) : undefined
-  return wayBackHold(facts) ?? gate ?? podsHold(facts, podsFor(facts, next)) ?? (facts.exposure === undefined || facts.isPartial || c.revert || goesBackBlindly(facts) ? undefined : bakeHold(facts)) ?? raiseHold(facts)
+  if (facts.c === undefined || next === undefined) return { message: 'nothing is being rolled out' }
+  const gate = isGate(facts) ? presentHold(facts) : undefined
+  return wayBackHold(facts) ?? (goesBackBlindly(facts) ? undefined : pausedHold(facts)) ?? gate ?? podsHold(facts, podsFor(facts, next)) ?? presentHold(facts) ?? (skipsStep(facts) ? undefined : raiseHold(facts))
+}
+
+/** The step that stands is not over: its time, its gates, its approval. */
+export function presentHold(facts: Facts): Hold | undefined {
+  const goesBack = facts.c?.revert === true || goesBackBlindly(facts)
+  if (facts.exposure === undefined || facts.isPartial || goesBack || skipsStep(facts)) return undefined
+  return bakeHold(facts) ?? approvalHold(facts)
 }
 
 /** Nothing rises while what is wanted is unknown, routes are in other hands, or there is no stable to go back to. */
@@ -214,5 +231,5 @@ export function startHold(facts: Facts): Hold | undefined {
   if (refusal !== undefined) return { message: refusal.message, stalled: refusal.reason }
   if (isContested(facts)) return { message: 'others keep changing the managed routes', stalled: 'RouteContested' }
   if (failureOf(facts, t) !== undefined) return { message: `${t.revision} failed` }
-  return admissionHold(facts, t)
+  return pausedHold(facts) ?? admissionHold(facts, t)
 }

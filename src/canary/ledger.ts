@@ -40,6 +40,11 @@ export type Tombstone = {
   readonly at: number
   /** True while `versions.desired` has named it ever since: naming it anew is a retry. */
   readonly named?: boolean
+  /** Who aborted it, and the uid of the CanaryAction that said so. */
+  readonly by?: string
+  readonly action?: string
+  /** uid of the CanaryAction that asked for another try: it no longer stands against the version. */
+  readonly retried?: string
 }
 
 /** The whole of a step as it stands in the routes: what it does not name is off. */

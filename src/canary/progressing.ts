@@ -1,8 +1,9 @@
 import { ended, normal, openWithout, outcome, podsText, raise, rolloutFrom, start, waitFor, writeLedgers, writeRoutes } from './actions.ts'
 import type { Decision } from './decision.ts'
 import { busy, failureOf, floorOf, isNamed, podsFor, type Candidate, type Facts, type Target } from './facts.ts'
-import { bakeHold, belowFloor, changedInFlight, goesBackBlindly, isGate, isSuperseded, nextExposure, previewNow, replanned, rewordedNow, stableAnswers, startHold, stepHold, whyRollBack } from './guards.ts'
+import { belowFloor, changedInFlight, goesBackBlindly, isGate, isSuperseded, nextExposure, presentHold, previewNow, replanned, rewordedNow, stableAnswers, startHold, stepHold, whyRollBack } from './guards.ts'
 import { isBeforeFirst } from './steps.ts'
+import { ask } from './heeding.ts'
 
 type Outcome = Omit<Decision, 'row'>
 
@@ -115,7 +116,7 @@ export function openAndSize(facts: Facts): Outcome | undefined {
 }
 
 /** A gate before any pod: what comes after it must not be made while it is shut. */
-const isGateShut = (facts: Facts): boolean => isGate(facts) && bakeHold(facts) !== undefined
+const isGateShut = (facts: Facts): boolean => isGate(facts) && presentHold(facts) !== undefined
 
 const isSized = ({ canary, world }: Facts, pods: number): boolean =>
   canary === undefined ? world.settings.source.kind === 'versions' || pods === 0 : canary.replicas >= pods
@@ -224,7 +225,8 @@ export function holdStep(facts: Facts): Outcome {
   const failure = whyRollBack(facts)
   if (failure !== undefined) return waitFor({ message: `${failure.message}; but stable has no ready pod: there is no way back`, waitingFor: 'Pods' })
   const pods = facts.canary === undefined && !isGate(facts) ? ({ waitingFor: 'Pods', message: `the Deployment of ${facts.c?.revision ?? ''} is gone` } as const) : undefined
-  return waitFor(pods ?? stepHold(facts) ?? { message: 'ready for the next step' })
+  const hold = pods ?? stepHold(facts) ?? { message: 'ready for the next step' }
+  return hold.waitingFor === 'Approval' ? ask(facts, hold) : waitFor(hold)
 }
 
 /** It fails, and there is no stable to go back to: nothing rises. */

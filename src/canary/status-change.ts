@@ -15,10 +15,10 @@ export function statusChange(before: CanaryStatus | undefined, after: CanaryStat
 
 /** Transitions, what scalers and pipelines read, what is stable and what failed, waits for pods (a deadline hangs on them), verdicts, conditions. */
 function major(status: CanaryStatus) {
-  const { observedGeneration, phase, step, weight, stableRevision, canaryRevision, previous, seen, failed, routes, history, observedTarget, replicas, selector } = status
+  const { observedGeneration, phase, step, weight, stableRevision, canaryRevision, paused, previous, seen, failed, routes, history, observedTarget, replicas, selector } = status
   const rollout = status.rollout && { ...status.rollout, observed: undefined, waitingFor: undefined, until: undefined }
   return {
-    observedGeneration, phase, step, weight, stableRevision, canaryRevision, previous, seen, failed, routes, history, rollout, observedTarget, replicas, selector,
+    observedGeneration, phase, step, weight, stableRevision, canaryRevision, paused, previous, seen, failed, routes, history, rollout, observedTarget, replicas, selector,
     pods: status.rollout?.waitingFor === 'Pods' ? status.rollout.until : undefined,
     waits: status.waits.map((wait) => wait.for),
     checks: status.checks.map(({ name, verdict, failures }) => [name, verdict, failures]),

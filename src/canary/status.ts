@@ -8,6 +8,7 @@ import { isTold, stepIndexOf, stepShown } from './due-checks.ts'
 import { floorOf, tombstoneOf, type Facts } from './facts.ts'
 import { stableAnswers, startHold } from './guards.ts'
 import { instant } from './instant.ts'
+import { analysisSkipped } from './people.ts'
 import type { Check, Workload, World } from './world.ts'
 
 /** The status to show: everything that can be derived is derived anew, so that it can never drift from the objects. */
@@ -24,6 +25,7 @@ export function projected(before: Facts, after: Facts, decision: Decision): Cana
     ...stableNow(before, after),
     ...canaryNow(after),
     waits: waitsNow(after, rollout, decision.hold),
+    paused: carried?.paused,
     previous: carried?.previous,
     seen: seenNow(after),
     observedTarget: targetSeen(after),
@@ -102,6 +104,10 @@ function rolloutNow(facts: Facts, hold: Hold | undefined, begins: boolean): Roll
     startedAt: rollout.startedAt,
     ...(begins ? { stepStartedAt: instant(world.now), observed: '0s' } : { stepStartedAt: rollout.stepStartedAt, observed: observedNow(world) }),
     stableReplicas: floorOf(facts),
+    asked: rollout.asked,
+    approvals: rollout.approvals,
+    skips: rollout.skips,
+    analysisSkipped: analysisSkipped(facts),
     waitingFor,
     until: waitingFor === 'Pods' ? podsUntil(facts, rollout) : (untilOf(hold) ?? (waitingFor === 'Propagation' ? rollout.until : undefined)),
   })
@@ -138,7 +144,7 @@ function scaleShown({ stable, world: { settings } }: Facts) {
 }
 
 function failedLast({ ledger }: Facts): CanaryStatus['failed'] {
-  const latest = Object.entries(ledger.failed).sort(([, a], [, b]) => b.at - a.at)[0]
+  const latest = Object.entries(ledger.failed).filter(([, { retried }]) => retried === undefined).sort(([, a], [, b]) => b.at - a.at)[0]
   if (latest === undefined) return undefined
   const [revision, { hash, reason, message, at }] = latest
   return { revision, hash, reason, message, at: instant(at) }
@@ -148,7 +154,7 @@ function seenNow(facts: Facts): CanaryStatus['seen'] {
   if (!facts.adopted) return []
   return facts.seen.map((entry) => {
     const tombstone = facts.ledger.failed[entry.revision]
-    return defined({ ...entry, failed: tombstone?.hash === entry.hash ? tombstone.reason : undefined })
+    return defined({ ...entry, failed: tombstone?.hash === entry.hash && tombstone.retried === undefined ? tombstone.reason : undefined })
   })
 }
 

@@ -3,6 +3,7 @@ import * as ending from './ending.ts'
 import * as target from './target.ts'
 import * as guarding from './guarding.ts'
 import * as previewing from './previewing.ts'
+import * as heeding from './heeding.ts'
 import * as progressing from './progressing.ts'
 import type { Decision } from './decision.ts'
 import type { Facts } from './facts.ts'
@@ -38,14 +39,17 @@ export const TABLE: readonly Row[] = [
   { row: '3', phases: ROLLING, ...always, rule: guarding.routeLost },
   { row: '4', phases: ROLLING, ...always, rule: guarding.failingWhileNamed },
   { row: '5', phases: ROLLING, ...unlessSuspended, rule: guarding.failingWhileDark },
+  { row: '5a', phases: ROLLING, ...always, rule: heeding.abortedWhileDark },
   { row: '6', phases: ROLLING, ...always, rule: guarding.routeTaken },
   { row: '7', phases: ADOPTED, ...always, rule: guarding.routesDeviate },
   { row: '7r', phases: ADOPTED, ...always, rule: guarding.ruleDeviates },
   { row: '8', phases: ADOPTED, ...unlessSuspended, rule: guarding.ownRouteSuperfluous },
+  { row: '8a', phases: ADOPTED, ...unlessSuspended, rule: heeding.heed },
   { row: '9', phases: AT_REST, ...unlessSuspended, rule: target.targetToZero },
   { row: '9r', phases: ADOPTED, ...unlessSuspended, rule: target.restartLive },
   { row: '8p', phases: ADOPTED, ...unlessSuspended, rule: previewing.leadPreview },
   { row: '10', phases: AT_REST, ...unlessSuspended, rule: ending.forgetNaming },
+  { row: '10r', phases: ['Failed'], ...unlessSuspended, rule: heeding.retry },
   { row: '10t', phases: AT_REST, ...unlessSuspended, rule: target.forgetFailures },
   { row: '25c', phases: ADOPTED, ...always, rule: target.makeStableAgain },
   { row: '25', phases: ADOPTED, ...always, rule: target.sizeStable },

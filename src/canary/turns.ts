@@ -13,7 +13,7 @@ export function turns(before: CanaryStatus | undefined, after: CanaryStatus): re
 
 function rolledBack(before: CanaryStatus | undefined, { failed }: CanaryStatus): readonly EventNote[] {
   const told = failed === undefined || (before?.failed?.revision === failed.revision && before.failed.at === failed.at)
-  return told || before === undefined ? [] : [{ type: 'Warning', reason: 'RolledBack', note: `${failed.revision} rolled back: ${failed.message ?? failed.reason ?? ''}` }]
+  return told || before === undefined ? [] : [{ type: 'Warning', reason: failed.reason === 'Aborted' ? 'Aborted' : 'RolledBack', note: `${failed.revision} rolled back: ${failed.message ?? failed.reason ?? ''}` }]
 }
 
 function promoted(before: CanaryStatus | undefined, after: CanaryStatus): readonly EventNote[] {

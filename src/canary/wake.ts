@@ -42,6 +42,7 @@ function ends(facts: Facts): readonly number[] {
     ...(until === undefined ? [] : [Date.parse(until) - now]),
     ...(Object.values(facts.world.growths).some((count) => count > 1) ? [CONTEST_LOOK_MS] : []),
     ...admissionLooks(facts),
+    ...facts.world.actions.map(({ expiresAt }) => expiresAt - now),
     ...(isContested(facts) ? [contestedUntil(facts) - now] : []),
     ...(tombstone === undefined ? [] : [tombstone.at + settings.failedDelayMs - now]),
   ]

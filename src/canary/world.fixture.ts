@@ -24,7 +24,7 @@ export const settings = (over: Partial<Settings> = {}): Settings => ({
   drainMs: D,
   sessionAffinity: undefined,
   preview: { service: undefined, match: [] },
-  steps: [5, 25, 50].map((weight, index) => ({ name: `step-${index + 1}`, weight, match: [], mirror: undefined, forMs: 60_000, minRequests: 50, deadlineMs: undefined })),
+  steps: [5, 25, 50].map((weight, index) => ({ name: `step-${index + 1}`, weight, match: [], mirror: undefined, forMs: 60_000, minRequests: 50, approval: false, deadlineMs: undefined })),
   clock: { kind: 'interval', everyMs: 30_000 },
   analysis: { failureThreshold: 2, initialDelayMs: 0, noData: 'Hold', metrics: [{ name: 'error-rate', kind: 'error-rate', max: 0.01, percentile: 99, statusCodes: ['5xx'], grpcStatus: [], failureThreshold: 2, minRequests: undefined, dryRun: false }] },
   windows: [],
@@ -32,6 +32,7 @@ export const settings = (over: Partial<Settings> = {}): Settings => ({
   previousDelayMs: 600_000,
   failedDelayMs: 0,
   suspend: false,
+  skipAnalysis: false,
   ...over,
 })
 
@@ -42,6 +43,7 @@ export const workloadOf = (revision: string, over: Partial<Workload> = {}): Work
   generation: 1,
   createdAt: NOW - 3_600_000,
   hash: `hash-${revision}`,
+  skipAnalysis: false,
   stamp: undefined,
   floor: undefined,
   replicas: 4,
@@ -95,6 +97,7 @@ export function idleWorld(over: Overrides = {}): World {
   const routes = over.mesh?.routes ?? [routeOf(ledgerOf())]
   const workloads = over.workloads ?? [workloadOf('v1', { stamp: 'v1@adoption' })]
   return {
+    canary: { namespace: 'test', name: 'web' },
     settings: settings(),
     status: statusOf(),
     now: NOW,
@@ -106,6 +109,7 @@ export function idleWorld(over: Overrides = {}): World {
     evidence: NO_EVIDENCE,
     closed: undefined,
     noSlot: undefined,
+    actions: [],
     stale: undefined,
     ...over,
     mesh: {

@@ -1,3 +1,4 @@
+import type { CanaryActionSpec } from '../api/canary-action.ts'
 import type { CanaryStatus, RouteRecord } from '../api/canary.ts'
 import type { Settings } from '../api/settings.ts'
 import type { Ledger } from './ledger.ts'
@@ -5,6 +6,7 @@ import type { Closure } from './windows.ts'
 
 /** Everything one pass may know, gathered before it decides. Never mutated; holds no I/O and no clock. */
 export type World = {
+  readonly canary: { readonly namespace: string; readonly name: string }
   readonly settings: Settings
   readonly status: CanaryStatus | undefined
   /** Wall clock, milliseconds since the epoch: for people, deadlines and delays. */
@@ -27,8 +29,23 @@ export type World = {
   readonly closed: Closure | undefined
   /** Why no release may begin now, by the limits of the fleet; undefined where one may. */
   readonly noSlot: string | undefined
+  /** What people ask of this Canary and have no answer to yet, oldest first. */
+  readonly actions: readonly ActionFacts[]
   /** Why nothing may be decided now: a cache is older than what was seen or written before. */
   readonly stale: string | undefined
+}
+
+/** A CanaryAction without a result. */
+export type ActionFacts = {
+  readonly uid: string
+  readonly action: CanaryActionSpec['action']
+  readonly revision: string | undefined
+  readonly step: string | undefined
+  readonly reason: string | undefined
+  /** Who asks. */
+  readonly by: string
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number
 }
 
 /** The Deployment of `targetRef`, from whose pod template the revisions are made. */
@@ -58,6 +75,8 @@ export type Workload = {
   readonly hash: string
   /** The annotations of its pod template that make no new version. */
   readonly restarts?: Readonly<Record<string, string>>
+  /** Its template says that steps and gates are skipped. */
+  readonly skipAnalysis: boolean
   /** The rollout that opened it and stamped it, if any. */
   readonly stamp: string | undefined
   /** Its size when a rollout began in which it was stable, stamped in the same write that read it. */

@@ -15,7 +15,7 @@ export const restsOnLive = (action: Action): boolean => action.kind !== 'none' &
  */
 export async function readLive(client: KubernetesClient, { world, input, snapshot }: Observation, action: Action, signal: AbortSignal): Promise<Snapshot> {
   const { namespace } = input.canary
-  const wanted = new Set([...world.mesh.routes.flatMap(({ ledger }) => (ledger === undefined ? [] : [ledger.stable])), world.status?.rollout?.revision, action.kind === 'workload' || action.kind === 'delete' ? action.revision : undefined])
+  const wanted = new Set([...world.mesh.routes.flatMap(({ ledger }) => (ledger === undefined ? [] : [ledger.stable])), world.status?.rollout?.revision, action.kind === 'workload' || action.kind === 'delete' ? action.revision : undefined, action.kind === 'routes' ? action.reads : undefined])
   const made = world.workloads.filter(({ revision }) => wanted.has(revision)).map(({ name }) => name)
   const names = world.target !== undefined && restsOnTarget(action) ? [...made, world.target.name] : made
   const [deployments, destinationRules, routed] = await Promise.all([

@@ -11,11 +11,12 @@ import type { MeshInput } from '../istio/mesh-input.ts'
 import { previewRefusals, previewsOf } from '../istio/preview-service.ts'
 import { routesContent } from '../istio/route-content.ts'
 import { resources, type Resource } from '../kubernetes/resource.ts'
-import type { KubeObject } from '../runtime/object.ts'
+import { keyOf, type KubeObject } from '../runtime/object.ts'
 import type { Ages } from './ages.ts'
 import { labelKey, scaledBy, templateLabels, WILDCARD } from './indexes.ts'
 import { rivalsOf } from './rivals.ts'
 import { previewServicesOf } from './preview-service.ts'
+import { actionsAsked } from './canary-actions.ts'
 import type { Stores } from './sources.ts'
 import { workloadRefusals } from './workload-refusals.ts'
 import { labelsToBe, revisionOf, revisionsIn, targetFacts, targetIn, workloadOf } from './workloads.ts'
@@ -35,6 +36,7 @@ export type Snapshot = {
   readonly others: readonly string[]
   /** Services of the Canary's own making, or under the name of one. */
   readonly previewServices: readonly KubeObject[]
+  readonly actions: readonly KubeObject[]
 }
 
 export type Surroundings = { readonly rootNamespace: string; readonly clusterDomain: string }
@@ -76,6 +78,7 @@ export function snapshotOf(stores: Stores, canary: Canary, settings: Settings, {
     previewServices: previewServicesOf(stores, canary, settings, newest),
     autoscalers: autoscalersOf(stores, canary.metadata, settings),
     others: rivalsOf(stores.canaries, canary as unknown as KubeObject).others,
+    actions: newest(resources.canaryActions, stores.canaryActions.by('canary', keyOf(canary))),
   }
 }
 
@@ -116,6 +119,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
   const workloads = versions.map((deployment) => workloadOf(deployment, readyPods(revisionOf(deployment, settings), snapshot.pods, settings).length, settings))
   const routes = { content: routesContent(input), generation: sumOf(snapshot.virtualServices) }
   const world: World = {
+    canary: { namespace: canary.metadata.namespace, name: canary.metadata.name },
     settings,
     status: canary.status,
     now,
@@ -132,6 +136,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     growths: options.growths,
     scaled: snapshot.autoscalers.some((autoscaler) => scaledBy(autoscaler).includes(`Canary ${canary.metadata.namespace}/${canary.metadata.name}`)),
     evidence: NO_EVIDENCE,
+    actions: actionsAsked(snapshot.actions),
     closed: options.closed,
     noSlot: options.noSlot,
     stale: olderTarget(facts === undefined ? workloads : [...workloads, facts], canary),

@@ -28,6 +28,7 @@ import type { Analyst } from './analyst.ts'
 import { commit } from './commit.ts'
 import { idOf } from './writes.ts'
 import { TargetMovedError } from './commit-target.ts'
+import { refuseAll, settle } from './canary-actions.ts'
 import { readLive, readRoutes, restsOnLive } from './live.ts'
 import { observe, snapshotOf, type Newest, type Observation, type Snapshot, type Surroundings } from './observe.ts'
 import type { OwnWrites } from './own-writes.ts'
@@ -80,10 +81,10 @@ export class Reconciler {
     const { stores, writes, clock } = this.#deps
     const cached = stores.canaries.get(key)
     const object = cached && writes.newest(idOf(resources.canaries, key), cached, clock.monotonic())
-    if (object === undefined || object.metadata.deletionTimestamp !== undefined) return this.#forget(key)
+    if (object === undefined || object.metadata.deletionTimestamp !== undefined) return this.#forget(key, object, `${object === undefined ? 'there is no Canary' : 'being deleted: Canary'} ${key}`, signal)
     const { elder } = rivalsOf(stores.canaries, object)
     if (elder !== undefined) {
-      this.#forget(key)
+      await this.#forget(key, object, `Canary ${keyOf(elder)} has what this one wants`, signal)
       return yieldTo(elder, object as unknown as Canary, this.#deps, signal)
     }
     const parsed = this.#parse(object)
@@ -123,7 +124,8 @@ export class Reconciler {
       pass = this.#decide(key, observation)
       if (canonicalJson(pass.decision.action) !== canonicalJson(first.decision.action)) return SOON
     }
-    const outcome = await this.#act(key, observation, pass, { signal, tries: MOST_TRIES })
+    const acted = await this.#act(key, observation, pass, { signal, tries: MOST_TRIES })
+    const outcome = sooner(acted, await settle(this.#deps, { key, actions: snapshot.actions, canary: snapshot.canary as unknown as KubeObject }, pass.answers, signal))
     if (pass.decision.action.kind === 'none' && pass === first) this.#rests.begin(key, seen, { outcome, nowMs: clock.monotonic() })
     return outcome
   }
@@ -252,7 +254,8 @@ export class Reconciler {
     return DONE
   }
 
-  #forget(key: string): Outcome {
+  /** Nothing is known of it any more; whoever asks something of it is told why that is refused. */
+  async #forget(key: string, canary: KubeObject | undefined, why: string, signal: AbortSignal): Promise<Outcome> {
     const { namespace = '', name } = splitKey(key)
     this.#ages.delete(key)
     this.#growths.forget(key)
@@ -262,9 +265,14 @@ export class Reconciler {
     this.#deps.analyst.forget(key)
     this.#deps.statusWriter.forget(key)
     this.#deps.onStatus({ metadata: { namespace, name } }, undefined)
-    return DONE
+    const actions = this.#newest(resources.canaryActions, this.#deps.stores.canaryActions.by('canary', key))
+    return sooner(DONE, await settle(this.#deps, { key, actions, canary }, refuseAll(actions, why), signal))
   }
 }
+
+/** The outcome, but no later than in so many milliseconds. */
+const sooner = (outcome: Outcome, ms: number | undefined): Outcome =>
+  (ms === undefined || (outcome.kind === 'requeue' && outcome.afterMs <= ms) ? outcome : { kind: 'requeue', afterMs: ms })
 
 function stalled(status: CanaryStatus, message: string, world: World): CanaryStatus {
   const invalid = condition({ world }, 'Stalled', ['True', 'InvalidSpec', message])

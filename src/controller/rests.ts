@@ -27,8 +27,8 @@ export class Rests {
 }
 
 /** Every object of a snapshot with its version: equal texts, equal worlds. */
-export const versionsIn = ({ canary, service, deployments, pods, virtualServices, destinationRules, httpRoutes, autoscalers, previewServices, others }: Snapshot): string =>
-  [canary, ...(service === undefined ? [] : [service]), ...deployments, ...pods, ...virtualServices, ...destinationRules, ...httpRoutes, ...autoscalers, ...previewServices]
+export const versionsIn = ({ canary, service, deployments, pods, virtualServices, destinationRules, httpRoutes, autoscalers, previewServices, actions, others }: Snapshot): string =>
+  [canary, ...(service === undefined ? [] : [service]), ...deployments, ...pods, ...virtualServices, ...destinationRules, ...httpRoutes, ...autoscalers, ...previewServices, ...actions]
     .map(({ metadata }) => `${metadata.uid ?? ''}@${metadata.resourceVersion ?? ''}`)
     .concat(others)
     .join(' ')

@@ -11,10 +11,12 @@ import { delegateOfCanary, delegatesOf, hostsOf, labelKeys, namespaceOf, preview
 import { pruneAutoscaler, pruneDeployment, pruneManagedFields, prunePod } from './prune.ts'
 import { claimsOf } from './rivals.ts'
 import { ownersOf } from './preview-service.ts'
+import { canaryOf } from './canary-actions.ts'
 
 /** Every kind of object that Serin watches. */
 export type Stores = {
   readonly canaries: Store
+  readonly canaryActions: Store
   readonly deployments: Store
   readonly pods: Store
   readonly services: Store
@@ -47,6 +49,7 @@ export function createSources(options: SourceOptions): Sources {
   const routed = (object: KubeObject) => hostsOf(object, clusterDomain)
   const table: Readonly<Record<keyof Stores, Source>> = {
     canaries: { resource: resources.canaries, prune: pruneManagedFields, indexes: { service: (object) => servicesOf(object, (name, namespace) => resolvedHost(name, namespace, clusterDomain)), selector: labelKeys.ofCanary, target: targetOfCanary, namespace: namespaceOf, claim: claimsOf, delegate: delegateOfCanary, preview: previewKeys } },
+    canaryActions: { resource: resources.canaryActions, prune: pruneManagedFields, indexes: { canary: (object) => [canaryOf(object)] }, optional: true },
     deployments: { resource: resources.deployments, prune: pruneDeployment, indexes: { label: labelKeys.ofTemplate, target: targetsOf } },
     pods: { resource: resources.pods, prune: prunePod, indexes: { label: labelKeys.ofObject } },
     services: { resource: resources.services, prune: pruneManagedFields, indexes: { owner: ownersOf } },

@@ -3,6 +3,7 @@ import { keyOf, type KubeObject } from '../runtime/object.ts'
 import { resolvedHost } from '../istio/host-name.ts'
 import { revisionLabel } from '../api/settings.ts'
 import { delegatesOf, deploymentOf, hostsOf, labelKey, labelKeys, scaledBy, targetsOf, WILDCARD } from './indexes.ts'
+import { canaryOf } from './canary-actions.ts'
 import type { OwnWrites } from './own-writes.ts'
 import { claimsOf } from './rivals.ts'
 import type { Stores } from './sources.ts'
@@ -27,6 +28,7 @@ export function wireTriggers(stores: Stores, clusterDomain: string, wake: (key: 
   const rivals = (object: KubeObject) => claimsOf(object).flatMap((claim) => all(canaries.by('claim', claim)))
   const table = [
     [stores.canaries, resources.canaries, (object: KubeObject) => [keyOf(object), ...rivals(object)]],
+    [stores.canaryActions, resources.canaryActions, (object: KubeObject) => [canaryOf(object)]],
     [stores.deployments, resources.deployments, (object: KubeObject) => [...byLabels(labelKeys.ofTemplate(object)), ...byTarget(object)]],
     [stores.pods, resources.pods, (object: KubeObject) => [...byLabels(labelKeys.ofObject(object)), ...ofPod(object)]],
     [stores.services, resources.services, (object: KubeObject) => [...byService(resolvedHost(object.metadata.name, object.metadata.namespace ?? '', clusterDomain)), ...all(canaries.by('preview', keyOf(object)))]],

@@ -1,4 +1,5 @@
 import type { Settings } from '../api/settings.ts'
+import { SKIP_ANALYSIS } from '../canary/people.ts'
 import { hashOfParts } from '../canary/template-hash.ts'
 import type { TargetFacts, Workload } from '../canary/world.ts'
 import { jsonOf, labelsOf, textOf } from '../istio/json.ts'
@@ -61,6 +62,7 @@ export function workloadOf(deployment: KubeObject, ready: number, settings: Sett
     generation: metadata.generation ?? 0,
     createdAt: createdAt(deployment),
     ...contentOf(deployment, settings),
+    skipAnalysis: templateAnnotations(deployment)[SKIP_ANALYSIS] === 'true',
     stamp: metadata.annotations?.[STAMP],
     floor: floorOf(metadata.annotations?.[FLOOR]),
     replicas,

@@ -29,6 +29,7 @@ export const settings = (overrides: Partial<Settings> = {}): Settings => ({
   previousDelayMs: 600_000,
   failedDelayMs: 0,
   suspend: false,
+  skipAnalysis: false,
   ...overrides,
 })
 

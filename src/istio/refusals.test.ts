@@ -15,7 +15,7 @@ const AFFINITY = { cookie: 'shop', attributes: '; Path=/' }
 const elsewhere = { namespace: 'other' }
 const httpRoute = (spec: Json): KubeObject => ({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { name: 'gw', namespace: 'test' }, spec })
 const steps = (...matches: readonly Step['match'][]): readonly Step[] =>
-  matches.map((match, i) => ({ name: `s${i}`, weight: 0, match, mirror: undefined, forMs: 0, minRequests: 0, deadlineMs: undefined }))
+  matches.map((match, i) => ({ name: `s${i}`, weight: 0, match, mirror: undefined, forMs: 0, minRequests: 0, approval: false, deadlineMs: undefined }))
 const virtualServices = (...extra: readonly KubeObject[]) => ({ virtualServices: [main, ...extra], destinationRules: [rule] })
 const refused = (overrides: Partial<MeshInput>) => meshFacts(meshInput({ virtualServices: [main], destinationRules: [rule], ...overrides })).refusals
 
@@ -71,7 +71,7 @@ describe('refused before anything moves', () => {
       settings: settings({ preview: { service: undefined, match: [{ uri: { prefix: '/b' } }] } }),
     }, /^spec\.preview\.match\[0\]\.uri and /],
     ['UnmatchableProduct', 'a mirror by cookie of users who are known by another', {
-      settings: settings({ sessionAffinity: AFFINITY, steps: [{ name: 's', weight: 5, match: [], mirror: { percent: 10, match: [{ cookies: { a: { exact: 'b' } } }] }, forMs: 0, minRequests: 0, deadlineMs: undefined }] }),
+      settings: settings({ sessionAffinity: AFFINITY, steps: [{ name: 's', weight: 5, match: [], mirror: { percent: 10, match: [{ cookies: { a: { exact: 'b' } } }] }, forMs: 0, minRequests: 0, approval: false, deadlineMs: undefined }] }),
     }, /^spec\.steps\[0\]\.mirror\.match\[0\]\.cookies\.a and spec\.traffic\.sessionAffinity /],
     ['UnmatchableProduct', 'sticky users where a destination sets a cookie itself', {
       virtualServices: [virtualService('reviews', [{ route: [{ destination: { host: HOST }, headers: { response: { set: { 'Set-Cookie': 'a=b' } } } }] }])],

@@ -28,6 +28,7 @@ const ISTIO = ['networking.istio.io', 'v1'] as const
 /** Every resource that Serin reads or writes. */
 export const resources = {
   canaries: namespaced(...SERIN, 'canaries', 'Canary'),
+  canaryActions: namespaced(...SERIN, 'canaryactions', 'CanaryAction'),
   deployments: namespaced('apps', 'v1', 'deployments', 'Deployment'),
   pods: namespaced('', 'v1', 'pods', 'Pod'),
   services: namespaced('', 'v1', 'services', 'Service'),

@@ -44,6 +44,7 @@ const step = some({
   for: duration('0s', '168h'),
   minRequests: fc.constantFrom(0, 50, 10_000_000),
   deadline: duration('168h', '8784h'),
+  approval: fc.constant('Required'),
 })
 
 const weightOf = (one: Fields): number => parsePercent((one['weight'] ?? 0) as number | string)
@@ -111,6 +112,7 @@ export const validSpec: fc.Arbitrary<Fields> = fc.tuple(
     scaleDownDelay: optional({ previous: duration('0s', '168h'), failed: duration('0s', '168h') }),
     progressDeadline: duration('10s', '24h'),
     suspend: fc.boolean(),
+    skipAnalysis: fc.boolean(),
   }),
   fc.option(podCount, { nil: undefined }),
 ).map(([needed, rest, pods]) => (pods === undefined ? { ...needed, ...rest } : sized({ ...needed, ...rest }, pods)))
@@ -284,7 +286,7 @@ export function largestSpec(): Fields {
     service: { name: full(63), port: 65_535 },
     traffic: { httpRoutes: Array.from({ length: 32 }, (_, index) => full(253, index)), propagation: '4m59s999ms', drain: '59m59s999ms' },
     steps: Array.from({ length: 50 }, (_, index) => ({
-      name: full(63, index), weight: `${50 + index / 100}%`, upTo: `${50 + index / 100}%`, for: '167h59m59s999ms', minRequests: 10_000_000, deadline: '8783h59m59s999ms',
+      name: full(63, index), weight: `${50 + index / 100}%`, upTo: `${50 + index / 100}%`, for: '167h59m59s999ms', minRequests: 10_000_000, deadline: '8783h59m59s999ms', approval: 'Required',
       ...(index === 0 && { match, mirror: { percent: '99.99%', match } }),
     })),
     analysis: {

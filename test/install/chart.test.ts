@@ -177,7 +177,7 @@ describe('the plain manifests', () => {
   it('put everything that has a namespace into one that they make, under restricted Pod Security', () => {
     const namespace = only(objects, 'Namespace')
     expect(namespace.metadata.labels).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' })
-    const clusterWide = ['Namespace', 'ClusterRole', 'ClusterRoleBinding']
+    const clusterWide = ['Namespace', 'ClusterRole', 'ClusterRoleBinding', 'ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding']
     expect(objects.filter(({ kind, metadata }) => metadata.namespace !== (clusterWide.includes(kind) ? undefined : namespace.metadata.name)).map(({ kind }) => kind)).toEqual([])
   })
 
@@ -215,8 +215,21 @@ describe('the plain manifests', () => {
     const roles = objects.filter(({ kind, metadata }) => kind === 'ClusterRole' && Object.keys(metadata.labels ?? {}).some((label) => label.includes('aggregate-to')))
     const rules = roles.flatMap(({ metadata, ...role }) => (role as unknown as { rules: readonly { resources: readonly string[]; verbs: readonly string[] }[] }).rules.map(({ resources, verbs }) => [metadata.name, resources, verbs]))
     expect(rules).toEqual([
-      ['serin-view', ['canaries', 'canaries/status'], ['get', 'list', 'watch']],
+      ['serin-view', ['canaries', 'canaries/status', 'canaryactions', 'canaryactions/status'], ['get', 'list', 'watch']],
       ['serin-edit', ['canaries'], ['create', 'update', 'patch', 'delete', 'deletecollection']],
+      ['serin-approver', ['canaryactions'], ['create']],
     ])
+    const approver = roles.find(({ metadata }) => metadata.name === 'serin-approver')
+    expect(Object.keys(approver?.metadata.labels ?? {}).filter((label) => label.includes('aggregate-to'))).toEqual(['rbac.authorization.k8s.io/aggregate-to-admin'])
+  })
+
+  it('let nobody create a CanaryAction in another name', () => {
+    const policy = only(objects, 'ValidatingAdmissionPolicy')
+    expect(policy.spec).toMatchObject({
+      failurePolicy: 'Fail',
+      matchConstraints: { resourceRules: [{ apiGroups: ['serin.dev'], operations: ['CREATE'], resources: ['canaryactions'] }] },
+      validations: [{ expression: 'object.spec.requester == request.userInfo.username' }],
+    })
+    expect(specOf(objects, 'ValidatingAdmissionPolicyBinding')).toEqual({ policyName: policy.metadata.name, validationActions: ['Deny'] })
   })
 })

@@ -8,7 +8,7 @@ import { parse } from 'yaml'
 import { readConfig } from '../../src/config.ts'
 import { NAMESPACE } from '../harness.ts'
 import { recorded } from './recorded.ts'
-import { installationOf, manifestsOf, only, specOf, type Manifest } from './rendered.ts'
+import { installationOf, type Manifest, manifestsOf, specOf } from './rendered.ts'
 import { allows, compare, grantsOf } from './rules.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -125,9 +125,10 @@ describe('the chart', () => {
   })
 
   it('keeps the CRD, and with it every Canary, whatever becomes of the release', () => {
-    const crd = only(rendered({}), 'CustomResourceDefinition')
-    const source = parse(readFileSync(join(root, 'crds/serin.dev_canaries.yaml'), 'utf8')) as typeof crd
-    expect(crd).toEqual({ ...source, metadata: { ...source.metadata, annotations: { 'helm.sh/resource-policy': 'keep', ...source.metadata.annotations } } })
+    const crds = rendered({}).filter(({ kind }) => kind === 'CustomResourceDefinition')
+    const sources = readdirSync(join(root, 'crds')).map((name) => parse(readFileSync(join(root, 'crds', name), 'utf8')) as Manifest)
+    const kept = sources.map((source) => ({ ...source, metadata: { ...source.metadata, annotations: { 'helm.sh/resource-policy': 'keep', ...source.metadata.annotations } } }))
+    expect(crds.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))).toEqual(kept.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1)))
   })
 
   it.each<[string, object, readonly object[] | undefined]>([

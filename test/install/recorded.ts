@@ -1,7 +1,7 @@
 import type { OperatorSettings } from '../../src/operator.ts'
 import type { Transport, TransportResponse } from '../../src/runtime/transport.ts'
-import { canary, faulty, kindOf, namespace, service, target, targetCanary, version, virtualService } from '../fixtures.ts'
-import type { Harness } from '../harness.ts'
+import { action, canary, faulty, kindOf, namespace, service, target, targetCanary, version, virtualService } from '../fixtures.ts'
+import { actionCrd, type Harness, pathOf } from '../harness.ts'
 import { adopted } from '../rollout/adopted.ts'
 import { askedOf, type Asked } from './rules.ts'
 
@@ -15,10 +15,11 @@ export async function recorded(settings: OperatorSettings, isAllowed: (asked: As
     requests.push(asked)
     return isAllowed(asked) ? transport(request) : Promise.resolve(FORBIDDEN)
   }
-  const harness = await adopted({ objects: [kindOf('gateway.networking.k8s.io', 'v1', 'HTTPRoute'), kindOf('autoscaling', 'v2', 'HorizontalPodAutoscaler'), namespace(settings.election?.lease.namespace), virtualService()], operator: { through, settings } })
+  const harness = await adopted({ objects: [kindOf('gateway.networking.k8s.io', 'v1', 'HTTPRoute'), kindOf('autoscaling', 'v2', 'HorizontalPodAutoscaler'), actionCrd(), namespace(settings.election?.lease.namespace), virtualService()], operator: { through, settings } })
   try {
     await stalled(harness)
     await harness.patch(canary(), { spec: { preview: { service: 'service-c-canary' } } })
+    await heard(harness)
     await promoted(harness, 'v2')
     await harness.patch(canary(), { spec: { preview: null } })
     await harness.apply(faulty('v3'))
@@ -58,6 +59,14 @@ async function ofTarget(harness: Harness): Promise<void> {
   await harness.apply(target('v2', { app }))
   await harness.until(() => serves() !== undefined && serves() !== first, 60_000)
   await harness.until(() => harness.find('deployments.apps', `${app}-${first ?? ''}`) === undefined, 60_000)
+}
+
+/** Somebody asks for something, and one who asked long ago is forgotten. */
+async function heard(harness: Harness): Promise<void> {
+  const [asked, answered] = [action('Resume'), action('Resume', {}, 'long-ago')]
+  await harness.apply(asked, answered)
+  await harness.call('PATCH', `${pathOf(answered)}/status`, { status: { result: 'Accepted', at: '2020-01-01T00:00:00Z' } }, 'application/merge-patch+json')
+  await harness.until(() => harness.result('resume') !== '' && harness.find('canaryactions.serin.dev', 'long-ago') === undefined, 30_000)
 }
 
 /** What is said again within ten minutes is one event whose count is raised. */

@@ -4,7 +4,7 @@ import type { Pass } from '../../src/canary/decide.ts'
 import { isTargetAction, type Action, type RouteWrite } from '../../src/canary/decision.ts'
 import type { Exposure, Ledger } from '../../src/canary/ledger.ts'
 import { canonicalJson } from '../../src/canary/template-hash.ts'
-import { EVERY_POD, NO_EVIDENCE, type Evidence, type RouteFacts, type Workload, type World } from '../../src/canary/world.ts'
+import { EVERY_POD, NO_EVIDENCE, type ActionFacts, type Evidence, type RouteFacts, type Workload, type World } from '../../src/canary/world.ts'
 import { Ages } from '../../src/controller/ages.ts'
 
 /**
@@ -25,17 +25,23 @@ export type Rule = { readonly uid: string; readonly subsets: Readonly<Record<str
 export type Deployment = { readonly uid: string; readonly generation: number; readonly hash: string; readonly replicas: number; readonly ready: boolean; readonly since: number; readonly stamp: string | undefined; readonly floor: Workload['floor']; readonly createdAt: number }
 export type Versioned<T> = { readonly rv: number; readonly value: T | undefined }
 
+/** A CanaryAction, and whether it has its answer. */
+export type Asked = ActionFacts & { readonly result?: string }
+
 export type Objects = {
   readonly user: Versioned<Route>
   readonly own: Versioned<Route>
   /** The user's for a gateway: another object, another proxy. */
   readonly gate: Versioned<Route>
   readonly rule: Versioned<Rule>
-  readonly canary: Versioned<{ readonly status: CanaryStatus | undefined; readonly desired: string | undefined; readonly suspend: boolean }>
+  readonly canary: Versioned<{ readonly status: CanaryStatus | undefined; readonly desired: string | undefined; readonly suspend: boolean; readonly approval: boolean }>
+  readonly actions: Versioned<readonly Asked[]>
   readonly deployments: Readonly<Record<string, Versioned<Deployment>>>
 }
 
-export const settingsWith = (desired: string | undefined, suspend: boolean): Settings => ({
+type Wishes = { readonly desired: string | undefined; readonly suspend: boolean; readonly approval: boolean }
+
+export const settingsWith = ({ desired, suspend, approval }: Wishes): Settings => ({
   source: { kind: 'versions', selector: { app: 'web' } },
   versionLabel: 'version',
   desired,
@@ -47,7 +53,7 @@ export const settingsWith = (desired: string | undefined, suspend: boolean): Set
   drainMs: D,
   sessionAffinity: undefined,
   preview: { service: undefined, match: [] },
-  steps: [10, 50].map((weight, index) => ({ name: `step-${index + 1}`, weight, match: [], mirror: undefined, forMs: 20_000, minRequests: 10, deadlineMs: undefined })),
+  steps: [10, 50].map((weight, index) => ({ name: `step-${index + 1}`, weight, match: [], mirror: undefined, forMs: 20_000, minRequests: 10, approval: approval && index === 0, deadlineMs: undefined })),
   clock: { kind: 'interval', everyMs: 10_000 },
   analysis: { failureThreshold: 2, initialDelayMs: 0, noData: 'Hold', metrics: [{ name: 'error-rate', kind: 'error-rate', max: 0.01, percentile: 99, statusCodes: ['5xx'], grpcStatus: [], failureThreshold: 2, minRequests: undefined, dryRun: false }] },
   windows: [],
@@ -55,6 +61,7 @@ export const settingsWith = (desired: string | undefined, suspend: boolean): Set
   previousDelayMs: 120_000,
   failedDelayMs: 0,
   suspend,
+  skipAnalysis: false,
 })
 
 export const reachOf = (lists: Lists): readonly string[] => {
@@ -100,7 +107,7 @@ function routeFacts(name: string, route: Route, status: CanaryStatus | undefined
 /** The World as one process sees it through these objects, on its own clocks. */
 export function worldFrom(objects: Objects, process: Process, now: number, verdict: Verdict): World {
   const { canary, rule, deployments } = objects
-  const { status, desired, suspend } = canary.value ?? { status: undefined, desired: undefined, suspend: false }
+  const { status, ...wishes } = canary.value ?? { status: undefined, desired: undefined, suspend: false, approval: false }
   const routes = Object.entries(ROUTES).map(([name, object]) => [name, objects[object]] as const)
   const standing = routes.flatMap(([name, { value, rv }]) => (value === undefined ? [] : [routeFacts(name, value, status, rv)]))
   const workloads = Object.entries(deployments).flatMap(([revision, { value }]) => (value === undefined ? [] : [workloadFrom(revision, value)]))
@@ -108,7 +115,8 @@ export function worldFrom(objects: Objects, process: Process, now: number, verdi
   const age = (name: string, content: unknown) => process.ages.observe(name, { content: canonicalJson(content ?? null), generation: 0 }, mono)
   const subsets = Object.entries(rule.value?.subsets ?? {})
   return {
-    settings: settingsWith(desired, suspend),
+    canary: { namespace: 'test', name: 'web' },
+    settings: settingsWith(wishes),
     status,
     now: now + process.wallSkewMs,
     workloads,
@@ -134,6 +142,7 @@ export function worldFrom(objects: Objects, process: Process, now: number, verdi
     // Now and then windows are closed, and every slot is taken.
     closed: now % 600_000 < 60_000 ? { message: 'window closed', until: now - (now % 600_000) + 60_000 } : undefined,
     noSlot: now % 700_000 < 50_000 ? 'waits for a free slot' : undefined,
+    actions: (objects.actions.value ?? []).filter(({ result }) => result === undefined),
     stale: process.behind(objects) ?? olderTarget(workloads, status),
   }
 }
@@ -149,6 +158,7 @@ const workloadFrom = (revision: string, value: Deployment): Workload => ({
   generation: value.generation,
   createdAt: value.createdAt,
   hash: value.hash,
+  skipAnalysis: false,
   stamp: value.stamp,
   floor: value.floor,
   replicas: value.replicas,
@@ -187,7 +197,7 @@ export class Process {
 }
 
 export const rvOf = (objects: Objects, name: string): number => {
-  if (name === 'user' || name === 'own' || name === 'gate' || name === 'rule' || name === 'canary') return objects[name].rv
+  if (name === 'user' || name === 'own' || name === 'gate' || name === 'rule' || name === 'canary' || name === 'actions') return objects[name].rv
   return objects.deployments[name]?.rv ?? 0
 }
 

@@ -3,7 +3,7 @@ import { decide, type Pass } from '../../src/canary/decide.ts'
 import { factsOf } from '../../src/canary/facts.ts'
 import { canonicalJson } from '../../src/canary/template-hash.ts'
 import { EVERY_POD, type World } from '../../src/canary/world.ts'
-import { P, Process, reachOf, rvOf, worldFrom, writesOf, type Deployment, type Lists, type Mutation, type Objects, type Rule, type Verdict, type Versioned, type Write } from './model.ts'
+import { P, Process, reachOf, rvOf, worldFrom, writesOf, type Asked, type Deployment, type Lists, type Mutation, type Objects, type Rule, type Verdict, type Versioned, type Write } from './model.ts'
 
 /** What one kind of thing looks like to one proxy, now and in what is still on its way. */
 type View<T> = { now: T; coming: { at: number; value: T }[] }
@@ -41,6 +41,8 @@ export class Walk {
   readonly #buried = new Map<string, number>()
   readonly #buriedHashes = new Set<string>()
   readonly #doomed = new Set<string>()
+  /** Revisions that somebody asked to promote: they may jump. */
+  readonly #promoted = new Set<string>()
 
   constructor(random: () => number, mutation: Mutation = {}) {
     this.#random = random
@@ -50,7 +52,8 @@ export class Walk {
       own: { rv: 0, value: undefined },
       gate: this.#random() < 0.5 ? { rv: 0, value: undefined } : this.#versioned({ uid: this.#uid(), own: false, lists: { kind: 'open' }, original: { kind: 'open' }, ledger: undefined }),
       rule: { rv: 0, value: undefined },
-      canary: this.#versioned({ status: undefined, desired: undefined, suspend: false }),
+      canary: this.#versioned({ status: undefined, desired: undefined, suspend: false, approval: this.#random() < 0.3 }),
+      actions: this.#versioned([]),
       deployments: { v1: this.#versioned(this.#deployment('a')) },
     }
     const gate = this.#objects.gate.value === undefined ? [] : [EVERY_POD]
@@ -77,7 +80,8 @@ export class Walk {
     this.#processes = [this.#process()]
     this.#verdict = this.#verdict === 'unsure' ? 'pass' : this.#verdict
     const canary = this.#objects.canary.value
-    if (canary?.suspend === true) this.#put('canary', { ...canary, suspend: false })
+    if (canary !== undefined) this.#put('canary', { ...canary, suspend: false, approval: false })
+    this.#ask('Resume', undefined)
     for (const [revision, { value }] of Object.entries(this.#objects.deployments)) if (value !== undefined && !value.ready) {
       this.#flipped[revision] = this.#now
       this.#put(revision, { ...value, ready: true, since: this.#now })
@@ -139,6 +143,11 @@ export class Walk {
         return
       }
       case 'suspend': { if (canary !== undefined) this.#put('canary', { ...canary, suspend: !canary.suspend }); return }
+      case 'ask': {
+        const kind = KINDS[Math.floor(this.#random() * KINDS.length)] ?? 'Pause'
+        const meant = this.#random() < 0.7 ? (canary?.status?.rollout ?? canary?.status?.failed)?.revision : revision
+        return this.#ask(kind, kind === 'Pause' || kind === 'Resume' ? undefined : (meant ?? revision))
+      }
       case 'edit': {
         const lists: Lists = this.#random() < 0.5 ? { kind: 'open' } : { kind: 'user', revision }
         if (user !== undefined) this.#userRoute({ ...user, lists })
@@ -166,6 +175,23 @@ export class Walk {
       }
       default:
     }
+  }
+
+  #ask(action: Asked['action'], revision: string | undefined): void {
+    if (action === 'Promote' && revision !== undefined) this.#promoted.add(revision)
+    if (action === 'Retry') for (const known of this.#buriedHashes) if (known.startsWith(`${revision ?? ''}/`)) this.#buriedHashes.delete(known)
+    const asked: Asked = { uid: this.#uid(), action, revision, step: undefined, reason: undefined, by: 'ada', expiresAt: this.#now + 120_000 }
+    this.trace.push(`${Math.round(this.#now / 1000)}s   somebody asks: ${action} ${revision ?? ''} ${asked.uid}`)
+    this.#put('actions', [...(this.#objects.actions.value ?? []), asked].slice(-20))
+  }
+
+  /** An answer is given on the Canary that stands now, or not at all. */
+  #answer({ answers }: Pass, known: number): boolean {
+    if (answers.length === 0 || this.#objects.canary.rv !== known) return false
+    const results = new Map(answers.map(({ uid, result }) => [uid, result]))
+    for (const result of results.values()) this.counts[`answer ${result}`] = (this.counts[`answer ${result}`] ?? 0) + 1
+    this.#put('actions', (this.#objects.actions.value ?? []).map((asked) => (asked.result === undefined && results.has(asked.uid) ? { ...asked, result: results.get(asked.uid) ?? '' } : asked)))
+    return true
   }
 
   /** A write of the route by somebody else: what it exposes until the next pass has spread is not our doing. */
@@ -214,16 +240,18 @@ export class Walk {
     this.#doomed.clear()
     if (landed.includes(false) || loseStatus) return true
     const changed = canonicalJson(timeless(pass.status)) !== canonicalJson(timeless(seen.canary.value?.status))
-    if (!changed) return writes.length > 0
+    if (!changed) return this.#answer(pass, seen.canary.rv) || writes.length > 0
     const canary = this.#objects.canary
     if (canary.rv !== seen.canary.rv || canary.value === undefined) return true
     this.#put('canary', { ...canary.value, status: pass.status })
     process.written['canary'] = this.#objects.canary.rv
+    this.#answer(pass, this.#objects.canary.rv)
     return true
   }
 
   /** With fresh caches a pass may not look away from what hurts users. */
-  #mustAct({ decision: { row } }: Pass, seen: Objects, process: Process): void {
+  #mustAct(pass: Pass, seen: Objects, process: Process): void {
+    const { row } = pass.decision
     const truth = this.#truth()
     const fresh = seen === this.#objects || canonicalJson(seen) === canonicalJson(this.#objects)
     if (!fresh || truth === undefined || row === '1' || process.behind(seen) !== undefined) return
@@ -232,10 +260,28 @@ export class Walk {
     if (uncovered && row !== '2') throw new Broken(`the host is uncovered, and row ${row} looks away`)
     const open = this.#routes().some(({ lists }) => lists.kind === 'open')
     if (open && !['2', '3', '4', '5', '6', '7'].includes(row)) throw new Broken(`a route reaches every pod, and row ${row} looks away`)
+    this.#mustHear(pass, seen)
     const exposed = this.#routes().some(({ ledger }) => ledger?.exposure !== undefined && ledger.exposure.revision === status?.rollout?.revision)
     const stable = seen.deployments[truth.stable]?.value
     if (this.#verdict === 'fail' && exposed && stable?.ready === true && stable.replicas > 0 && !['2', '3', '4', '6', '7', '13', '21'].includes(row) && status?.stableRevision === truth.stable && this.#sameTemplate(seen, status.rollout?.revision))
       throw new Broken(`the canary fails in front of users, and row ${row} looks away`)
+  }
+
+  /** What people have said holds: no step rises over a pause or without its approval, and an abort is not overlooked. */
+  #mustHear({ decision: { row, action } }: Pass, { canary, actions, deployments }: Objects): void {
+    const { status } = canary.value ?? {}
+    const { rollout, paused, previous } = status ?? {}
+    const [raise] = action.kind === 'routes' && row === '18' ? action.writes.flatMap(({ write }) => (write.lists ? (write.ledger.exposure ?? []) : [])) : []
+    const present = this.#routes().flatMap(({ ledger }) => ledger?.exposure ?? [])
+    const goesBack = rollout !== undefined && previous?.revision === rollout.revision
+    const finishes = raise !== undefined && present.some(({ step }) => step === raise.step)
+    if (paused !== undefined && (row === '20' || raise !== undefined) && action.kind === 'routes' && !goesBack && !finishes) throw new Broken(`row ${row} goes on while it is paused`)
+    const granted = [...(rollout?.approvals ?? []), ...(rollout?.skips ?? [])]
+    const isHeld = canary.value?.approval === true && present.every(({ step }) => step === 0) && present.length > 0
+    if (isHeld && raise !== undefined && raise.step > 0 && !goesBack && !granted.some(({ exposure }) => exposure === undefined || exposure === `${present[0]?.step ?? ''}#${present[0]?.plan ?? ''}`)) throw new Broken('a step goes on that nobody approved')
+    const aborted = actions.value?.some((asked) => asked.action === 'Abort' && asked.result === undefined && asked.revision === rollout?.revision && this.#now + 2000 < asked.expiresAt)
+    const stable = deployments[this.#truth()?.stable ?? '']?.value
+    if (aborted === true && status?.phase === 'Progressing' && stable?.ready === true && (row === '18' || row === '20')) throw new Broken(`row ${row} goes on over an abort`)
   }
 
   #sameTemplate({ deployments }: Objects, revision: string | undefined): boolean {
@@ -302,7 +348,7 @@ export class Walk {
     if (this.#buriedHashes.has(`${revision}/${hash}`) && !this.#buried.has(`${revision}/${ledger.open[revision]?.rollout ?? ''}`)) throw new Broken(`${revision} failed with this very template, nobody asked for a retry, and it is exposed again`)
     const before = Math.max(-1, ...this.#routes().map((route) => (route.ledger?.exposure?.revision === revision ? route.ledger.exposure.step : -1)))
     const goesBack = exposure.weight === 100 && this.#objects.canary.value?.status?.previous?.revision === revision
-    if (step > before + 1 && !goesBack) throw new Broken(`${revision} goes from step ${before} to ${step}`)
+    if (step > before + 1 && !goesBack && !this.#promoted.has(revision)) throw new Broken(`${revision} goes from step ${before} to ${step}`)
     if (this.#excused) return
     for (const proxy of this.#proxies) {
       if (!proxy.subsets.now.includes(revision)) throw new Broken(`${revision} is named before a proxy knows its subset`)
@@ -411,6 +457,7 @@ export class Walk {
       gate: newer(cache.gate, this.#objects.gate),
       rule: newer(cache.rule, this.#objects.rule),
       canary: newer(cache.canary, this.#objects.canary),
+      actions: newer(cache.actions, this.#objects.actions),
       deployments: Object.fromEntries(names.map((name) => [name, newer(cache.deployments[name] ?? { rv: 0, value: undefined }, this.#objects.deployments[name] ?? { rv: 0, value: undefined })])),
     }
   }
@@ -438,7 +485,9 @@ export class Walk {
   }
 }
 
-const WEIGHTS = { time: 34, pass: 40, sync: 24, crash: 0.3, second: 0.4, verdict: 1.5, template: 0.7, desired: 0.35, suspend: 0.1, edit: 0.12, delete: 0.06, recreate: 0.06, gate: 0.1, rule: 0.06, pods: 0.2, remove: 0.1 }
+const WEIGHTS = { time: 34, pass: 40, sync: 24, crash: 0.3, second: 0.4, verdict: 1.5, template: 0.7, desired: 0.35, suspend: 0.1, edit: 0.12, delete: 0.06, recreate: 0.06, gate: 0.1, rule: 0.06, pods: 0.2, remove: 0.1, ask: 0.4 }
+
+const KINDS = ['Approve', 'Approve', 'Skip', 'Promote', 'Pause', 'Resume', 'Resume', 'Abort', 'Retry'] as const
 
 const reachedIn = (lists: Lists): readonly string[] => reachOf(lists).map((name) => (lists.kind === 'user' ? `${BY_USER}${name}` : name))
 

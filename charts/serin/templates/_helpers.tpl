@@ -75,7 +75,7 @@ lastWrites: 32s
 {{- define "serin.clusterRules" -}}
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
-  resourceNames: [canaries.serin.dev]
+  resourceNames: [canaries.serin.dev, canaryactions.serin.dev]
   verbs: [get]
 {{- end }}
 
@@ -93,9 +93,12 @@ lastWrites: 32s
 {{- define "serin.namespaceRules" -}}
 - apiGroups: [serin.dev]
   resources: [canaries]
-  verbs: [list, watch, patch]
+  verbs: [get, list, watch, patch]
 - apiGroups: [serin.dev]
-  resources: [canaries/status]
+  resources: [canaryactions]
+  verbs: [list, watch, delete]
+- apiGroups: [serin.dev]
+  resources: [canaries/status, canaryactions/status]
   verbs: [patch]
 - apiGroups: [apps]
   resources: [deployments]
