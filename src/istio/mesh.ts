@@ -2,7 +2,7 @@ import { hasMeshHost, rootsOf } from './delegates.ts'
 import { isOwn, rulesOf, type Rules } from './destination-rules.ts'
 import { serviceHost } from './host-name.ts'
 import { httpRoute, mirrorList, type HttpRoute } from './http-route.ts'
-import { listOf, olderFirst, specOf, type Json } from './json.ts'
+import { listOf, olderFirst, specOf, textsOf, type Json } from './json.ts'
 import { annotated, type Annotated } from './ledger-annotation.ts'
 import { firstNamed, isManaged } from './managed-route.ts'
 import type { KubeObject, MeshInput } from './mesh-input.ts'
@@ -71,9 +71,15 @@ function draftOf(object: KubeObject, { input, reach }: Pick<Mesh, 'input' | 'rea
     object, namespace, name, spec, routes,
     own: isOwn(input, object),
     near: namespace === input.canary.namespace,
-    mesh: routes.length > 0 && [object, ...rootsOf(input, { namespace, name }).map((root) => root.object)].some((one) => hasMeshHost(one, input)),
+    mesh: routes.length > 0 && speakersOf(object, input).some((one) => hasMeshHost(one, input)),
     lost: isRecorded && annotations.ledger === undefined && annotations.otherCanary === undefined,
   }
+}
+
+/** Whose hosts and gateways count: its own, or those of the roots where it is a delegate. */
+const speakersOf = (object: KubeObject, input: MeshInput): readonly KubeObject[] => {
+  const { name, namespace = '' } = object.metadata
+  return textsOf(specOf(object)['hosts']).length > 0 ? [object] : rootsOf(input, { namespace, name }).map((root) => root.object)
 }
 
 /** Something of it is for the Service, be it a route, a mirror, or a TCP or TLS route. */
