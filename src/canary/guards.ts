@@ -56,8 +56,8 @@ function overdue({ world, exposure }: Facts): Failure | undefined {
   const { rollout, message = '' } = world.status ?? {}
   if (rollout === undefined) return undefined
   const { stepIndex, stepName, stepStartedAt, waitingFor, until } = rollout
-  const { deadlineMs } = world.settings.steps[stepIndex] ?? {}
-  if (exposure !== undefined && !isBeforeFirst(exposure) && deadlineMs !== undefined && isPast(world.now, stepStartedAt, deadlineMs))
+  const deadlineMs = exposure === undefined || isBeforeFirst(exposure) ? undefined : world.settings.steps[stepIndex]?.deadlineMs
+  if (deadlineMs !== undefined && isPast(world.now, stepStartedAt, deadlineMs))
     return { reason: 'Deadline', message: `step ${stepName ?? stepIndex + 1} was not over by its deadline: ${waitingFor === 'Approval' ? 'nobody approved it' : message}` }
   return waitingFor === 'Pods' && isPast(world.now, until, 0) ? { reason: 'ProgressDeadline', message } : undefined
 }
