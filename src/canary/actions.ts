@@ -1,6 +1,7 @@
 import type { HistoryEntry, RolloutStatus } from '../api/canary.ts'
 import { formatPercent } from '../api/percent.ts'
 import type { Action, Change, Decision, EventNote, Hold, RouteWrite } from './decision.ts'
+import type { ReasonOf } from './event-reasons.ts'
 import { undoneNow, type Facts, type Standing, type Target } from './facts.ts'
 import type { Failure } from './guards.ts'
 import type { Exposure, Ledger, Tombstone } from './ledger.ts'
@@ -209,5 +210,5 @@ export const subsetsWithout = ({ world }: Facts, revision: string): Readonly<Rec
 const without = <T>(record: Readonly<Record<string, T>>, key: string): Readonly<Record<string, T>> =>
   Object.fromEntries(Object.entries(record).filter(([name]) => name !== key)) as Record<string, T>
 
-export const normal = (reason: string, note: string): EventNote => ({ type: 'Normal', reason, note })
-export const warning = (reason: string, note: string): EventNote => ({ type: 'Warning', reason, note })
+export const normal = (reason: ReasonOf<'Normal'>, note: string): EventNote => ({ type: 'Normal', reason, note })
+export const warning = (reason: ReasonOf<'Warning'>, note: string): EventNote => ({ type: 'Warning', reason, note })

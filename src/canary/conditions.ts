@@ -1,5 +1,6 @@
 import type { Condition } from '../api/canary.ts'
 import type { Hold } from './decision.ts'
+import type { EventReason } from './event-reasons.ts'
 import { isContested, isNamed, tombstoneOf, type Facts } from './facts.ts'
 import { stableAnswers, whyRollBack } from './guards.ts'
 import { knownHash } from './versions.ts'
@@ -53,7 +54,7 @@ function degraded(facts: Facts): State {
   return found === undefined ? ['False', 'AsExpected', ''] : ['True', ...found]
 }
 
-type Trouble = readonly [reason: string, message: string] | undefined
+type Trouble = readonly [reason: EventReason, message: string] | undefined
 
 function noWayBack(facts: Facts): Trouble {
   if (!facts.adopted || stableAnswers(facts)) return undefined

@@ -1,5 +1,6 @@
 import type { CanaryStatus } from '../api/canary.ts'
 import type { EventNote } from './decision.ts'
+import { isEventReason } from './event-reasons.ts'
 
 const TROUBLES = ['Stalled', 'Degraded']
 
@@ -27,7 +28,7 @@ function troubles(before: CanaryStatus | undefined, after: CanaryStatus): readon
   return after.conditions.flatMap((condition): EventNote[] => {
     const known = before?.conditions.find(({ type }) => type === condition.type)
     const said = known?.status === 'True' && known.reason === condition.reason
-    if (!TROUBLES.includes(condition.type) || condition.status !== 'True' || said) return []
+    if (!TROUBLES.includes(condition.type) || condition.status !== 'True' || said || !isEventReason(condition.reason)) return []
     return [{ type: 'Warning', reason: condition.reason, note: condition.message }]
   })
 }

@@ -1,5 +1,6 @@
 import type { CanaryStatus, RouteRecord } from '../api/canary.ts'
 import type { Settings } from '../api/settings.ts'
+import type { EventReason } from './event-reasons.ts'
 import type { Ledger } from './ledger.ts'
 
 /** Everything one pass may know, gathered before it decides. Never mutated; holds no I/O and no clock. */
@@ -65,7 +66,7 @@ export type MeshFacts = {
   readonly namedByUser: readonly string[]
 }
 
-export type Refusal = { readonly reason: string; readonly message: string }
+export type Refusal = { readonly reason: EventReason; readonly message: string }
 
 /** One VirtualService with managed routes. */
 export type RouteFacts = {

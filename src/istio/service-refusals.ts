@@ -11,10 +11,10 @@ const NOT_HTTP = new Set(['tcp', 'tls', 'https', 'udp', 'mongo', 'mysql', 'redis
 export function serviceRefusals(input: MeshInput): readonly Refusal[] {
   const { service, canary } = input
   const name = `Service ${canary.namespace}/${input.settings.service}`
-  const absent = { reason: 'ServiceNotFound', message: `${name} does not exist: create it, or correct spec.service.name` }
+  const absent: Refusal = { reason: 'ServiceNotFound', message: `${name} does not exist: create it, or correct spec.service.name` }
   if (service === undefined) return [absent]
   const { clusterIP, ports, selector } = specOf(service)
-  const headless = { reason: 'HeadlessService', message: `${name} is headless, and its callers pass all routes by: give it a cluster IP` }
+  const headless: Refusal = { reason: 'HeadlessService', message: `${name} is headless, and its callers pass all routes by: give it a cluster IP` }
   const foreign = listOf(ports).filter(isForeign).map((port): Refusal => ({
     reason: 'NonHttpPort',
     message: `port ${textOf(port['name']) ?? String(port['port'])} of ${name} does not speak HTTP, so no route keeps its callers ` +
