@@ -2,7 +2,7 @@ import type { Condition } from '../api/canary.ts'
 import type { Hold } from './decision.ts'
 import type { EventReason } from './event-reasons.ts'
 import { isContested, isNamed, tombstoneOf, type Facts } from './facts.ts'
-import { stableAnswers, whyRollBack } from './guards.ts'
+import { noStablePod, stableAnswers, whyRollBack } from './guards.ts'
 import { knownHash } from './versions.ts'
 import { instant } from './instant.ts'
 
@@ -32,7 +32,7 @@ export function condition({ world }: Pick<Facts, 'world'>, type: string, [status
 
 function ready(facts: Facts): State {
   if (!facts.adopted) return ['False', 'Initializing', 'routes are not pinned to a stable version yet']
-  return stableAnswers(facts) ? ['True', 'Serving', `${facts.s ?? ''} serves`] : ['False', 'NoStableEndpoint', `no pod of stable ${facts.s ?? ''} is ready`]
+  return stableAnswers(facts) ? ['True', 'Serving', `${facts.s ?? ''} serves`] : ['False', 'NoStableEndpoint', noStablePod(facts)]
 }
 
 function reconciling({ phase, world }: Facts, hold: Hold | undefined): State {
@@ -43,6 +43,8 @@ function reconciling({ phase, world }: Facts, hold: Hold | undefined): State {
 
 function promoted(facts: Facts): State {
   const { phase, s, t, c } = facts
+  const bypassed = phase === 'Idle' ? changedInPlace(facts) : undefined
+  if (bypassed !== undefined) return ['Unknown', ...bypassed]
   if (phase === 'Idle') return ['True', 'Promoted', `${s ?? ''} is stable`]
   const tombstone = tombstoneOf(facts) ?? (t === undefined ? undefined : facts.ledger.failed[t.revision])
   if (phase === 'Failed' || phase === 'RollingBack') return ['False', tombstone?.reason ?? 'Failed', tombstone?.message ?? '']
@@ -59,7 +61,7 @@ type Trouble = readonly [reason: EventReason, message: string] | undefined
 function noWayBack(facts: Facts): Trouble {
   if (!facts.adopted || stableAnswers(facts)) return undefined
   const failing = facts.c !== undefined && isNamed(facts, facts.c.revision) && whyRollBack(facts) !== undefined
-  return ['NoStableEndpoint', failing ? 'the canary fails and stable has no ready pod: there is no way back' : `no pod of stable ${String(facts.s)} is ready`]
+  return ['NoStableEndpoint', failing ? `the canary fails and there is no way back: ${noStablePod(facts)}` : noStablePod(facts)]
 }
 
 const contested = (facts: Facts): Trouble => (isContested(facts) ? ['RouteContested', 'others keep changing the managed routes: see docs/gitops.md'] : undefined)

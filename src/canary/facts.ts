@@ -97,7 +97,7 @@ export function unfit(facts: Facts, revision: string, pods = 1): string | undefi
   const deployment = workload(facts.world.workloads, revision)
   if (rollout === undefined) return `${revision} is not open`
   if (deployment === undefined) return `${revision} has no Deployment`
-  return unstamped(facts, deployment, rollout) ?? unready(deployment, pods) ?? unspread(facts, revision)
+  return unready(deployment, pods) ?? unstamped(facts, deployment, rollout) ?? unspread(facts, revision)
 }
 
 function unstamped({ world: { mesh } }: Facts, { name, revision, stamp }: Workload, rollout: string): string | undefined {
@@ -105,8 +105,16 @@ function unstamped({ world: { mesh } }: Facts, { name, revision, stamp }: Worklo
   return mesh.rule.subsets[revision] === rollout && mesh.rule.conform ? undefined : `the rule has no subset for ${revision} yet`
 }
 
-const unready = ({ revision, settled, ready, replicas }: Workload, pods: number): string | undefined =>
-  settled && ready >= pods ? undefined : `${ready} of ${Math.max(pods, replicas)} pods of ${revision} are ready`
+function unready({ revision, name, settled, ready, replicas, trouble }: Workload, pods: number): string | undefined {
+  if (settled && ready >= pods) return undefined
+  const wanted = Math.max(pods, replicas)
+  const what = ready < wanted ? `${wanted - ready} of ${wanted} pods of ${revision} not ready` : `Deployment ${name} still replaces its pods`
+  return because(what, { trouble })
+}
+
+/** With the pods' own reason, where they have one. */
+export const because = (what: string, workload: Pick<Workload, 'trouble'> | undefined): string =>
+  workload?.trouble === undefined ? what : `${what}: ${workload.trouble}`
 
 function unspread({ world: { ages, settings } }: Facts, revision: string): string | undefined {
   if ((ages.subsets[revision] ?? 0) < settings.propagationMs) return `the subset of ${revision} is spreading`

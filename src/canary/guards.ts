@@ -1,6 +1,6 @@
 import type { Step } from '../api/settings.ts'
 import type { Hold } from './decision.ts'
-import { failureOf, floorOf, isContested, isNamed, podsFor, tombstoneOf, unfit, type Facts } from './facts.ts'
+import { because, failureOf, floorOf, isContested, isNamed, podsFor, tombstoneOf, unfit, type Facts } from './facts.ts'
 import type { Exposure } from './ledger.ts'
 import { exposureOf, placeOf, planOf, stepAt } from './steps.ts'
 import { knownHash } from './versions.ts'
@@ -20,7 +20,8 @@ export function whyRollBack(facts: Facts): Failure | undefined {
   const tombstone = tombstoneOf(facts)
   if (tombstone !== undefined) return tombstone
   const { evidence, mesh } = facts.world
-  if (evidence.broken !== undefined) return { reason: 'MeshBroken', message: evidence.broken }
+  // Without a pod of stable the mesh has nobody to answer for it: no fault of the version that is to replace it.
+  if (evidence.broken !== undefined && !goesBackBlindly(facts)) return { reason: 'MeshBroken', message: evidence.broken }
   const failing = evidence.checks.find((check) => check.verdict === 'Fail' && !check.dryRun && check.failures >= check.failureThreshold)
   if (failing !== undefined) return { reason: reasonOf(failing.name), message: failing.message }
   if (isContested(facts)) return { reason: 'RouteContested', message: 'others keep changing the managed routes: see docs/gitops.md' }
@@ -35,7 +36,7 @@ const reasonOf = (metric: string): string => metric.replace(/(^|-)(\w)/g, (_all,
 function lostCanary(facts: Facts): Failure | undefined {
   const { c, canary } = facts
   if (c === undefined || !isNamed(facts, c.revision) || (canary?.ready ?? 0) > 0) return undefined
-  return { reason: 'NoReadyCanary', message: `no pod of ${c.revision} is ready` }
+  return { reason: 'NoReadyCanary', message: because(`no pod of ${c.revision} is ready`, canary) }
 }
 
 /** Deadlines run on the wall clock from what stands in status: no restart makes them longer. */
@@ -88,13 +89,13 @@ export function stepHold(facts: Facts): Hold | undefined {
 
 /** Nothing rises while what is wanted is unknown, routes are in other hands, or there is no stable to go back to. */
 function wayBackHold(facts: Facts): Hold | undefined {
-  const { world, t, s } = facts
+  const { world, t } = facts
   const refusal = world.mesh.refusals[0]
   if (t === undefined) return versionNotFound(facts)
   if (refusal !== undefined) return { waitingFor: 'Person', message: refusal.message, stalled: refusal.reason }
   if (world.mesh.routes.some(({ content, lost }) => lost || content !== 'ours')) return { waitingFor: 'Propagation', message: 'a managed route is not as Serin wrote it' }
   if (stableAnswers(facts) || goesBackBlindly(facts)) return undefined
-  return { waitingFor: 'Pods', message: `no pod of stable ${String(s)} is ready: name a version in spec.versions.desired to send everything there` }
+  return { waitingFor: 'Pods', message: `${noStablePod(facts)}; mend it, or delete its Deployment and name ${String(facts.c?.revision)} in spec.versions.desired` }
 }
 
 const versionNotFound = ({ world }: Facts): Hold =>
@@ -155,6 +156,9 @@ export const isSuperseded = (facts: Facts): boolean =>
 /** The canary's template is not the one that was opened: what was analysed is not what runs. */
 export const changedInFlight = ({ c, canary, seen }: Facts): boolean =>
   c !== undefined && canary !== undefined && c.hash !== '' && knownHash(seen, canary) !== c.hash
+
+/** What to say where stable cannot take anything. */
+export const noStablePod = ({ s, stable }: Facts): string => because(`no pod of stable ${String(s)} is ready`, stable)
 
 /** Stable can take everything: a rollback's only condition. */
 export const stableAnswers = ({ s, world }: Facts): boolean => s !== undefined && (world.endpoints[s] ?? 0) > 0

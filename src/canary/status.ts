@@ -5,8 +5,8 @@ import { conditionsOf } from './conditions.ts'
 import type { Decision, Hold } from './decision.ts'
 import { defined } from './defined.ts'
 import { isTold, stepIndexOf, stepShown } from './due-checks.ts'
-import { floorOf, tombstoneOf, type Facts } from './facts.ts'
-import { stableAnswers } from './guards.ts'
+import { floorOf, tombstoneOf, workload, type Facts } from './facts.ts'
+import { noStablePod, stableAnswers } from './guards.ts'
 import { instant } from './instant.ts'
 import type { Check, Workload, World } from './world.ts'
 
@@ -61,12 +61,18 @@ function messageOf(facts: Facts, { hold, reason, action }: Decision): string {
 function restingMessage(facts: Facts): string | undefined {
   if (facts.phase === 'Failed') return failureShown(facts)
   if (facts.phase !== 'Idle') return undefined
-  return stableAnswers(facts) ? `${String(facts.s)} serves` : `no pod of ${String(facts.s)} is ready`
+  return stableAnswers(facts) ? `${String(facts.s)} serves` : noStablePod(facts)
 }
 
 function failureShown(facts: Facts): string {
   const { revision, message } = failedLast(facts) ?? { revision: 'a version', message: '' }
-  return `${revision} failed: ${message ?? ''}; ${String(facts.s)} serves`
+  return `${revision} failed: ${message ?? ''}; ${String(facts.s)} serves${scaledByOthers(facts, revision)}`
+}
+
+/** Its pods are whoever's who started them: they are left alone, and stay where no route of ours leads. */
+function scaledByOthers({ world: { workloads } }: Facts, revision: string): string {
+  const failed = workload(workloads, revision)
+  return failed === undefined || failed.replicas === 0 ? '' : `; somebody scaled ${failed.name} to ${failed.replicas}: no managed route leads there until it changes or is named anew`
 }
 
 function stableNow(before: Facts, { adopted, s, stable, exposure, world }: Facts) {

@@ -42,6 +42,7 @@ export const workloadOf = (revision: string, over: Partial<Workload> = {}): Work
   replicas: 4,
   ready: 4,
   settled: true,
+  trouble: undefined,
   ...over,
 })
 

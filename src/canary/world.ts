@@ -41,6 +41,8 @@ export type Workload = {
   readonly ready: number
   /** Its controller has seen the template: every pod is of it, and none of another. */
   readonly settled: boolean
+  /** Why pods are missing or not ready, in the words of whoever starts them; undefined where nothing is said. */
+  readonly trouble: string | undefined
 }
 
 /** How long things have stood unbroken, on this process's own monotonic clock, milliseconds. */

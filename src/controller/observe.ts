@@ -13,6 +13,7 @@ import { resources, type Resource } from '../kubernetes/resource.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import type { Ages } from './ages.ts'
 import { labelKey, templateLabels, WILDCARD } from './indexes.ts'
+import { troubleOfWorkload } from './pod-trouble.ts'
 import { isAmbient } from './prune.ts'
 import type { Stores } from './sources.ts'
 import { FLOOR, STAMP } from './stamps.ts'
@@ -137,6 +138,7 @@ function workloadOf(deployment: KubeObject, pods: readonly KubeObject[], setting
     replicas,
     ready: readyPods(revisionOf(deployment, settings), pods, settings).length,
     settled: isSettled(deployment, replicas),
+    trouble: troubleOfWorkload(deployment, podsOf(revisionOf(deployment, settings), pods, settings)),
   }
 }
 
@@ -158,8 +160,11 @@ function endpointsOf(pods: readonly KubeObject[], settings: Settings): Readonly<
 }
 
 /** Exactly what the revision's subset selects: a Deployment's own selector may be wider. */
-const readyPods = (revision: string, pods: readonly KubeObject[], { versionLabel }: Settings): readonly KubeObject[] =>
-  pods.filter((pod) => pod['ready'] === true && pod.metadata.deletionTimestamp === undefined && pod.metadata.labels?.[versionLabel] === revision)
+const readyPods = (revision: string, pods: readonly KubeObject[], settings: Settings): readonly KubeObject[] =>
+  podsOf(revision, pods, settings).filter((pod) => pod['ready'] === true)
+
+const podsOf = (revision: string, pods: readonly KubeObject[], { versionLabel }: Settings): readonly KubeObject[] =>
+  pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined && metadata.labels?.[versionLabel] === revision)
 
 const selectorOf = (service: KubeObject | undefined): Readonly<Record<string, string>> => labelsOf(jsonOf(service?.['spec'])['selector'])
 

@@ -3,6 +3,7 @@ import { jsonOf, listOf } from '../istio/json.ts'
 import type { Resource } from '../kubernetes/resource.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import { templateLabels } from './indexes.ts'
+import { troubleOfPod } from './pod-trouble.ts'
 
 /** Keeps everything but managedFields: annotations stay whole, for a patch must know whether there are any. */
 export function pruneManagedFields(object: KubeObject): KubeObject {
@@ -30,7 +31,7 @@ export function pruneDeployment(object: KubeObject): KubeObject {
 export const prunedAs = ({ plural }: Pick<Resource, 'plural'>, object: KubeObject): KubeObject =>
   plural === 'deployments' ? pruneDeployment(object) : pruneManagedFields(object)
 
-/** Keeps of a pod whose it is and whether it is ready. */
+/** Keeps of a pod whose it is, whether it is ready, and why not. */
 export function prunePod(object: KubeObject): KubeObject {
   const ready = listOf(jsonOf(object['status'])['conditions']).find((condition) => condition['type'] === 'Ready')
   return {
@@ -39,6 +40,7 @@ export function prunePod(object: KubeObject): KubeObject {
     metadata: { ...identity(object), ...(isAmbient(object) ? { annotations: { [AMBIENT]: 'enabled' } } : {}) },
     ready: ready?.['status'] === 'True',
     readySince: ready?.['lastTransitionTime'],
+    ...(ready?.['status'] === 'True' ? {} : { trouble: troubleOfPod(object) }),
   }
 }
 

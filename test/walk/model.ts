@@ -144,6 +144,7 @@ const workloadFrom = (revision: string, value: Deployment): Workload => ({
   replicas: value.replicas,
   ready: value.ready ? value.replicas : 0,
   settled: true,
+  trouble: undefined,
 })
 
 export type Verdict = 'pass' | 'fail' | 'unsure'
