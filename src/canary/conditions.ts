@@ -42,13 +42,17 @@ function reconciling({ phase, world }: Facts, hold: Hold | undefined): State {
 }
 
 function promoted(facts: Facts): State {
-  const { phase, s, t, c } = facts
-  const bypassed = phase === 'Idle' ? changedInPlace(facts) : undefined
-  if (bypassed !== undefined) return ['Unknown', ...bypassed]
-  if (phase === 'Idle') return ['True', 'Promoted', `${s ?? ''} is stable`]
+  const { phase, t, c } = facts
+  if (phase === 'Idle') return servesAsPromoted(facts)
   const tombstone = tombstoneOf(facts) ?? (t === undefined ? undefined : facts.ledger.failed[t.revision])
   if (phase === 'Failed' || phase === 'RollingBack') return ['False', tombstone?.reason ?? 'Failed', tombstone?.message ?? '']
   return ['Unknown', phase, c === undefined ? '' : `${c.revision} is being rolled out`]
+}
+
+/** What was changed in place was not promoted: whoever waits for that must not hear of it. */
+function servesAsPromoted(facts: Facts): State {
+  const bypassed = changedInPlace(facts)
+  return bypassed === undefined ? ['True', 'Promoted', `${facts.s ?? ''} is stable`] : ['Unknown', ...bypassed]
 }
 
 function degraded(facts: Facts): State {
