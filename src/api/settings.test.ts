@@ -42,6 +42,7 @@ describe('settings', () => {
         }],
       },
       progressDeadlineMs: 600_000,
+      rollbackWindowMs: 86_400_000,
       previousDelayMs: 600_000,
       failedDelayMs: 0,
       suspend: false,
@@ -54,6 +55,7 @@ describe('settings', () => {
       traffic: { propagation: '0s', drain: '0s', httpRoutes: ['main'] },
       scaleDownDelay: { previous: '1h', failed: '2h' },
       progressDeadline: '1m',
+      rollbackWindow: '0s',
       suspend: true,
       analysis: {
         schedule: '0 * * * *',
@@ -69,7 +71,7 @@ describe('settings', () => {
     })
     expect(written).toMatchObject({
       selector: { app: 'a' }, versionLabel: 'track', desired: 'v3', propagationMs: 0, drainMs: 0, httpRoutes: ['main'], suspend: true,
-      clock: { kind: 'schedule', expression: '0 * * * *' }, previousDelayMs: 3_600_000, failedDelayMs: 7_200_000, progressDeadlineMs: 60_000,
+      clock: { kind: 'schedule', expression: '0 * * * *' }, previousDelayMs: 3_600_000, failedDelayMs: 7_200_000, progressDeadlineMs: 60_000, rollbackWindowMs: 0,
     })
     expect(written.analysis).toMatchObject({ failureThreshold: 3, initialDelayMs: 5000, noData: 'Fail' })
     expect(written.analysis.metrics).toMatchObject([

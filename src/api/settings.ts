@@ -26,6 +26,8 @@ export type Settings = {
   readonly progressDeadlineMs: number
   readonly previousDelayMs: number
   readonly failedDelayMs: number
+  /** How long ago a version may have been stable to go back in one step; 0: never. */
+  readonly rollbackWindowMs: number
   readonly suspend: boolean
 }
 
@@ -89,6 +91,7 @@ export function settingsOf(spec: CanarySpec, defaults: { readonly propagationMs:
     progressDeadlineMs: parseDuration(spec.progressDeadline),
     previousDelayMs: parseDuration(scaleDownDelay.previous),
     failedDelayMs: parseDuration(scaleDownDelay.failed),
+    rollbackWindowMs: parseDuration(spec.rollbackWindow),
     suspend: spec.suspend,
   }
 }

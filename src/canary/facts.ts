@@ -28,7 +28,7 @@ export type Facts = {
   readonly isPartial: boolean
 }
 
-export type Standing = Pick<Ledger, 'stable' | 'promotions' | 'open' | 'failed'> & { readonly undone: readonly number[] }
+export type Standing = Pick<Ledger, 'stable' | 'promotions' | 'open' | 'failed'> & { readonly served: NonNullable<Ledger['served']>; readonly undone: readonly number[] }
 
 export type Target = { readonly revision: string; readonly hash: string }
 
@@ -37,6 +37,8 @@ export type Candidate = Target & {
   readonly rollout: string
   /** It is the previous stable, still at its size: one step back, without analysis. */
   readonly revert: boolean
+  /** It was stable within `rollbackWindow`, with this very template: one step, without analysis, once it is ready again. */
+  readonly returning: boolean
 }
 
 const CONTEST_MS = 10 * 60_000
@@ -51,7 +53,7 @@ export function factsOf(world: World): Facts {
   const s = ledger.stable === '' ? undefined : ledger.stable
   const seen = seenNow(world, s, adopted)
   const t = targetOf(world, seen, s)
-  const c = adopted ? candidateOf(status, ledger, seen) : undefined
+  const c = adopted ? candidateOf(world, ledger, seen) : undefined
   const exposure = highestExposure(believed)
   const isPartial = exposure !== undefined && believed.some((route) => route.ledger?.exposure?.step !== exposure.step)
   const base = { world, ledger, adopted, seen, s, t, c, exposure, isPartial }
@@ -148,6 +150,7 @@ function mergedLedger(believed: readonly RouteFacts[], world: World): Standing {
     promotions: newest.promotions,
     open: Object.assign({}, ...oldestFirst.map((ledger) => ledger.open)) as Ledger['open'],
     failed: Object.assign({}, ...oldestFirst.map((ledger) => ledger.failed)) as Ledger['failed'],
+    served: newest.served ?? {},
     undone: ledgers.map((ledger) => ledger.undone ?? []).reduce((a, b) => (b.length > a.length ? b : a)),
   }
 }
@@ -160,7 +163,7 @@ function rememberedLedger({ status, mesh, workloads, settings }: World): Standin
     .filter((entry) => entry.failed !== undefined)
     .map((entry) => [entry.revision, tombstoneFrom(entry, status)] as const)
   const open = { [stable]: { rollout, hash: workload(workloads, stable)?.hash ?? '' } }
-  return { stable, promotions: 0, open, failed: Object.fromEntries(failed), undone: [] }
+  return { stable, promotions: 0, open, failed: Object.fromEntries(failed), served: {}, undone: [] }
 }
 
 /** Names the opening of the revision that is stable at adoption. */
@@ -199,7 +202,7 @@ function targetOf({ settings, workloads }: World, seen: readonly SeenVersion[], 
   return settings.desired !== undefined || s === undefined ? undefined : { revision: s, hash: '' }
 }
 
-function candidateOf(status: CanaryStatus | undefined, ledger: Standing, seen: readonly SeenVersion[]): Candidate | undefined {
+function candidateOf({ status, settings }: World, ledger: Standing, seen: readonly SeenVersion[]): Candidate | undefined {
   const rollout = status?.rollout
   if (rollout === undefined) return undefined
   const { revision, startedAt } = rollout
@@ -207,9 +210,16 @@ function candidateOf(status: CanaryStatus | undefined, ledger: Standing, seen: r
   const known = seen.find((entry) => entry.revision === revision)?.hash ?? ''
   // The previous stable with another template is a version like any other.
   if (opening !== undefined && opening.hash === known && status?.previous?.revision === revision)
-    return { revision, hash: known, rollout: opening.rollout, revert: true }
+    return { revision, hash: known, rollout: opening.rollout, revert: true, returning: false }
   const id = rolloutId(revision, startedAt)
-  return { revision, hash: opening?.rollout === id ? opening.hash : known, rollout: id, revert: false }
+  const hash = opening?.rollout === id ? opening.hash : known
+  return { revision, hash, rollout: id, revert: false, returning: servedWithin(ledger, { revision, hash }, settings.rollbackWindowMs, Date.parse(startedAt)) }
+}
+
+/** Whether a revision was stable, with this very template, at most `windowMs` before `at`: asked of a rollout's start, it stays so until its end. */
+export function servedWithin({ served }: Pick<Standing, 'served'>, { revision, hash }: Target, windowMs: number, at: number): boolean {
+  const service = served[revision]
+  return windowMs > 0 && service !== undefined && service.hash === hash && at - service.until <= windowMs
 }
 
 /** Names a rollout after its revision and its start: both stand in status, so every process finds the same name. */

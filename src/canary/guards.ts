@@ -69,9 +69,12 @@ export function nextExposure(facts: Facts): Exposure | undefined {
   const { c, exposure, world } = facts
   if (c === undefined) return undefined
   if (facts.isPartial) return exposure
-  const whole = c.revert || goesBackBlindly(facts)
+  const whole = isOneStep(facts)
   return exposureOf(world.settings, c.revision, whole ? world.settings.steps.length : (exposure?.step ?? -1) + 1)
 }
+
+/** A way back to what users had: everything at once, and nothing is analysed. Readiness and order are never skipped. */
+const isOneStep = (facts: Facts): boolean => facts.c?.revert === true || facts.c?.returning === true || goesBackBlindly(facts)
 
 /** The steps were edited in mid-rollout: where the present weight belongs now. */
 export function replanned({ exposure, world: { settings } }: Facts): Exposure | undefined {
@@ -84,7 +87,7 @@ export function stepHold(facts: Facts): Hold | undefined {
   const { c, world } = facts
   const next = nextExposure(facts)
   if (c === undefined || next === undefined) return { message: 'nothing is being rolled out' }
-  return wayBackHold(facts) ?? podsHold(facts, podsFor(facts, next)) ?? (facts.exposure === undefined || facts.isPartial || c.revert || goesBackBlindly(facts) ? undefined : bakeHold(facts, world.settings.propagationMs))
+  return wayBackHold(facts) ?? podsHold(facts, podsFor(facts, next)) ?? (facts.exposure === undefined || facts.isPartial || isOneStep(facts) ? undefined : bakeHold(facts, world.settings.propagationMs))
 }
 
 /** Nothing rises while what is wanted is unknown, routes are in other hands, or there is no stable to go back to. */

@@ -26,6 +26,7 @@ export const settings = (over: Partial<Settings> = {}): Settings => ({
   progressDeadlineMs: 600_000,
   previousDelayMs: 600_000,
   failedDelayMs: 0,
+  rollbackWindowMs: 0,
   suspend: false,
   ...over,
 })

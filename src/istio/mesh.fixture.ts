@@ -21,6 +21,7 @@ export const settings = (overrides: Partial<Settings> = {}): Settings => ({
   clock: { kind: 'interval', everyMs: 30_000 },
   analysis: { failureThreshold: 2, initialDelayMs: 0, noData: 'Hold', metrics: [] },
   progressDeadlineMs: 600_000,
+  rollbackWindowMs: 0,
   previousDelayMs: 600_000,
   failedDelayMs: 0,
   suspend: false,

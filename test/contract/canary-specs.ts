@@ -91,6 +91,7 @@ export const validSpec: fc.Arbitrary<Fields> = fc.tuple(
     analysis,
     scaleDownDelay: optional({ previous: duration('0s', '168h'), failed: duration('0s', '168h') }),
     progressDeadline: duration('10s', '24h'),
+    rollbackWindow: duration('0s', '8784h'),
     suspend: fc.boolean(),
   }),
 ).map(([needed, rest]) => ({ ...needed, ...rest }))
@@ -154,6 +155,7 @@ const BREACHES: readonly ((spec: Spec) => void)[] = [
   (spec) => void (spec['traffic'] = { httpRoutes: ['𝒳'.repeat(200)] }),
   (spec) => void (spec['scaleDownDelay'] = { previous: '169h', failed: '99999h99999h99999h99999h' }),
   (spec) => void (spec['progressDeadline'] = '9s999ms'),
+  (spec) => void (spec['rollbackWindow'] = '8784h1ms'),
   (spec) => void (spec['suspend'] = null),
   (spec) => void (spec['unheardOf'] = 1),
 ]
@@ -257,5 +259,6 @@ export function largestSpec(): Fields {
     },
     scaleDownDelay: { previous: '167h59m59s999ms', failed: '167h59m59s999ms' },
     progressDeadline: '23h59m59s999ms',
+    rollbackWindow: '8784h',
   }
 }

@@ -49,6 +49,7 @@ export const settingsWith = (desired: string | undefined, suspend: boolean): Set
   progressDeadlineMs: 600_000,
   previousDelayMs: 120_000,
   failedDelayMs: 0,
+  rollbackWindowMs: 300_000,
   suspend,
 })
 
