@@ -35,9 +35,12 @@ function ready(facts: Facts): State {
   return stableAnswers(facts) ? ['True', 'Serving', `${facts.s ?? ''} serves`] : ['False', 'NoStableEndpoint', noStablePod(facts)]
 }
 
+/** People and windows: nothing moves by itself until they come. */
+const AWAITS_OTHERS: ReadonlySet<Hold['waitingFor']> = new Set(['Person', 'Approval', 'Window'])
+
 function reconciling({ phase, world }: Facts, hold: Hold | undefined): State {
   const moving = phase === 'Initializing' || phase === 'Progressing' || phase === 'Promoting' || phase === 'RollingBack'
-  if (!moving || hold?.stalled !== undefined || hold?.waitingFor === 'Person' || world.settings.suspend) return ['False', phase, '']
+  if (!moving || hold?.stalled !== undefined || AWAITS_OTHERS.has(hold?.waitingFor) || world.settings.suspend) return ['False', phase, '']
   return ['True', phase, '']
 }
 

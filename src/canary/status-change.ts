@@ -15,10 +15,10 @@ export function statusChange(before: CanaryStatus | undefined, after: CanaryStat
 
 /** Transitions, what is stable and what failed, waits for pods (a deadline hangs on them), verdicts, conditions. */
 function major(status: CanaryStatus) {
-  const { observedGeneration, phase, step, weight, stableRevision, canaryRevision, previous, seen, failed, routes, history } = status
+  const { observedGeneration, observedTarget, phase, step, weight, stableRevision, canaryRevision, previous, seen, failed, routes, history } = status
   const rollout = status.rollout && { ...status.rollout, observed: undefined, waitingFor: undefined, until: undefined }
   return {
-    observedGeneration, phase, step, weight, stableRevision, canaryRevision, previous, seen, failed, routes, history, rollout,
+    observedGeneration, observedTarget, phase, step, weight, stableRevision, canaryRevision, previous, seen, failed, routes, history, rollout,
     pods: status.rollout?.waitingFor === 'Pods' ? status.rollout.until : undefined,
     checks: status.checks.map(({ name, verdict, failures }) => [name, verdict, failures]),
     conditions: status.conditions.map(({ type, status: state, reason, observedGeneration: seenAt }) => [type, state, reason, seenAt]),

@@ -8,6 +8,7 @@ import { isTold, stepIndexOf, stepShown } from './due-checks.ts'
 import { floorOf, tombstoneOf, workload, type Facts } from './facts.ts'
 import { noStablePod, stableAnswers } from './guards.ts'
 import { instant } from './instant.ts'
+import { unbegun } from './unbegun.ts'
 import type { Check, Workload, World } from './world.ts'
 
 /** The status to show: everything that can be derived is derived anew, so that it can never drift from the objects. */
@@ -17,6 +18,7 @@ export function projected(before: Facts, after: Facts, decision: Decision): Cana
   const begins = decision.change.stepStarted === true || (carried?.rollout !== undefined && !isTold(after))
   const rollout = rolloutNow(after, decision.hold, begins)
   return defined({
+    observedTarget: targetNow(after),
     phase: phaseShown(after),
     message: messageOf(after, decision).slice(0, 1024),
     step: rollout && stepShown(after),
@@ -30,10 +32,12 @@ export function projected(before: Facts, after: Facts, decision: Decision): Cana
     failed: failedLast(after),
     routes: recorded(after),
     checks: checksNow(after, begins),
-    history: carried?.history ?? [],
+    history: [...unbegun(before), ...carried?.history ?? []].slice(0, MOST_HISTORY),
     conditions: conditionsOf(after, decision.hold),
   })
 }
+
+const MOST_HISTORY = 10
 
 /** What the API has room for; more is refused before anything moves. */
 const MOST_RECORDED = 32
@@ -73,6 +77,12 @@ function failureShown(facts: Facts): string {
 function scaledByOthers({ world: { workloads } }: Facts, revision: string): string {
   const failed = workload(workloads, revision)
   return failed === undefined || failed.replicas === 0 ? '' : `; somebody scaled ${failed.name} to ${failed.replicas}: no managed route leads there until it changes or is named anew`
+}
+
+/** What this status speaks of: the Deployment of what should serve, as it was seen. */
+function targetNow({ t, world: { workloads } }: Facts): CanaryStatus['observedTarget'] {
+  const target = workload(workloads, t?.revision)
+  return target && { name: target.name, uid: target.uid, generation: target.generation, revision: target.revision }
 }
 
 function stableNow(before: Facts, { adopted, s, stable, exposure, world }: Facts) {

@@ -9,7 +9,7 @@ const TROUBLES = ['Stalled', 'Degraded']
  * difference could not tell it, because one of its writes was refused or the process died.
  */
 export function turns(before: CanaryStatus | undefined, after: CanaryStatus): readonly EventNote[] {
-  return [...rolledBack(before, after), ...promoted(before, after), ...troubles(before, after)]
+  return [...rolledBack(before, after), ...promoted(before, after), ...neverBegun(before, after), ...troubles(before, after)]
 }
 
 function rolledBack(before: CanaryStatus | undefined, { failed }: CanaryStatus): readonly EventNote[] {
@@ -21,6 +21,13 @@ function promoted(before: CanaryStatus | undefined, after: CanaryStatus): readon
   const [last] = after.history
   if (before?.stableRevision === undefined || before.stableRevision === after.stableRevision || last?.result !== 'Promoted') return []
   return [{ type: 'Normal', reason: 'Promoted', note: `${last.revision} is stable; ${before.stableRevision} stands by at full size for a while` }]
+}
+
+/** A release that never began has no start: told from its entry, since no row of the machine ended it. */
+function neverBegun(before: CanaryStatus | undefined, { history }: CanaryStatus): readonly EventNote[] {
+  const isKnown = ({ revision, endedAt }: CanaryStatus['history'][number]) => before?.history.some((known) => known.revision === revision && known.endedAt === endedAt) === true
+  return history.filter((entry) => entry.startedAt === undefined && !isKnown(entry))
+    .map(({ revision, message }) => ({ type: 'Normal', reason: 'Superseded', note: `${revision}: ${message ?? ''}` }))
 }
 
 /** A condition says a trouble now that it did not say before. */
