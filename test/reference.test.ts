@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { EVENT_TYPES } from '../src/canary/event-reasons.ts'
+import { TABLE } from '../src/canary/table.ts'
 
 const root = new URL('../', import.meta.url)
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8')
@@ -23,5 +24,24 @@ describe('the reference of events', () => {
       .filter((path) => path.endsWith('.ts') && !/\.(test|fixture)\.ts$/.test(path) && !/^(sandbox|demo)\//.test(path) && path !== 'canary/event-reasons.ts')
       .map((path) => read(`src/${path}`)).join('\n')
     expect(Object.keys(EVENT_TYPES).filter((reason) => !sources.includes(`'${reason}'`))).toEqual([])
+  })
+})
+
+describe('the machine in the architecture', () => {
+  const page = read('docs/architecture.md')
+  const rest = ['Idle', 'Failed', 'Waiting']
+  const rolling = ['Progressing', 'Promoting']
+  const adopted = [...rest, ...rolling, 'RollingBack']
+  const words: Readonly<Record<string, readonly string[]>> = { any: [...adopted, 'Initializing'], adopted, 'at rest': rest, rolling }
+
+  it('has every row of the table in its order, with its rule, its phases, and whether it goes on while suspended', () => {
+    const drawn = cellsOf(page, /^\| \w+ \| `/).map(([row = '', rule = '', phases = '', suspended = '']) =>
+      [row, rule.replaceAll('`', ''), phases.split(', ').flatMap((word) => words[word] ?? [word]).toSorted().join(), suspended === 'yes'])
+    expect(drawn).toEqual(TABLE.map(({ row, rule, phases, suspended }) => [row, rule.name, phases.toSorted().join(), suspended]))
+  })
+
+  it('is drawn with every phase, and no other', () => {
+    const drawn = [...page.matchAll(/^ {2}(\S+) --> (\S+?)(?::|$)/gm)].flatMap(([, from = '', to = '']) => [from, to])
+    expect([...new Set(drawn)].filter((phase) => phase !== '[*]').toSorted()).toEqual([...new Set(TABLE.flatMap(({ phases }) => phases))].toSorted())
   })
 })
