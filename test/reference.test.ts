@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { EVENT_TYPES } from '../src/canary/event-reasons.ts'
 import { TABLE } from '../src/canary/table.ts'
@@ -43,5 +43,21 @@ describe('the machine in the architecture', () => {
   it('is drawn with every phase, and no other', () => {
     const drawn = [...page.matchAll(/^ {2}(\S+) --> (\S+?)(?::|$)/gm)].flatMap(([, from = '', to = '']) => [from, to])
     expect([...new Set(drawn)].filter((phase) => phase !== '[*]').toSorted()).toEqual([...new Set(TABLE.flatMap(({ phases }) => phases))].toSorted())
+  })
+})
+
+describe('the table of what must never happen', () => {
+  const rows = cellsOf(read('docs/testing.md'), /^\| [SH]\d+ \|/)
+
+  it('has every invariant, each with a place where it is asked', () => {
+    expect(rows.map(([number]) => number)).toEqual([...Array.from({ length: 19 }, (_, index) => `S${index + 1}`), 'H3'])
+    expect(rows.filter((cells) => cells.slice(2).every((cell) => cell === ''))).toEqual([])
+  })
+
+  it('names only laws and files that exist', () => {
+    const code = ['test/laws.ts', 'test/oracle.ts', 'src/canary/invariants.ts'].map(read).join('\n')
+    const named = rows.flatMap((cells) => [...cells.join(' ').matchAll(/`([^`]+)`/g)].map(([, name = '']) => name)).filter((name) => !/^[A-Z]/.test(name))
+    const missing = named.filter((name) => (name.includes('/') ? ![name, `src/${name}`].some((path) => existsSync(new URL(path, root))) : !code.includes(name)))
+    expect(missing).toEqual([])
   })
 })
