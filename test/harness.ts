@@ -70,7 +70,7 @@ export class Harness {
   startOperator({ through = asIs, prometheus = asIs, settings = {} }: ProcessOptions = {}): Process {
     const [stop, death] = [new AbortController(), new AbortController()]
     const operator = createOperator({
-      kubernetes: mortal(through(this.sandbox.cluster.transport), death.signal),
+      kubernetes: mortal(through(this.oracle.watched(this.sandbox.cluster.transport)), death.signal),
       prometheus: mortal(prometheus(this.sandbox.prometheus.transport), death.signal),
       clock: this.clock,
       random: seededRandom(`operator ${++this.#incarnation}`),
@@ -103,6 +103,7 @@ export class Harness {
   stop(): void {
     this.kill()
     this.#stop.abort(new Error('the test is over'))
+    if (this.oracle.violations.length > 0) throw new Error(`what must never happen:\n${this.oracle.violations.join('\n')}`)
   }
 
   /** `rps` requests a second, a tenth of them POST, until the harness stops or the returned function is called. */

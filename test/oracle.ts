@@ -1,7 +1,12 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { CanaryStatus } from '../src/api/canary.ts'
 import { parseDuration } from '../src/api/duration.ts'
 import type { Ledger } from '../src/canary/ledger.ts'
+import { templateHash } from '../src/canary/template-hash.ts'
 import type { Clock } from '../src/runtime/clock.ts'
+import type { Transport } from '../src/runtime/transport.ts'
 import type { ClusterReader, KubeObject, StoreEvent } from '../src/sandbox/objects.ts'
+import * as laws from './laws.ts'
 
 type Destination = { readonly subset?: string }
 type Route = {
@@ -30,12 +35,19 @@ export class Oracle {
   readonly #namedAt = new Map<string, number>()
   /** Subset → since when it stands; version → since when it has ready pods; Deployment → its size. */
   readonly #subsetSince = new Map<string, number>()
+  /** Subset → the rule that it stands in. */
+  readonly #ruleOf = new Map<string, string>()
   readonly #readySince = new Map<string, number>()
   readonly #sizes = new Map<string, number>()
   readonly #wasStable = new Set<string>()
   /** VirtualService → whether one of its routes reaches every pod of the Service; and until when any did. */
   readonly #open = new Map<string, boolean>()
   #openUntil = -Infinity
+  /** Objects that an operator is writing at this moment: what changes otherwise is somebody else's doing. */
+  readonly #writing = new Map<string, number>()
+  readonly #before = new Map<string, KubeObject>()
+  /** When an operator wrote anything that serves last: a status of that moment tells of the act, not of a wait. */
+  #actedAt = -1
 
   constructor(reader: ClusterReader, clock: Clock) {
     this.#reader = reader
@@ -44,8 +56,56 @@ export class Oracle {
       'virtualservices.networking.istio.io': (event) => this.#route(event),
       'destinationrules.networking.istio.io': (event) => this.#rule(event),
       'deployments.apps': (event) => this.#deployment(event),
+      'canaries.serin.dev': (event) => this.#status(event),
     }
-    reader.subscribe((event) => rules[event.resource]?.(event))
+    reader.subscribe((event) => {
+      if (rules[event.resource] === undefined) return
+      rules[event.resource]?.(event)
+      this.#object(event)
+    })
+  }
+
+  /** The way of an operator's requests to the server: what it writes is its own doing. */
+  watched(transport: Transport): Transport {
+    return async (request) => {
+      const { method, path, body = '' } = request
+      if (method === 'GET') return transport(request)
+      laws.guarded(method, path, body).forEach((what) => this.#broken(what))
+      if (/virtualservices|destinationrules|deployments/.test(path)) this.#actedAt = this.#clock.monotonic()
+      const name = writtenName(path, body)
+      this.#writing.set(name, (this.#writing.get(name) ?? 0) + 1)
+      try {
+        return await transport(request)
+      } finally {
+        this.#writing.set(name, (this.#writing.get(name) ?? 1) - 1)
+      }
+    }
+  }
+
+  #isOwnDoing({ object, resource }: StoreEvent): boolean {
+    return (this.#writing.get(`${resource.split('.')[0] ?? ''}/${object.metadata.name}`) ?? 0) > 0
+  }
+
+  /** What an operator's write of one object must leave as it was. */
+  #object(event: StoreEvent): void {
+    const { type, resource, object } = event
+    const id = idOf(event)
+    const before = this.#before.get(id)
+    if (type !== 'DELETED' && this.#isOwnDoing(event)) {
+      const broken = [...laws.owned(object), ...(resource.startsWith('virtualservices') && !object.metadata.name.startsWith(OURS) && before !== undefined ? laws.untouched(before, object) : [])]
+      broken.forEach((what) => this.#broken(what))
+    }
+    this.#before.set(id, object)
+  }
+
+  /** Somebody who takes status away takes its memory along. */
+  #status(event: StoreEvent): void {
+    const statusIn = (object: KubeObject | undefined) => object?.['status'] as CanaryStatus | undefined
+    const status = statusIn(event.object)
+    if (event.type === 'DELETED' || status === undefined || !this.#isOwnDoing(event)) return
+    const before = statusIn(this.#before.get(idOf(event)))
+    const isHeld = this.#actedAt !== this.#clock.monotonic()
+    for (const what of [...laws.told(before, status), ...laws.honest(status), ...(isHeld ? laws.answers(status) : [])]) this.#broken(what)
   }
 
   /** What a VirtualService gives to the canary now, by its ledger. */
@@ -53,7 +113,8 @@ export class Oracle {
     return [...this.#ledgers].find(([key]) => key.startsWith(`${name} `))?.[1]?.exposure
   }
 
-  #route({ type, object }: StoreEvent): void {
+  #route(event: StoreEvent): void {
+    const { type, object } = event
     const key = `${object.metadata.name} ${object.metadata.uid ?? ''}`
     const before = this.#ledgers.get(key)
     const after = type === 'DELETED' ? undefined : ledgerOf(object)
@@ -62,7 +123,11 @@ export class Oracle {
     if (type === 'DELETED') this.#open.delete(key)
     else this.#open.set(key, namesNoSubset(object))
     this.#name(object.metadata.name, key, named)
-    if (after !== undefined) this.#ledger(object.metadata.name, named, after, before)
+    if (after !== undefined) this.#ledger(object.metadata.name, after, before)
+    // Whoever writes the annotation alone names nothing.
+    const isRendered = this.#isOwnDoing(event) && !isDeepStrictEqual(this.#before.get(idOf(event))?.['spec'], object['spec'])
+    if (after !== undefined && isRendered)
+      for (const what of [...laws.weights(object), ...laws.lone(object, after), ...laws.nothingElse(named, after), ...laws.failed(named, after)]) this.#broken(what)
     this.#ledgers.delete(key)
     if (type !== 'DELETED') this.#ledgers.set(key, after)
   }
@@ -92,10 +157,7 @@ export class Oracle {
     return isNamed ? this.#clock.monotonic() : (this.#namedAt.get(subset) ?? -Infinity)
   }
 
-  #ledger(name: string, named: readonly string[], after: Ledger, before: Ledger | undefined): void {
-    for (const [revision, { rollout }] of Object.entries(after.failed))
-      if (named.includes(OURS + revision) && after.open[revision]?.rollout === rollout) this.#broken(`${name} names ${revision}, which failed`)
-    for (const subset of named) if (after.open[subset.slice(OURS.length)] === undefined) this.#broken(`${name} names ${subset}, which is not open`)
+  #ledger(name: string, after: Ledger, before: Ledger | undefined): void {
     const [from, to] = [before?.exposure, after.exposure]
     if (to !== undefined && `${to.revision} ${to.step}` !== this.exposures.at(-1)) this.exposures.push(`${to.revision} ${to.step}`)
     // What reached another VirtualService already may reach this one.
@@ -103,24 +165,43 @@ export class Oracle {
     const last = Math.max(-1, ...standing.filter(({ revision, plan }) => revision === to?.revision && plan === to.plan).map(({ step }) => step))
     this.#wasStable.add(after.stable)
     // Back to what was stable, and still stands, is one step.
-    if (before !== undefined && to !== undefined && to.step > last + 1 && !this.mayJump && !this.#wasStable.has(to.revision)) this.#broken(`${name} went from step ${last} to ${to.step} of ${to.revision}`)
+    // So is what is left when stable's Deployment is gone; and edited steps count anew from the weight that stands.
+    const counts = before !== undefined && this.#exists(before.stable) && !(from?.revision === to?.revision && from?.weight === to?.weight)
+    if (to !== undefined && counts && to.step > last + 1 && !this.mayJump && !this.#wasStable.has(to.revision)) this.#broken(`${name} went from step ${last} to ${to.step} of ${to.revision}`)
     if (before !== undefined && after.promotions < before.promotions) this.#broken(`${name} forgot a promotion`)
     if (before !== undefined && after.stable !== before.stable && from?.revision !== after.stable) this.#broken(`${name} made ${after.stable} stable, which was not exposed`)
+    if (before !== undefined && after.stable !== before.stable) this.#promoted(name, after.stable, before)
   }
 
-  #rule({ type, object }: StoreEvent): void {
-    if (!object.metadata.name.startsWith(OURS)) return
+  #exists(revision: string): boolean {
+    return this.#reader.list('deployments.apps').some((object) => versionOf(object) === revision && object.metadata.labels?.['app'] !== 'caller')
+  }
+
+  /** S6: what was opened, and analysed, is what serves from now on. */
+  #promoted(name: string, stable: string, { open }: Ledger): void {
+    const hashes = this.#reader.list('deployments.apps').filter((object) => versionOf(object) === stable).map(contentOf)
+    if (hashes.length > 0 && !hashes.includes(open[stable]?.hash ?? '')) this.#broken(`S6: ${name} promotes ${stable}, whose template is not the one that was analysed`)
+  }
+
+  #rule(event: StoreEvent): void {
+    const { type, object } = event
+    const rule = object.metadata.name
+    if (!rule.startsWith(OURS)) return
     const subsets = type === 'DELETED' ? [] : (object['spec'] as { subsets?: readonly { name: string }[] }).subsets ?? []
     const standing = new Set(subsets.map(({ name }) => name))
-    for (const subset of standing) if (!this.#subsetSince.has(subset)) this.#subsetSince.set(subset, this.#clock.monotonic())
+    for (const subset of standing) {
+      if (!this.#subsetSince.has(subset)) this.#subsetSince.set(subset, this.#clock.monotonic())
+      this.#ruleOf.set(subset, rule)
+    }
     for (const subset of this.#subsetSince.keys()) {
-      if (standing.has(subset)) continue
+      if (standing.has(subset) || this.#ruleOf.get(subset) !== rule) continue
       this.#subsetSince.delete(subset)
-      this.#taken(subset, `subset ${subset} is gone`)
+      if (this.#isOwnDoing(event)) this.#taken(subset, `subset ${subset} is gone`)
     }
   }
 
-  #deployment({ type, object }: StoreEvent): void {
+  #deployment(event: StoreEvent): void {
+    const { type, object } = event
     const { spec, status } = object as { spec?: { replicas?: number; template?: { metadata?: { labels?: Record<string, string> } } }; status?: { readyReplicas?: number } }
     const labels = spec?.template?.metadata?.labels ?? {}
     const revision = labels['serin.dev/revision'] ?? labels['version'] ?? ''
@@ -130,7 +211,7 @@ export class Oracle {
     if (object.metadata.labels?.['app'] === 'caller') return
     if (type === 'DELETED' || (status?.readyReplicas ?? 0) === 0) this.#readySince.delete(revision)
     else if (!this.#readySince.has(revision)) this.#readySince.set(revision, this.#clock.monotonic())
-    if (before === undefined || size >= before) return
+    if (before === undefined || size >= before || !this.#isOwnDoing(event)) return
     const what = `${object.metadata.name} shrank from ${before} to ${size}`
     if (this.#isTarget(object)) this.#emptied(what)
     else if (!this.#isWished(revision, size)) this.#taken(OURS + revision, what)
@@ -173,6 +254,23 @@ export class Oracle {
   #broken(what: string): void {
     this.violations.push(`${this.#clock.monotonic()} ms: ${what}`)
   }
+}
+
+const idOf = ({ resource, object }: StoreEvent): string => `${resource} ${object.metadata.uid ?? ''}`
+
+const versionOf = ({ spec }: KubeObject): string | undefined =>
+  (spec as { template?: { metadata?: { labels?: Record<string, string> } } }).template?.metadata?.labels?.['version']
+
+/** "deployments/web-v2": what a request writes. */
+function writtenName(path: string, body: string): string {
+  const [, plural = '', name] = /\/namespaces\/[^/]+\/([^/?]+)(?:\/([^/?]+))?/.exec(path) ?? []
+  return `${plural}/${name ?? (JSON.parse(body === '' ? '{}' : body) as { metadata?: { name?: string } }).metadata?.name ?? ''}`
+}
+
+/** What a version runs, by its template; what a target's revision runs is its name, as long as it is as it was made. */
+function contentOf({ metadata, spec }: KubeObject): string {
+  const hash = templateHash((spec as { template: unknown }).template)
+  return metadata.annotations?.['serin.dev/made'] === hash ? (metadata.labels?.['serin.dev/revision'] ?? '') : hash
 }
 
 /** What stands in the annotation. */

@@ -89,6 +89,9 @@ const specFields = fields({
     .describe('When a release may begin, raise its weight and be promoted; a way back is always open. Assumed: at any time, but for Deny.')
     .optional(),
   scaleDownDelay: scaleDownDelaySchema.describe('How long a revision without traffic keeps its pods.').prefault({}),
+  rollbackWindow: duration('0s', '8784h')
+    .describe('A version that was stable within this time goes back out in one step, without analysis; 0s: never.')
+    .default('24h'),
   progressDeadline: duration('10s', '24h').describe('How long pods may take to become ready.').default('10m'),
   suspend: z.boolean().describe('Freezes everything but a rollback; at creation nothing is written.').default(false),
   skipAnalysis: z.boolean().describe('Skips steps and gates, never readiness or order.').default(false),

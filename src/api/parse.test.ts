@@ -36,6 +36,7 @@ describe('a Canary', () => {
           },
           scaleDownDelay: { previous: '10m', failed: '0s' },
           progressDeadline: '10m',
+          rollbackWindow: '24h',
           suspend: false,
           skipAnalysis: false,
         },
@@ -69,7 +70,7 @@ describe('a Canary', () => {
   const twice = 'spec.steps: must not use one name for two steps'
   const upTo = 'spec.steps[0].upTo: needs a weight above 0 and not above upTo: upTo: 50 with weight: 10 stands for 10, 20, 30, 40, 50'
   const specFields = 'targetRef, versions, service, traffic, preview, steps, analysis, replicas, canaryReplicas, ignoreAnnotations, revisionHistoryLimit, ' +
-    'windows, scaleDownDelay, progressDeadline, suspend, skipAnalysis'
+    'windows, scaleDownDelay, rollbackWindow, progressDeadline, suspend, skipAnalysis'
 
   it.each<[string, object, string[]]>([
     ['an unknown field', { pods: 3 }, [`spec.pods: is not a field here: write one of ${specFields}`]],
@@ -111,6 +112,7 @@ describe('a Canary', () => {
     ['a name that is none', { service: { name: `A${'a'.repeat(63)}` } },
       ['spec.service.name: must be a DNS label: at most 63 of a-z, 0-9 and "-", such as "reviews-v2"']],
     ['a duration without unit', steps({ for: '90' }), ['spec.steps[0].for: must be a duration like 30s, 5m or 1h30m']],
+    ['too long a window', { rollbackWindow: '8785h' }, ['spec.rollbackWindow: must be between 0s and 8784h']],
     ['too long a duration', { progressDeadline: '25h' }, ['spec.progressDeadline: must be between 10s and 24h']],
     ['too short a duration', { analysis: { interval: '500ms' } }, ['spec.analysis.interval: must be between 1s and 1h']],
     ['percentages that are none', steps({ weight: 2.5 }, { weight: 101 }, { weight: '1.234%' }),

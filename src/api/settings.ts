@@ -37,6 +37,8 @@ export type Settings = {
   readonly progressDeadlineMs: number
   readonly previousDelayMs: number
   readonly failedDelayMs: number
+  /** How long ago a version may have been stable to go back in one step; 0: never. */
+  readonly rollbackWindowMs: number
   readonly suspend: boolean
   readonly skipAnalysis: boolean
 }
@@ -131,6 +133,7 @@ export function settingsOf(spec: CanarySpec, defaults: { readonly propagationMs:
     progressDeadlineMs: parseDuration(spec.progressDeadline),
     previousDelayMs: parseDuration(scaleDownDelay.previous),
     failedDelayMs: parseDuration(scaleDownDelay.failed),
+    rollbackWindowMs: parseDuration(spec.rollbackWindow),
     suspend: spec.suspend,
     skipAnalysis: spec.skipAnalysis,
   }

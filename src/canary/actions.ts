@@ -1,7 +1,8 @@
 import type { HistoryEntry, RolloutStatus } from '../api/canary.ts'
 import { formatPercent } from '../api/percent.ts'
 import type { Action, Change, Decision, EventNote, Hold, RouteWrite } from './decision.ts'
-import { undoneNow, type Facts, type Standing, type Target } from './facts.ts'
+import type { ReasonOf } from './event-reasons.ts'
+import { servedWithin, undoneNow, type Facts, type Standing, type Target } from './facts.ts'
 import type { Failure } from './guards.ts'
 import type { Exposure, Ledger, Tombstone } from './ledger.ts'
 import { analysisSkipped, promotedBy } from './people.ts'
@@ -15,6 +16,7 @@ type RoutesAction = Extract<Action, { kind: 'routes' }>
 const MOST_HISTORY = 10
 /** An annotation has room for a quarter of a megabyte; a version that failed longer ago has long been forgotten by everybody. */
 const MOST_TOMBSTONES = 32
+const MOST_SERVED = 10
 
 /** Nothing is written but, where it changed, status. */
 export const waitFor = (hold: Hold): Outcome => ({ ...outcome(hold.message), hold })
@@ -30,7 +32,7 @@ export const outcome = (reason: string, parts: Partial<Omit<Outcome, 'reason'>> 
 })
 
 /** What a ledger says after a write, over what all of them say together now. */
-type LedgerChange = Partial<Pick<Standing, 'stable' | 'promotions' | 'open' | 'failed' | 'undone'>>
+type LedgerChange = Partial<Pick<Standing, 'stable' | 'promotions' | 'open' | 'failed' | 'served' | 'undone'>>
 
 /** A write of every managed VirtualService, or of `only` some: the same ledger and the same exposure in each. */
 export function writeRoutes(
@@ -63,7 +65,7 @@ const target = (route: RouteFacts, write: RouteWrite) => ({ namespace: route.rec
 
 /** The ledger to write: what stands, what changes, and whether `desired` still names what failed under its name. */
 export function ledgerWith(facts: Facts, exposure: Exposure | undefined, change: LedgerChange): Omit<Ledger, 'uid'> {
-  const { stable, promotions, open, failed, undone } = { ...facts.ledger, ...change }
+  const { stable, promotions, open, failed, served, undone } = { ...facts.ledger, ...change }
   const { desired } = facts.world.settings
   // Clocks differ between leaders: the one that is being written is kept whatever its time says.
   const youngest = (revision: string, { at }: Tombstone) => (revision === facts.c?.revision ? Infinity : at)
@@ -78,8 +80,16 @@ export function ledgerWith(facts: Facts, exposure: Exposure | undefined, change:
     open,
     failed: Object.fromEntries(tombstones.slice(0, MOST_TOMBSTONES)) as Ledger['failed'],
     ...(exposure === undefined ? {} : { exposure }),
+    ...servedLast(served, failed),
     ...(undone.length === 0 ? {} : { undone }),
   }
+}
+
+/** Those that served last. Who has failed since counts no longer, whatever becomes of the tombstone. */
+function servedLast(served: Standing['served'], failed: Standing['failed']): Pick<Ledger, 'served'> {
+  const good = Object.entries(served).filter(([revision, { until }]) => (failed[revision]?.at ?? -Infinity) < until)
+  const last = good.sort(([, a], [, b]) => b.until - a.until).slice(0, MOST_SERVED)
+  return last.length === 0 ? {} : { served: Object.fromEntries(last) }
 }
 
 /** The tombstones with one more for the revision that is being rolled out. */
@@ -138,11 +148,14 @@ export function repair(facts: Facts, routes: readonly RouteFacts[], keep: boolea
 
 /** Starts to roll `t` out: only status knows yet. */
 export function start(facts: Facts, t: Target, extra: Change = {}): Outcome {
-  const back = facts.world.status?.previous?.revision === t.revision
+  const { status, settings, now } = facts.world
+  const note = status?.previous?.revision === t.revision ? `going back to ${t.revision}, which still stands`
+    : servedWithin(facts.ledger, t, settings.rollbackWindowMs, now) ? `going back to ${t.revision}, which served within rollbackWindow: one step, without analysis, once it is ready`
+      : `new version ${t.revision}: starts dark`
   return outcome(`${t.revision} is to replace ${facts.s ?? ''}`, {
     action: { kind: 'status', live: false },
     change: { ...extra, rollout: rolloutFrom(facts, t), stepStarted: true },
-    events: [normal('RolloutStarted', back ? `going back to ${t.revision}, which still stands` : `new version ${t.revision}: starts dark`)],
+    events: [normal('RolloutStarted', note)],
   })
 }
 
@@ -227,5 +240,5 @@ export const subsetsWithout = ({ world }: Facts, revision: string): Readonly<Rec
 const without = <T>(record: Readonly<Record<string, T>>, key: string): Readonly<Record<string, T>> =>
   Object.fromEntries(Object.entries(record).filter(([name]) => name !== key)) as Record<string, T>
 
-export const normal = (reason: string, note: string): EventNote => ({ type: 'Normal', reason, note })
-export const warning = (reason: string, note: string): EventNote => ({ type: 'Warning', reason, note })
+export const normal = (reason: ReasonOf<'Normal'>, note: string): EventNote => ({ type: 'Normal', reason, note })
+export const warning = (reason: ReasonOf<'Warning'>, note: string): EventNote => ({ type: 'Warning', reason, note })

@@ -1,5 +1,5 @@
 import type { Hold } from './decision.ts'
-import { isStepBack, type Facts, type Target } from './facts.ts'
+import { isStepBack, servedWithin, type Facts, type Target } from './facts.ts'
 
 /** Clocks are set: an opening far ahead is looked for again within this. */
 const CLOCK_LOOK_MS = 3_600_000
@@ -18,11 +18,15 @@ const windowHold = ({ world: { closed } }: Facts): Hold | undefined => closed &&
 
 const slotHold = ({ world: { noSlot } }: Facts): Hold | undefined => (noSlot === undefined ? undefined : { message: noSlot, queued: true })
 
-/** One step back to the stable before, or to what somebody names while there is no stable left: neither waits for anything of this page. */
+/** One step back to the stable before, or to what served a short while ago, or to what somebody names while there is no stable left: neither waits for anything of this page. */
 function isWayBack({ ledger, s, stable, world }: Facts, target: Target): boolean {
   const nothingServes = stable === undefined && (s === undefined || (world.endpoints[s] ?? 0) === 0)
-  return isStepBack(world.status, ledger, target) || (nothingServes && world.settings.desired === target.revision)
+  return isStepBack(world.status, ledger, target) || servedWithin(ledger, target, world.settings.rollbackWindowMs, startOf(world, target)) || (nothingServes && world.settings.desired === target.revision)
 }
+
+/** Asked of a rollout's start, it stays so until its end. */
+const startOf = ({ status, now }: Facts['world'], { revision }: Target): number =>
+  status?.rollout?.revision === revision ? Date.parse(status.rollout.startedAt) : now
 
 /** When an admission that is refused now is to be asked for again, milliseconds from now. */
 export function admissionLooks({ phase, world: { closed, noSlot, now } }: Facts): readonly number[] {

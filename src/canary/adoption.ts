@@ -1,6 +1,6 @@
 import { ledgerWith, normal, outcome, podsText, waitFor, writeRoutes } from './actions.ts'
 import type { Decision } from './decision.ts'
-import { unfit, type Facts } from './facts.ts'
+import { because, unfit, type Facts } from './facts.ts'
 
 type Outcome = Omit<Decision, 'row'>
 
@@ -39,7 +39,7 @@ function withStable(facts: Facts): Outcome {
   if (s === undefined) return waitFor({ message: noStable(facts), stalled: 'NoStable' })
   if (stable === undefined) return waitFor({ message: `the routes name ${s}, but no Deployment has that version`, stalled: 'VersionNotFound' })
   const rollout = ledger.open[s]?.rollout ?? ''
-  if (stable.ready === 0 || !stable.settled) return waitFor({ waitingFor: 'Pods', message: `waiting for the pods of ${s}` })
+  if (stable.ready === 0 || !stable.settled) return waitFor({ waitingFor: 'Pods', message: because(`waiting for the pods of ${s}`, stable) })
   if (stable.stamp !== rollout)
     return outcome(`stamp ${stable.name}`, { action: { kind: 'workload', revision: s, replicas: undefined, stamp: rollout, live: false } })
   if (world.mesh.rule.subsets[s] !== rollout || !world.mesh.rule.conform)

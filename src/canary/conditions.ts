@@ -1,7 +1,8 @@
 import type { Condition } from '../api/canary.ts'
 import type { Hold } from './decision.ts'
+import type { EventReason } from './event-reasons.ts'
 import { isContested, isNamed, tombstoneOf, type Facts } from './facts.ts'
-import { stableAnswers, startHold, whyRollBack } from './guards.ts'
+import { noStablePod, stableAnswers, startHold, whyRollBack } from './guards.ts'
 import { isTargetContested } from './target.ts'
 import { knownHash } from './versions.ts'
 import { instant } from './instant.ts'
@@ -32,7 +33,7 @@ export function condition({ world }: Pick<Facts, 'world'>, type: string, [status
 
 function ready(facts: Facts): State {
   if (!facts.adopted) return ['False', 'Initializing', 'routes are not pinned to a stable version yet']
-  return stableAnswers(facts) ? ['True', 'Serving', `${facts.s ?? ''} serves`] : ['False', 'NoStableEndpoint', `no pod of stable ${facts.s ?? ''} is ready`]
+  return stableAnswers(facts) ? ['True', 'Serving', `${facts.s ?? ''} serves`] : ['False', 'NoStableEndpoint', noStablePod(facts)]
 }
 
 const MOVING: ReadonlySet<Facts['phase']> = new Set(['Initializing', 'Progressing', 'Promoting', 'RollingBack'])
@@ -47,11 +48,17 @@ function reconciling(facts: Facts, hold: Hold | undefined): State {
 }
 
 function promoted(facts: Facts): State {
-  const { phase, s, t, c } = facts
-  if (phase === 'Idle') return ['True', 'Promoted', `${s ?? ''} is stable`]
+  const { phase, t, c } = facts
+  if (phase === 'Idle') return servesAsPromoted(facts)
   const tombstone = tombstoneOf(facts) ?? (t === undefined ? undefined : facts.ledger.failed[t.revision])
   if (phase === 'Failed' || phase === 'RollingBack') return ['False', tombstone?.reason ?? 'Failed', tombstone?.message ?? '']
   return ['Unknown', phase, c === undefined ? '' : `${c.revision} is being rolled out`]
+}
+
+/** What was changed in place was not promoted: whoever waits for that must not hear of it. */
+function servesAsPromoted(facts: Facts): State {
+  const bypassed = changedInPlace(facts)
+  return bypassed === undefined ? ['True', 'Promoted', `${facts.s ?? ''} is stable`] : ['Unknown', ...bypassed]
 }
 
 function degraded(facts: Facts): State {
@@ -59,12 +66,12 @@ function degraded(facts: Facts): State {
   return found === undefined ? ['False', 'AsExpected', ''] : ['True', ...found]
 }
 
-type Trouble = readonly [reason: string, message: string] | undefined
+type Trouble = readonly [reason: EventReason, message: string] | undefined
 
 function noWayBack(facts: Facts): Trouble {
   if (!facts.adopted || stableAnswers(facts)) return undefined
   const failing = facts.c !== undefined && isNamed(facts, facts.c.revision) && whyRollBack(facts) !== undefined
-  return ['NoStableEndpoint', failing ? 'the canary fails and stable has no ready pod: there is no way back' : `no pod of stable ${String(facts.s)} is ready`]
+  return ['NoStableEndpoint', failing ? `the canary fails and there is no way back: ${noStablePod(facts)}` : noStablePod(facts)]
 }
 
 const contested = (facts: Facts): Trouble => (isContested(facts) ? ['RouteContested', 'others keep changing the managed routes: see docs/gitops.md'] : undefined)

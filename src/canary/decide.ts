@@ -1,6 +1,7 @@
 import type { CanaryStatus } from '../api/canary.ts'
 import { outcome } from './actions.ts'
 import type { Change, Decision } from './decision.ts'
+import type { EventReason } from './event-reasons.ts'
 import { factsOf, type Facts } from './facts.ts'
 import { violationOf } from './invariants.ts'
 import { answersOf, type Answer } from './requests.ts'
@@ -28,7 +29,7 @@ export function decide(world: World): Pass {
 }
 
 /** The status while nothing can be done for a reason outside the world: a write that the API server will not take. */
-export function held(world: World, reason: string, message: string): CanaryStatus {
+export function held(world: World, reason: EventReason, message: string): CanaryStatus {
   const facts = factsOf(world)
   return projected(facts, facts, { row: '-', ...outcome(message, { hold: { message, waitingFor: 'Pods', stalled: reason } }) })
 }

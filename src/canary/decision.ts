@@ -1,4 +1,5 @@
 import type { CanaryStatus, RolloutStatus } from '../api/canary.ts'
+import type { EventReason } from './event-reasons.ts'
 import type { Ledger } from './ledger.ts'
 
 /** What one pass does: at most one serving write, then a status that says so. */
@@ -77,7 +78,7 @@ export type Change = {
   readonly stepStarted?: boolean
 }
 
-export type EventNote = { readonly type: 'Normal' | 'Warning'; readonly reason: string; readonly note: string }
+export type EventNote = { readonly type: 'Normal' | 'Warning'; readonly reason: EventReason; readonly note: string }
 
 /** Why nothing moves, and what would move it. */
 export type Hold = {
@@ -88,5 +89,5 @@ export type Hold = {
   /** It waits in line until fewer others are under way. */
   readonly queued?: boolean
   /** Only a change by somebody helps. */
-  readonly stalled?: string
+  readonly stalled?: EventReason
 }

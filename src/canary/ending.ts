@@ -26,8 +26,13 @@ export function promote(facts: Facts): Outcome | undefined {
   if (isPartial) return outcome('some routes do not give it everything yet', { action: writeRoutes(facts, exposure, {}, { live: true }) })
   if (ages.routes < settings.propagationMs + settings.drainMs)
     return waitFor({ waitingFor: 'Propagation', message: 'all requests go to it; the old stable drains' })
-  const change = { stable: c.revision, promotions: ledger.promotions + 1 }
+  const change = { stable: c.revision, promotions: ledger.promotions + 1, served: servedUntil(facts) }
   return outcome(`${c.revision} becomes stable`, { action: writeRoutes(facts, undefined, change, { live: true }), change: promoted(facts) })
+}
+
+/** Stable's service ends with the write that moves the pointer. What was changed in place served, but nobody knows how well. */
+function servedUntil({ ledger, world: { now } }: Facts): Facts['ledger']['served'] {
+  return { ...ledger.served, [ledger.stable]: { hash: ledger.open[ledger.stable]?.hash ?? '', until: now } }
 }
 
 /** Row 21: rolled back, and something names it still. */

@@ -28,7 +28,7 @@ export type Facts = {
   readonly isPartial: boolean
 }
 
-export type Standing = Pick<Ledger, 'stable' | 'promotions' | 'open' | 'failed'> & { readonly undone: readonly number[] }
+export type Standing = Pick<Ledger, 'stable' | 'promotions' | 'open' | 'failed'> & { readonly served: NonNullable<Ledger['served']>; readonly undone: readonly number[] }
 
 export type Target = { readonly revision: string; readonly hash: string }
 
@@ -37,6 +37,8 @@ export type Candidate = Target & {
   readonly rollout: string
   /** It is the previous stable, still at its size: one step back, without analysis. */
   readonly revert: boolean
+  /** It was stable within `rollbackWindow`, with this very template: one step, without analysis, once it is ready again. */
+  readonly returning: boolean
 }
 
 const CONTEST_MS = 10 * 60_000
@@ -98,7 +100,7 @@ export function unfit(facts: Facts, revision: string, pods = 1): string | undefi
   const deployment = workload(facts.world.workloads, revision)
   if (rollout === undefined) return `${revision} is not open`
   if (deployment === undefined) return `${revision} has no Deployment`
-  return unstamped(facts, deployment, rollout) ?? unready(deployment, pods) ?? unspread(facts, revision)
+  return unready(deployment, pods) ?? unstamped(facts, deployment, rollout) ?? unspread(facts, revision)
 }
 
 function unstamped({ world: { mesh } }: Facts, { name, revision, stamp }: Workload, rollout: string): string | undefined {
@@ -106,8 +108,16 @@ function unstamped({ world: { mesh } }: Facts, { name, revision, stamp }: Worklo
   return mesh.rule.subsets[revision] === rollout && mesh.rule.conform ? undefined : `the rule has no subset for ${revision} yet`
 }
 
-const unready = ({ revision, settled, ready, replicas }: Workload, pods: number): string | undefined =>
-  settled && ready >= pods ? undefined : `${ready} of ${Math.max(pods, replicas)} pods of ${revision} are ready`
+function unready({ revision, name, settled, ready, replicas, trouble }: Workload, pods: number): string | undefined {
+  if (settled && ready >= pods) return undefined
+  const wanted = Math.max(pods, replicas)
+  const what = ready < wanted ? `${wanted - ready} of ${wanted} pods of ${revision} not ready` : `Deployment ${name} still replaces its pods`
+  return because(what, { trouble })
+}
+
+/** With the pods' own reason, where they have one. */
+export const because = (what: string, workload: Pick<Workload, 'trouble'> | undefined): string =>
+  workload?.trouble === undefined ? what : `${what}: ${workload.trouble}`
 
 function unspread({ world: { ages, settings } }: Facts, revision: string): string | undefined {
   if ((ages.subsets[revision] ?? 0) < settings.propagationMs) return `the subset of ${revision} is spreading`
@@ -141,6 +151,7 @@ function mergedLedger(believed: readonly RouteFacts[], world: World): Standing {
     promotions: newest.promotions,
     open: Object.assign({}, ...oldestFirst.map((ledger) => ledger.open)) as Ledger['open'],
     failed: Object.assign({}, ...oldestFirst.map(retried(true)), ...oldestFirst.map(retried(false))) as Ledger['failed'],
+    served: newest.served ?? {},
     undone: ledgers.map((ledger) => ledger.undone ?? []).reduce((a, b) => (b.length > a.length ? b : a)),
   }
 }
@@ -158,7 +169,7 @@ function rememberedLedger(world: World): Standing {
     .filter((entry) => entry.failed !== undefined)
     .map((entry) => [entry.revision, tombstoneFrom(entry, status)] as const)
   const open = { [stable]: { rollout, hash: openedAs(world, stable) } }
-  return { stable, promotions: 0, open, failed: Object.fromEntries(failed), undone: [] }
+  return { stable, promotions: 0, open, failed: Object.fromEntries(failed), served: {}, undone: [] }
 }
 
 const stableRemembered = (world: World): string =>
@@ -223,7 +234,7 @@ function targetOf({ settings, workloads }: World, seen: readonly SeenVersion[], 
 }
 
 function candidateOf(world: World, ledger: Standing, seen: readonly SeenVersion[]): Candidate | undefined {
-  const { status } = world
+  const { status, settings } = world
   const rollout = status?.rollout
   if (rollout === undefined) return undefined
   const { revision, startedAt } = rollout
@@ -231,9 +242,16 @@ function candidateOf(world: World, ledger: Standing, seen: readonly SeenVersion[
   const known = hashKnown(world, seen, revision)
   // The previous stable with another template is a version like any other.
   if (opening !== undefined && isStepBack(status, ledger, { revision, hash: known }))
-    return { revision, hash: known, rollout: opening.rollout, revert: true }
+    return { revision, hash: known, rollout: opening.rollout, revert: true, returning: false }
   const id = rolloutId(revision, startedAt)
-  return { revision, hash: opening?.rollout === id ? opening.hash : known, rollout: id, revert: false }
+  const hash = opening?.rollout === id ? opening.hash : known
+  return { revision, hash, rollout: id, revert: false, returning: servedWithin(ledger, { revision, hash }, settings.rollbackWindowMs, Date.parse(startedAt)) }
+}
+
+/** Whether a revision was stable, with this very template, at most `windowMs` before `at`: asked of a rollout's start, it stays so until its end. */
+export function servedWithin({ served }: Pick<Standing, 'served'>, { revision, hash }: Target, windowMs: number, at: number): boolean {
+  const service = served[revision]
+  return windowMs > 0 && service !== undefined && service.hash === hash && at - service.until <= windowMs
 }
 
 /** A target's revision is named after what it runs: its name says all that a hash could. */

@@ -56,7 +56,7 @@ export function delegateMissing(facts: Facts): Outcome | undefined {
   const note = `the delegate of spec.traffic.delegate ${isDeleted ? 'was deleted and is made again' : 'is made'}: it sends everything to ${facts.s ?? ''}`
   return outcome('the delegate is missing', {
     action: { kind: 'routes', writes: [], own: undefined, delegate, live: false },
-    events: [isDeleted ? warning('DelegateCreated', note) : normal('DelegateCreated', note)],
+    events: [isDeleted ? warning('DelegateRestored', note) : normal('DelegateCreated', note)],
   })
 }
 

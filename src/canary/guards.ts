@@ -1,7 +1,8 @@
+import type { RolloutStatus } from '../api/canary.ts'
 import type { Step } from '../api/settings.ts'
 import { admissionHold, raiseHold } from './admission.ts'
 import type { Hold } from './decision.ts'
-import { failureOf, floorOf, isContested, isNamed, podsFor, tombstoneOf, unfit, type Facts } from './facts.ts'
+import { because, failureOf, floorOf, isContested, isNamed, podsFor, tombstoneOf, unfit, type Facts } from './facts.ts'
 import type { Exposure } from './ledger.ts'
 import { exposureOf, isBeforeFirst, placeOf, planOf, previewExposure, reworded, stepAt, withAffinity } from './steps.ts'
 import { abortOf, analysisSkipped, approvalHold, pausedHold, said, skipsAll, skipsStep } from './people.ts'
@@ -31,7 +32,8 @@ function aborted(facts: Facts): Failure | undefined {
 
 function failing(facts: Facts): Failure | undefined {
   const { evidence, mesh } = facts.world
-  if (evidence.broken !== undefined) return { reason: 'MeshBroken', message: evidence.broken }
+  // Without a pod of stable the mesh has nobody to answer for it: no fault of the version that is to replace it.
+  if (evidence.broken !== undefined && !goesBackBlindly(facts)) return { reason: 'MeshBroken', message: evidence.broken }
   const check = judged(facts).find(({ verdict, dryRun, failures, failureThreshold }) => verdict === 'Fail' && !dryRun && failures >= failureThreshold)
   if (check !== undefined) return { reason: reasonOf(check.name), message: check.message }
   if (isContested(facts)) return { reason: 'RouteContested', message: 'others keep changing the managed routes: see docs/gitops.md' }
@@ -48,18 +50,22 @@ function lostCanary(facts: Facts): Failure | undefined {
   const { c, canary } = facts
   const isPreview = facts.exposure !== undefined && isBeforeFirst(facts.exposure)
   if (c === undefined || isPreview || isGate(facts) || !isNamed(facts, c.revision) || (canary?.ready ?? 0) > 0) return undefined
-  return { reason: 'NoReadyCanary', message: `no pod of ${c.revision} is ready` }
+  return { reason: 'NoReadyCanary', message: because(`no pod of ${c.revision} is ready`, canary) }
 }
 
 /** Deadlines run on the wall clock from what stands in status: no restart makes them longer. */
-function overdue({ world, exposure }: Facts): Failure | undefined {
-  const { rollout, message = '' } = world.status ?? {}
+function overdue(facts: Facts): Failure | undefined {
+  const { rollout, message = '' } = facts.world.status ?? {}
   if (rollout === undefined) return undefined
-  const { stepIndex, stepName, stepStartedAt, waitingFor, until } = rollout
+  const isLate = rollout.waitingFor === 'Pods' && isPast(facts.world.now, rollout.until, 0)
+  return stepOverdue(facts, rollout, message) ?? (isLate ? { reason: 'ProgressDeadline', message } : undefined)
+}
+
+function stepOverdue({ world, exposure }: Facts, { stepIndex, stepName, stepStartedAt, waitingFor }: RolloutStatus, message: string): Failure | undefined {
   const deadlineMs = exposure === undefined || isBeforeFirst(exposure) ? undefined : world.settings.steps[stepIndex]?.deadlineMs
-  if (deadlineMs !== undefined && isPast(world.now, stepStartedAt, deadlineMs))
-    return { reason: 'Deadline', message: `step ${stepName ?? stepIndex + 1} was not over by its deadline: ${waitingFor === 'Approval' ? 'nobody approved it' : message}` }
-  return waitingFor === 'Pods' && isPast(world.now, until, 0) ? { reason: 'ProgressDeadline', message } : undefined
+  if (deadlineMs === undefined || !isPast(world.now, stepStartedAt, deadlineMs)) return undefined
+  const why = waitingFor === 'Approval' ? 'nobody approved it' : message
+  return { reason: 'Deadline', message: `step ${stepName ?? stepIndex + 1} was not over by its deadline: ${why}` }
 }
 
 const isPast = (now: number, since: string | undefined, ms: number): boolean => since !== undefined && now > Date.parse(since) + ms
@@ -81,7 +87,7 @@ export function nextExposure(facts: Facts): Exposure | undefined {
   const { c, exposure, world } = facts
   if (c === undefined) return undefined
   if (facts.isPartial) return exposure
-  const whole = c.revert || goesBackBlindly(facts) || skipsAll(facts)
+  const whole = isOneStep(facts) || skipsAll(facts)
   const next = exposureOf(world.settings, c.revision, whole ? world.settings.steps.length : (exposure?.step ?? -1) + 1)
   return withAffinity(next, exposure, { settings: world.settings, rollout: c.rollout })
 }
@@ -102,6 +108,9 @@ export function rewordedNow(facts: Facts): Exposure | undefined {
   return isPartial || wanted === undefined || (wayBackHold(facts) ?? podsHold(facts, podsFor(facts, wanted))) !== undefined ? undefined : wanted
 }
 
+/** A way back to what users had: everything at once, and nothing is analysed. Readiness and order are never skipped. */
+const isOneStep = (facts: Facts): boolean => facts.c?.revert === true || facts.c?.returning === true || goesBackBlindly(facts)
+
 /** The steps were edited in mid-rollout: where the present weight belongs now. */
 export function replanned({ exposure, world: { settings } }: Facts): Exposure | undefined {
   if (exposure === undefined || exposure.plan === planOf(settings)) return undefined
@@ -118,21 +127,20 @@ export function stepHold(facts: Facts): Hold | undefined {
 
 /** The step that stands is not over: its time, its gates, its approval. */
 export function presentHold(facts: Facts): Hold | undefined {
-  const goesBack = facts.c?.revert === true || goesBackBlindly(facts)
-  if (facts.exposure === undefined || facts.isPartial || goesBack || skipsStep(facts)) return undefined
+  if (facts.exposure === undefined || facts.isPartial || isOneStep(facts) || skipsStep(facts)) return undefined
   return bakeHold(facts) ?? approvalHold(facts)
 }
 
 /** Nothing rises while what is wanted is unknown, routes are in other hands, or there is no stable to go back to. */
 function wayBackHold(facts: Facts): Hold | undefined {
-  const { world, t, s } = facts
+  const { world, t } = facts
   const refusal = world.mesh.refusals[0]
   if (t === undefined) return versionNotFound(facts)
   if (refusal !== undefined) return { waitingFor: 'Person', message: refusal.message, stalled: refusal.reason }
   if (world.mesh.routes.some(({ content, lost }) => lost || content !== 'ours')) return { waitingFor: 'Propagation', message: 'a managed route is not as Serin wrote it' }
   if (stableAnswers(facts) || goesBackBlindly(facts)) return undefined
-  const wayOut = world.settings.source.kind === 'versions' ? ': name a version in spec.versions.desired to send everything there' : ''
-  return { waitingFor: 'Pods', message: `no pod of stable ${String(s)} is ready${wayOut}` }
+  const wayOut = world.settings.source.kind === 'versions' ? `, or delete its Deployment and name ${String(facts.c?.revision)} in spec.versions.desired` : ''
+  return { waitingFor: 'Pods', message: `${noStablePod(facts)}; mend it${wayOut}` }
 }
 
 const versionNotFound = ({ world: { settings: { source, desired } } }: Facts): Hold =>
@@ -174,7 +182,7 @@ export function bakeHold(facts: Facts): Hold | undefined {
 /** There is nothing to observe yet, so the time of the wall counts. */
 function gateHold({ world }: Facts, { name, forMs }: Step): Hold | undefined {
   const until = Date.parse(world.status?.rollout?.stepStartedAt ?? '') + forMs
-  return world.now >= until ? undefined : { waitingFor: 'Bake', message: `${name}: no pods yet, ${seconds(until - world.now)} to go`, until }
+  return world.now >= until ? undefined : { waitingFor: 'Bake', message: `${name}: a gate before any pod, ${seconds(world.now - until + forMs)} of ${seconds(forMs)} observed`, until }
 }
 
 /** Blind, or the first look has not come back yet. */
@@ -207,6 +215,9 @@ export const changedInFlight = ({ c, canary, seen, ledger, world }: Facts): bool
   c !== undefined && canary !== undefined && c.hash !== '' && knownHash(seen, canary) !== c.hash &&
   // What Serin made it makes anew, once it is closed.
   (world.settings.source.kind === 'versions' || ledger.open[c.revision] !== undefined)
+
+/** What to say where stable cannot take anything. */
+export const noStablePod = ({ s, stable }: Facts): string => because(`no pod of stable ${String(s)} is ready`, stable)
 
 /** Stable can take everything: a rollback's only condition. */
 export const stableAnswers = ({ s, world }: Facts): boolean => s !== undefined && (world.endpoints[s] ?? 0) > 0

@@ -1,3 +1,4 @@
+import type { ReasonOf } from './event-reasons.ts'
 import type { CanaryStatus, RolloutStatus } from '../api/canary.ts'
 import { normal, outcome, writeLedgers } from './actions.ts'
 import type { Change, Decision, Hold } from './decision.ts'
@@ -40,10 +41,10 @@ export function heed(facts: Facts): Outcome | undefined {
   }
 }
 
-const recorded = (reason: string, note: string, change: Change): Outcome =>
+const recorded = (reason: ReasonOf<'Normal'>, note: string, change: Change): Outcome =>
   outcome(note, { action: { kind: 'status', live: false }, change, events: [normal(reason, note)] })
 
-const step = (facts: Facts, action: ActionFacts, { reason, verb, change }: { readonly reason: string; readonly verb: string; readonly change: Change }): Outcome =>
+const step = (facts: Facts, action: ActionFacts, { reason, verb, change }: { readonly reason: ReasonOf<'Normal'>; readonly verb: string; readonly change: Change }): Outcome =>
   recorded(reason, `${facts.c?.revision ?? ''}: step ${presentStep(facts)?.name ?? ''} ${verb} by ${said(action)}`, change)
 
 function withRequest({ world }: Facts, list: 'approvals' | 'skips', request: NonNullable<RolloutStatus['skips']>[number]): Change {

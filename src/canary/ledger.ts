@@ -18,8 +18,17 @@ export type Ledger = {
   readonly failed: Readonly<Record<string, Tombstone>>
   /** What the managed routes give to a revision other than stable; absent when nothing. */
   readonly exposure?: Exposure
+  /** Revisions that were stable before: until when, and with which pod template. */
+  readonly served?: Readonly<Record<string, Service>>
   /** When a foreign write was undone, milliseconds since the epoch; the last three of ten minutes. */
   readonly undone?: readonly number[]
+}
+
+export type Service = {
+  /** Hash of the pod template that served, as it was opened. */
+  readonly hash: string
+  /** When another took its place, milliseconds since the epoch. */
+  readonly until: number
 }
 
 export type Opening = {

@@ -5,10 +5,11 @@ import { conditionsOf } from './conditions.ts'
 import type { Decision, Hold } from './decision.ts'
 import { defined } from './defined.ts'
 import { isTold, stepIndexOf, stepShown } from './due-checks.ts'
-import { floorOf, tombstoneOf, type Facts } from './facts.ts'
-import { stableAnswers, startHold } from './guards.ts'
+import { type Facts, floorOf, tombstoneOf, workload } from './facts.ts'
+import { noStablePod, stableAnswers, startHold } from './guards.ts'
 import { instant } from './instant.ts'
 import { analysisSkipped } from './people.ts'
+import { unbegun } from './unbegun.ts'
 import type { Check, Workload, World } from './world.ts'
 
 /** The status to show: everything that can be derived is derived anew, so that it can never drift from the objects. */
@@ -18,6 +19,7 @@ export function projected(before: Facts, after: Facts, decision: Decision): Cana
   const begins = decision.change.stepStarted === true || (carried?.rollout !== undefined && !isTold(after))
   const rollout = rolloutNow(after, decision.hold, begins)
   return defined({
+    observedTarget: targetNow(after),
     phase: phaseShown(after),
     message: messageOf(after, decision).slice(0, 1024),
     step: rollout && stepShown(after),
@@ -28,16 +30,17 @@ export function projected(before: Facts, after: Facts, decision: Decision): Cana
     paused: carried?.paused,
     previous: carried?.previous,
     seen: seenNow(after),
-    observedTarget: targetSeen(after),
     ...scaleShown(after),
     rollout,
     failed: failedLast(after),
     routes: recorded(after),
     checks: checksNow(after, begins),
-    history: carried?.history ?? [],
+    history: [...unbegun(before), ...carried?.history ?? []].slice(0, MOST_HISTORY),
     conditions: conditionsOf(after, decision.hold),
   })
 }
+
+const MOST_HISTORY = 10
 
 /** What the API has room for; more is refused before anything moves. */
 const MOST_RECORDED = 32
@@ -66,12 +69,24 @@ function restingMessage(facts: Facts): string | undefined {
   if (facts.phase === 'Failed') return failureShown(facts)
   if (facts.phase === 'Waiting') return startHold(facts)?.message
   if (facts.phase !== 'Idle') return undefined
-  return stableAnswers(facts) ? `${String(facts.s)} serves` : `no pod of ${String(facts.s)} is ready`
+  return stableAnswers(facts) ? `${String(facts.s)} serves` : noStablePod(facts)
 }
 
 function failureShown(facts: Facts): string {
   const { revision, message } = failedLast(facts) ?? { revision: 'a version', message: '' }
-  return `${revision} failed: ${message ?? ''}; ${String(facts.s)} serves`
+  return `${revision} failed: ${message ?? ''}; ${String(facts.s)} serves${scaledByOthers(facts, revision)}`
+}
+
+/** Its pods are whoever's who started them: they are left alone, and stay where no route of ours leads. */
+function scaledByOthers({ world: { workloads } }: Facts, revision: string): string {
+  const failed = workload(workloads, revision)
+  return failed === undefined || failed.replicas === 0 ? '' : `; somebody scaled ${failed.name} to ${failed.replicas}: no managed route leads there until it changes or is named anew`
+}
+
+/** What this status speaks of: the Deployment of what should serve, as it was seen. */
+function targetNow({ t, world: { workloads, target: made } }: Facts): CanaryStatus['observedTarget'] {
+  const target = made ?? workload(workloads, t?.revision)
+  return t && target && { name: target.name, uid: target.uid, generation: target.generation, revision: t.revision }
 }
 
 function stableNow(before: Facts, { adopted, s, stable, exposure, world }: Facts) {
@@ -130,12 +145,6 @@ const untilOf = (hold: Hold | undefined): string | undefined => (hold?.until ===
 
 /** The progress deadline runs from the moment pods were first waited for, whoever restarts, or is ready for a moment, in between. */
 const podsUntil = ({ world }: Facts, { until }: RolloutStatus): string => until ?? instant(world.now + world.settings.progressDeadlineMs)
-
-function targetSeen({ world: { target }, t }: Facts): CanaryStatus['observedTarget'] {
-  if (target === undefined || t === undefined) return undefined
-  const { name, uid, generation } = target
-  return { name, uid, generation, revision: t.revision }
-}
 
 /** What scalers read through /scale: stable alone, whatever else runs. */
 function scaleShown({ stable, world: { settings } }: Facts) {

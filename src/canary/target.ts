@@ -1,4 +1,4 @@
-import { normal, outcome, podsText, warning, writeLedgers } from './actions.ts'
+import { normal, outcome, podsText, writeLedgers } from './actions.ts'
 import type { Decision } from './decision.ts'
 import { busy, floorOf, isNamed, type Facts } from './facts.ts'
 import { startHold } from './guards.ts'
@@ -77,7 +77,7 @@ export function makeStableAgain(facts: Facts): Outcome | undefined {
   if (source.kind !== 'target' || stable !== undefined || s === undefined || t?.revision !== s) return undefined
   return outcome(`the Deployment of stable ${s} is gone`, {
     action: { kind: 'create', revision: s, replicas: source.replicas ?? 1, stamp: ledger.open[s]?.rollout ?? '', live: false },
-    events: [warning('StableRestored', `the Deployment of stable ${s} was gone and is made again from ${source.name}`)],
+    events: [normal('StableRestored', `the Deployment of stable ${s} was gone and is made again from ${source.name}`)],
   })
 }
 

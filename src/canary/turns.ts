@@ -1,5 +1,6 @@
 import type { CanaryStatus } from '../api/canary.ts'
 import type { EventNote } from './decision.ts'
+import { isEventReason, type ReasonOf } from './event-reasons.ts'
 
 const TROUBLES = ['Stalled', 'Degraded']
 
@@ -8,7 +9,7 @@ const TROUBLES = ['Stalled', 'Degraded']
  * difference could not tell it, because one of its writes was refused or the process died.
  */
 export function turns(before: CanaryStatus | undefined, after: CanaryStatus): readonly EventNote[] {
-  return [...rolledBack(before, after), ...promoted(before, after), ...waiting(before, after), ...troubles(before, after)]
+  return [...rolledBack(before, after), ...promoted(before, after), ...neverBegun(before, after), ...waiting(before, after), ...troubles(before, after)]
 }
 
 function rolledBack(before: CanaryStatus | undefined, { failed }: CanaryStatus): readonly EventNote[] {
@@ -22,11 +23,18 @@ function promoted(before: CanaryStatus | undefined, after: CanaryStatus): readon
   return [{ type: 'Normal', reason: 'Promoted', note: `${last.revision} is stable; ${before.stableRevision} stands by at full size for a while` }]
 }
 
-const WAITS: Readonly<Record<string, string>> = { Window: 'WindowClosed', Slot: 'WaitingForSlot' }
+const WAITS: Readonly<Record<string, ReasonOf<'Normal'>>> = { Window: 'WindowClosed', Slot: 'WaitingForSlot' }
 
 function waiting(before: CanaryStatus | undefined, { waits, message = '' }: CanaryStatus): readonly EventNote[] {
   const begun = waits.filter((wait) => before?.waits.some((known) => known.for === wait.for) !== true)
-  return begun.flatMap((wait) => (WAITS[wait.for] === undefined ? [] : [{ type: 'Normal', reason: WAITS[wait.for] ?? '', note: message }]))
+  return begun.flatMap((wait) => WAITS[wait.for] ?? []).map((reason) => ({ type: 'Normal', reason, note: message }))
+}
+
+/** A release that never began has no start: told from its entry, since no row of the machine ended it. */
+function neverBegun(before: CanaryStatus | undefined, { history }: CanaryStatus): readonly EventNote[] {
+  const isKnown = ({ revision, endedAt }: CanaryStatus['history'][number]) => before?.history.some((known) => known.revision === revision && known.endedAt === endedAt) === true
+  return history.filter((entry) => entry.startedAt === undefined && !isKnown(entry))
+    .map(({ revision, message }) => ({ type: 'Normal', reason: 'Superseded', note: `${revision}: ${message ?? ''}` }))
 }
 
 /** A condition says a trouble now that it did not say before. */
@@ -34,7 +42,7 @@ function troubles(before: CanaryStatus | undefined, after: CanaryStatus): readon
   return after.conditions.flatMap((condition): EventNote[] => {
     const known = before?.conditions.find(({ type }) => type === condition.type)
     const said = known?.status === 'True' && known.reason === condition.reason
-    if (!TROUBLES.includes(condition.type) || condition.status !== 'True' || said) return []
+    if (!TROUBLES.includes(condition.type) || condition.status !== 'True' || said || !isEventReason(condition.reason)) return []
     return [{ type: 'Warning', reason: condition.reason, note: condition.message }]
   })
 }

@@ -31,6 +31,7 @@ export const settings = (over: Partial<Settings> = {}): Settings => ({
   progressDeadlineMs: 600_000,
   previousDelayMs: 600_000,
   failedDelayMs: 0,
+  rollbackWindowMs: 0,
   suspend: false,
   skipAnalysis: false,
   ...over,
@@ -49,6 +50,7 @@ export const workloadOf = (revision: string, over: Partial<Workload> = {}): Work
   replicas: 4,
   ready: 4,
   settled: true,
+  trouble: undefined,
   ...over,
 })
 

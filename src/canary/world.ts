@@ -1,6 +1,7 @@
 import type { CanaryActionSpec } from '../api/canary-action.ts'
 import type { CanaryStatus, RouteRecord } from '../api/canary.ts'
 import type { Settings } from '../api/settings.ts'
+import type { EventReason } from './event-reasons.ts'
 import type { Ledger } from './ledger.ts'
 import type { Closure } from './windows.ts'
 
@@ -87,6 +88,8 @@ export type Workload = {
   readonly ready: number
   /** Its controller has seen the template: every pod is of it, and none of another. */
   readonly settled: boolean
+  /** Why pods are missing or not ready, in the words of whoever starts them; undefined where nothing is said. */
+  readonly trouble: string | undefined
 }
 
 /** How long things have stood unbroken, on this process's own monotonic clock, milliseconds. */
@@ -114,7 +117,7 @@ export type MeshFacts = {
   readonly namedByUser: readonly string[]
 }
 
-export type Refusal = { readonly reason: string; readonly message: string }
+export type Refusal = { readonly reason: EventReason; readonly message: string }
 
 /** One VirtualService with managed routes. */
 export type RouteFacts = {

@@ -116,7 +116,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
   }
   const mesh = meshFacts(input)
   const { uid = '' } = canary.metadata
-  const workloads = versions.map((deployment) => workloadOf(deployment, readyPods(revisionOf(deployment, settings), snapshot.pods, settings).length, settings))
+  const workloads = versions.map((deployment) => workloadOf(deployment, podsOf(revisionOf(deployment, settings), snapshot.pods, settings), settings))
   const routes = { content: routesContent(input), generation: sumOf(snapshot.virtualServices) }
   const world: World = {
     canary: { namespace: canary.metadata.namespace, name: canary.metadata.name },
@@ -160,8 +160,11 @@ function endpointsOf(pods: readonly KubeObject[], settings: Settings): Readonly<
 }
 
 /** Exactly what the revision's subset selects: a Deployment's own selector may be wider. */
-const readyPods = (revision: string, pods: readonly KubeObject[], { versionLabel }: Settings): readonly KubeObject[] =>
-  pods.filter((pod) => pod['ready'] === true && pod.metadata.deletionTimestamp === undefined && pod.metadata.labels?.[versionLabel] === revision)
+const readyPods = (revision: string, pods: readonly KubeObject[], settings: Settings): readonly KubeObject[] =>
+  podsOf(revision, pods, settings).filter((pod) => pod['ready'] === true)
+
+const podsOf = (revision: string, pods: readonly KubeObject[], { versionLabel }: Settings): readonly KubeObject[] =>
+  pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined && metadata.labels?.[versionLabel] === revision)
 
 const selectorOf = (service: KubeObject | undefined): Readonly<Record<string, string>> => labelsOf(jsonOf(service?.['spec'])['selector'])
 

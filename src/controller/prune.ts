@@ -3,6 +3,7 @@ import { jsonOf, listOf } from '../istio/json.ts'
 import type { Resource } from '../kubernetes/resource.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import { templateLabels } from './indexes.ts'
+import { troubleOfPod } from './pod-trouble.ts'
 
 /** Keeps everything but managedFields: annotations stay whole, for a patch must know whether there are any. */
 export function pruneManagedFields(object: KubeObject): KubeObject {
@@ -34,7 +35,7 @@ export const prunedAs = ({ plural }: Pick<Resource, 'plural'>, object: KubeObjec
 export const pruneAutoscaler = (object: KubeObject): KubeObject =>
   ({ apiVersion: object.apiVersion, kind: object.kind, metadata: identity(object), spec: { scaleTargetRef: jsonOf(object['spec'])['scaleTargetRef'] } })
 
-/** Keeps of a pod whose it is and whether it is ready. */
+/** Keeps of a pod whose it is, whether it is ready, and why not. */
 export function prunePod(object: KubeObject): KubeObject {
   const ready = listOf(jsonOf(object['status'])['conditions']).find((condition) => condition['type'] === 'Ready')
   return {
@@ -44,6 +45,7 @@ export function prunePod(object: KubeObject): KubeObject {
     replicaSet: object.metadata.ownerReferences?.find(({ kind, controller }) => kind === 'ReplicaSet' && controller === true)?.name,
     ready: ready?.['status'] === 'True',
     readySince: ready?.['lastTransitionTime'],
+    ...(ready?.['status'] === 'True' ? {} : { trouble: troubleOfPod(object) }),
   }
 }
 

@@ -5,6 +5,7 @@ import type { TargetFacts, Workload } from '../canary/world.ts'
 import { jsonOf, labelsOf, textOf } from '../istio/json.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import { templateLabels } from './indexes.ts'
+import { troubleOfWorkload } from './pod-trouble.ts'
 import { restartsOf, revisionOfHash } from './revision-deployment.ts'
 import { CANARY, FLOOR, MADE, STAMP, TAKEN_OVER } from './stamps.ts'
 
@@ -51,8 +52,8 @@ export const revisionOfTarget = (target: KubeObject, ignored: readonly string[])
 export const labelsToBe = (target: KubeObject, revision: string, { versionLabel }: Settings): Readonly<Record<string, string>> =>
   ({ ...templateLabels(target), [versionLabel]: revision })
 
-/** What a pass knows of a revision; `ready` pods of it that the Service selects. */
-export function workloadOf(deployment: KubeObject, ready: number, settings: Settings): Workload {
+/** What a pass knows of a revision; `pods` are those of it that the Service selects. */
+export function workloadOf(deployment: KubeObject, pods: readonly KubeObject[], settings: Settings): Workload {
   const { metadata } = deployment
   const replicas = replicasOf(deployment)
   return {
@@ -66,8 +67,9 @@ export function workloadOf(deployment: KubeObject, ready: number, settings: Sett
     stamp: metadata.annotations?.[STAMP],
     floor: floorOf(metadata.annotations?.[FLOOR]),
     replicas,
-    ready,
+    ready: pods.filter((pod) => pod['ready'] === true).length,
     settled: isSettled(deployment, replicas),
+    trouble: troubleOfWorkload(deployment, pods),
   }
 }
 

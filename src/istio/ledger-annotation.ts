@@ -74,9 +74,9 @@ const savedOf = (value: unknown): Saved =>
   new Map(Object.entries(jsonOf(value)).map(([id, list]) => [id, Array.isArray(list) ? listOf(list) : null]))
 
 function isLedger(value: unknown): value is Ledger {
-  const { uid, stable, promotions, open, failed, exposure, undone = [] } = jsonOf(value)
+  const { uid, stable, promotions, open, failed, exposure, served = {}, undone = [] } = jsonOf(value)
   return typeof uid === 'string' && typeof stable === 'string' && typeof promotions === 'number' &&
-    isMap(open) && isMap(failed) && Array.isArray(undone) && (exposure === undefined || isExposure(exposure))
+    isMap(open) && isMap(failed) && isMap(served) && Array.isArray(undone) && (exposure === undefined || isExposure(exposure))
 }
 
 function isExposure(value: unknown): boolean {

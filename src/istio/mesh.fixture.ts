@@ -26,6 +26,7 @@ export const settings = (overrides: Partial<Settings> = {}): Settings => ({
   analysis: { failureThreshold: 2, initialDelayMs: 0, noData: 'Hold', metrics: [] },
   windows: [],
   progressDeadlineMs: 600_000,
+  rollbackWindowMs: 0,
   previousDelayMs: 600_000,
   failedDelayMs: 0,
   suspend: false,

@@ -1,3 +1,4 @@
+import type { EventReason } from '../canary/event-reasons.ts'
 import { EVERY_POD, type Refusal } from '../canary/world.ts'
 import { delegateOf, isMadeDelegate, wantedDelegate } from './delegates.ts'
 import { audienceOf, includesAll } from './export-to.ts'
@@ -10,26 +11,26 @@ import type { Mesh, VirtualService } from './mesh.ts'
 type Guard = (service: VirtualService, mesh: Mesh) => string | undefined
 
 /** What one VirtualService may do that forbids to start: by reason, what stands there and what to change. */
-const GUARDS: Readonly<Record<string, Guard>> = {
-  RouteInOtherNamespace: ofOtherNamespace,
-  RouteOfAnotherCanary: ofAnotherCanary,
-  ExportToNarrower: narrower,
-  TcpOrTlsRoute: tcpOrTls,
-  DelegateRoute: delegated,
-  UnlistedRoute: unlisted,
-  MirrorWithoutSubset: openMirror,
-  DuplicateRoute: duplicate,
-  NoWeight: weightless,
-}
+const GUARDS: readonly (readonly [EventReason, Guard])[] = [
+  ['RouteInOtherNamespace', ofOtherNamespace],
+  ['RouteOfAnotherCanary', ofAnotherCanary],
+  ['ExportToNarrower', narrower],
+  ['TcpOrTlsRoute', tcpOrTls],
+  ['DelegateRoute', delegated],
+  ['UnlistedRoute', unlisted],
+  ['MirrorWithoutSubset', openMirror],
+  ['DuplicateRoute', duplicate],
+  ['NoWeight', weightless],
+]
 
 /** What about the VirtualServices and HTTPRoutes forbids to start. */
 export const routeRefusals = (mesh: Mesh): readonly Refusal[] => [
   ...secondForHost(mesh),
-  ...mesh.services.flatMap((service) => Object.entries(GUARDS).flatMap(([reason, guard]) => {
+  ...mesh.services.flatMap((service) => GUARDS.flatMap(([reason, guard]): readonly Refusal[] => {
     const what = guard(service, mesh)
     return what === undefined ? [] : [{ reason, message: `${title(service)} ${what}` }]
   })),
-  ...mesh.input.httpRoutes.filter((route) => namesService(route, mesh)).map(({ metadata: { namespace, name } }) => ({
+  ...mesh.input.httpRoutes.filter((route) => namesService(route, mesh)).map(({ metadata: { namespace, name } }): Refusal => ({
     reason: 'HTTPRoute',
     message: `HTTPRoute ${namespace ?? ''}/${name} routes to all pods of ${mesh.input.settings.service}: write it as a VirtualService`,
   })),
@@ -120,7 +121,7 @@ function weightless({ routes, ledger }: VirtualService): string | undefined {
 function missingRoutes({ input: { canary, settings }, services }: Mesh): readonly Refusal[] {
   const routes = services.filter(({ near }) => near).flatMap((service) => service.routes).filter(({ touches }) => touches)
   const missing = (settings.httpRoutes ?? []).filter((name) => !routes.some(({ id }) => id === name))
-  return missing.map((name) => ({
+  return missing.map((name): Refusal => ({
     reason: 'RouteNotFound',
     message: `spec.traffic.httpRoutes names ${name}, but no VirtualService in namespace ${canary.namespace} has an http route ` +
       'of that name to the Service: correct it',

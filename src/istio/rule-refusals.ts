@@ -1,3 +1,4 @@
+import type { EventReason } from '../canary/event-reasons.ts'
 import type { Refusal } from '../canary/world.ts'
 import { isMadeDelegate } from './delegates.ts'
 import { isOwn, ownName } from './destination-rules.ts'
@@ -26,7 +27,7 @@ export function ruleRefusals(mesh: Mesh): readonly Refusal[] {
   ]
 }
 
-const refusal = (reason: string, { kind, metadata }: KubeObject, what: string): Refusal =>
+const refusal = (reason: EventReason, { kind, metadata }: KubeObject, what: string): Refusal =>
   ({ reason, message: `${kind} ${metadata.namespace ?? ''}/${metadata.name} ${what}` })
 
 /** Istio merges ours with those alone whose exportTo is written alike; of the others the newest, ours, would switch off the rest. */

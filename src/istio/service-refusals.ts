@@ -11,10 +11,10 @@ export function serviceRefusals({ input, services }: Mesh): readonly Refusal[] {
   const covered = services.some(({ mesh, own }) => mesh && !own)
   const { service, canary } = input
   const name = `Service ${canary.namespace}/${input.settings.service}`
-  const absent = { reason: 'ServiceNotFound', message: `${name} does not exist: create it, or correct spec.service.name` }
+  const absent: Refusal = { reason: 'ServiceNotFound', message: `${name} does not exist: create it, or correct spec.service.name` }
   if (service === undefined) return [absent]
   const { clusterIP, selector } = specOf(service)
-  const headless = { reason: 'HeadlessService', message: `${name} is headless, and its callers pass all routes by: give it a cluster IP` }
+  const headless: Refusal = { reason: 'HeadlessService', message: `${name} is headless, and its callers pass all routes by: give it a cluster IP` }
   return [...(clusterIP === 'None' ? [headless] : []), ...portRefusals(input, covered), ...selectorRefusals(labelsOf(selector), name, input)]
 }
 

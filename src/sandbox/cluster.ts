@@ -75,7 +75,7 @@ export const unsupported: readonly string[] = [
   'No authentication, no RBAC, no admission webhooks, no conversion webhooks.',
   'Tables come whole: `limit` is ignored for them. managedFields are dropped. Events do not expire.',
   'Deletion in the foreground and orphaning are refused with 400, deletion of a collection with 405.',
-  'Pods have no logs, exec or port-forward; there are no nodes, volumes, quotas, Jobs, StatefulSets, DaemonSets or autoscalers.',
+  'Pods have no logs, exec or port-forward; there are no nodes, volumes, Jobs, StatefulSets, DaemonSets or autoscalers; quotas count pods only.',
   'A Deployment rolls with all new pods first, and keeps every ReplicaSet; strategy Recreate, maxSurge, minReadySeconds, ' +
     'revisionHistoryLimit, progressDeadlineSeconds, pausing and probes are ignored, and there are no revisions to undo.',
   'Pods end abruptly: there is no graceful end, and no sidecar that outlives its app. A restart is a new pod.',

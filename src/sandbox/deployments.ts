@@ -87,6 +87,7 @@ const statusOf = (deployment: KubeObject, sets: readonly KubeObject[], current: 
     ...counts({ unavailableReplicas: Math.max(0, wanted - available) }),
     conditions: [
       timed('Available', isAvailable ? 'True' : 'False', isAvailable ? 'MinimumReplicasAvailable' : 'MinimumReplicasUnavailable'),
+      ...current.flatMap((set) => listAt(set, 'status', 'conditions').filter((each) => at(each, 'type') === 'ReplicaFailure')),
       timed('Progressing', 'True', isComplete ? 'NewReplicaSetAvailable' : 'ReplicaSetUpdated'),
     ],
   }

@@ -1,6 +1,7 @@
 import { condition, type ControllerParts } from './controllers.ts'
 import { fieldsAt, listAt, textAt, type Fields } from './json.ts'
 import type { KubeObject, PodRuntime } from './objects.ts'
+import { troubleOf, type Trouble } from './pod-troubles.ts'
 
 type SetReady = (namespace: string, name: string, ready: boolean) => void
 
@@ -12,8 +13,9 @@ export const runKubelet = ({ store, writes, turns }: ControllerParts, runtime: P
   const report = (pod: KubeObject, status: Fields): void =>
     void writes.commit('pods', pod, { ...pod, status: { ...fieldsAt(pod, 'status'), ...status } })
   const start = async (pod: KubeObject): Promise<void> => {
-    const status = await runtime.start(pod).then(
-      ({ ip }) => running(pod, ip, true, writes.now()),
+    const trouble = troubleOf(pod)
+    const status = trouble !== undefined ? stuck(pod, trouble, writes.now()) : await runtime.start(pod).then(
+      ({ ip, ready = true }) => running(pod, ip, ready, writes.now()),
       (error: unknown) => waiting(pod, String(error), writes.now()),
     )
     const current = store.byUid(pod.metadata.uid ?? '')?.object
@@ -42,20 +44,26 @@ export const runKubelet = ({ store, writes, turns }: ControllerParts, runtime: P
 const running = (pod: KubeObject, ip: string, ready: boolean, now: string): Fields => {
   const startTime = textAt(pod, 'status', 'startTime') || now
   const status = { phase: 'Running', podIP: ip, podIPs: [{ ip }], hostIP: '127.0.0.1', startTime }
-  return { ...status, ...containers(pod, ready, { running: { startedAt: startTime } }, now) }
+  return { ...status, ...containers(pod, ready, { state: { running: { startedAt: startTime } } }, now) }
 }
 
 const waiting = (pod: KubeObject, message: string, now: string): Fields =>
-  containers(pod, false, { waiting: { reason: 'CrashLoopBackOff', message } }, now)
+  containers(pod, false, { state: { waiting: { reason: 'CrashLoopBackOff', message } } }, now)
 
-const containers = (pod: KubeObject, ready: boolean, state: Fields, now: string): Fields => {
+const stuck = (pod: KubeObject, trouble: Trouble, now: string): Fields => {
+  if ('container' in trouble) return containers(pod, false, trouble.container, now)
+  const refused = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: trouble.unschedulable }
+  return { conditions: [condition(listAt(pod, 'status', 'conditions'), refused, now)] }
+}
+
+const containers = (pod: KubeObject, ready: boolean, states: Fields, now: string): Fields => {
   const known = listAt(pod, 'status', 'conditions')
   const conditions = ['PodScheduled', 'Initialized', 'ContainersReady', 'Ready'].map((type) =>
     condition(known, { type, status: ready || !type.endsWith('Ready') ? 'True' : 'False' }, now),
   )
   const containerStatuses = listAt(pod, 'spec', 'containers').map((container) => {
     const [name, image] = [textAt(container, 'name'), textAt(container, 'image')]
-    return { name, image, imageID: image, ready, started: ready, restartCount: 0, state }
+    return { name, image, imageID: image, ready, started: ready || 'running' in fieldsAt(states, 'state'), restartCount: 0, ...states }
   })
   return { conditions, containerStatuses }
 }

@@ -41,8 +41,8 @@ export type ClusterReader = {
 
 /** What runs a pod's containers: real HTTP processes in the demo, plain functions in tests. */
 export type PodRuntime = {
-  /** Resolves once the pod answers; the cluster then marks it Ready. Rejects where it never will. */
-  readonly start: (pod: KubeObject) => Promise<{ readonly ip: string }>
+  /** Resolves once the pod runs; the cluster then marks it Ready, unless its readiness check fails. Rejects where it never will. */
+  readonly start: (pod: KubeObject) => Promise<{ readonly ip: string; readonly ready?: boolean }>
   /** Ends the pod's containers. */
   readonly stop: (pod: KubeObject) => Promise<void>
 }

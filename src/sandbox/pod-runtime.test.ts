@@ -67,15 +67,14 @@ describe('pods as functions', () => {
     const states: string[] = []
     const start = (name: string, env: Record<string, string>) =>
       world.pods.start(pod(name, 'v1', env)).then(
-        () => states.push(name),
-        (error: Error) => states.push(error.message),
+        ({ ready }) => states.push(`${name} ${String(ready)}`),
       )
     void start('late', { READY_CHECK_RESPONSE_DELAY: '2s' })
     void start('broken', { READY_CHECK_RESPONSE_SUCCESS_CODE: '500' })
     await world.clock.advance(2299)
-    expect(states).toEqual(['pod shop/broken-v1 fails its readiness check with 500'])
+    expect(states).toEqual(['broken false'])
     await world.clock.advance(1)
-    expect(states.at(-1)).toBe('late')
+    expect(states.at(-1)).toBe('late true')
   })
 
   it('cut the requests they work on when they end, and take their metrics with them', async () => {

@@ -1,6 +1,7 @@
-import { controllerOf, controllerReference, counts, type ControllerParts } from './controllers.ts'
-import { fieldsAt, numberAt, type Fields } from './json.ts'
+import { condition, controllerOf, controllerReference, counts, type ControllerParts } from './controllers.ts'
+import { fieldsAt, listAt, numberAt, type Fields } from './json.ts'
 import type { KubeObject } from './objects.ts'
+import { roomFor } from './pod-troubles.ts'
 import { isReady } from './route-pods.ts'
 
 /** Where ReplicaSets are kept. */
@@ -8,9 +9,12 @@ export const replicaSets = 'replicasets.apps'
 
 /** Keeps as many pods of each ReplicaSet as it asks for. */
 export const runReplicaSets = (parts: ControllerParts): void => {
+  const ask = (uid: string): void => parts.turns.ask(`replicaset ${uid}`, () => reconcile(parts, uid))
+  // As the real one does in time, by trying again.
+  parts.store.subscribe(({ object: { metadata } }) => parts.store.list(replicaSets, metadata.namespace).forEach((set) => ask(set.metadata.uid ?? '')), 'resourcequotas')
   parts.store.subscribe(({ resource, object }) => {
     const uid = resource === replicaSets ? (object.metadata.uid ?? '') : resource === 'pods' ? controllerOf(object) : ''
-    if (uid !== '') parts.turns.ask(`replicaset ${uid}`, () => reconcile(parts, uid))
+    if (uid !== '') ask(uid)
   })
 }
 
@@ -26,12 +30,17 @@ const reconcile = (parts: ControllerParts, uid: string): void => {
   const set = kept.object
   const pods = podsOf(parts, uid)
   const missing = numberAt(set, 'spec', 'replicas') - pods.length
-  for (let made = 0; made < missing; made++) writes.make('pods', set.metadata.namespace ?? '', podOf(set))
+  const { namespace } = set.metadata
+  const room = roomFor(store.list('resourcequotas', namespace), store.list('pods', namespace).length)
+  for (let made = 0; made < Math.min(missing, room.pods); made++) writes.make('pods', set.metadata.namespace ?? '', podOf(set))
   for (const pod of pods.toSorted(expendable).slice(0, Math.max(0, -missing))) writes.remove('pods', pod)
   const left = podsOf(parts, uid)
   const ready = left.filter(isReady).length
   const filled = counts({ fullyLabeledReplicas: left.length, readyReplicas: ready, availableReplicas: ready })
-  const status = { replicas: left.length, observedGeneration: set.metadata.generation ?? 1, ...filled }
+  const message = `pods "${set.metadata.name}-" is forbidden: ${room.refusal}`
+  const failure = condition(listAt(set, 'status', 'conditions'), { type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message }, writes.now())
+  const conditions = missing > room.pods ? { conditions: [failure] } : {}
+  const status = { replicas: left.length, observedGeneration: set.metadata.generation ?? 1, ...filled, ...conditions }
   writes.commit(replicaSets, set, { ...set, status })
 }
 

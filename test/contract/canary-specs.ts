@@ -111,6 +111,7 @@ export const validSpec: fc.Arbitrary<Fields> = fc.tuple(
     analysis,
     scaleDownDelay: optional({ previous: duration('0s', '168h'), failed: duration('0s', '168h') }),
     progressDeadline: duration('10s', '24h'),
+    rollbackWindow: duration('0s', '8784h'),
     suspend: fc.boolean(),
     skipAnalysis: fc.boolean(),
   }),
@@ -194,6 +195,7 @@ const BREACHES: readonly ((spec: Spec) => void)[] = [
   (spec) => void (spec['traffic'] = { httpRoutes: ['𝒳'.repeat(200)] }),
   (spec) => void (spec['scaleDownDelay'] = { previous: '169h', failed: '99999h99999h99999h99999h' }),
   (spec) => void (spec['progressDeadline'] = '9s999ms'),
+  (spec) => void (spec['rollbackWindow'] = '8784h1ms'),
   (spec) => void (spec['suspend'] = null),
   (spec) => void (spec['unheardOf'] = 1),
 ]
@@ -297,5 +299,6 @@ export function largestSpec(): Fields {
     },
     scaleDownDelay: { previous: '167h59m59s999ms', failed: '167h59m59s999ms' },
     progressDeadline: '23h59m59s999ms',
+    rollbackWindow: '8784h',
   }
 }

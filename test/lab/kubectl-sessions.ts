@@ -1,4 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 
 type Kubectl = (...args: readonly string[]) => Promise<string>
 
@@ -71,6 +72,11 @@ export async function play(server: Server, said: Transcript): Promise<void> {
   await refusals(ask)
   await changes(ask)
   await ask('apply a good version', 'apply', ...files('service-c-v4'))
+  const [seen = [], promoted = []] = recipe()
+  await ask('wait in CI until it is seen', ...seen)
+  await ask('read in CI what it came to', 'get', canary, '-o', FAILED)
+  await ask('wait in CI until it is stable', ...promoted)
+  await ask('read in CI what generation was seen', 'get', canary, '-o', 'jsonpath={.status.observedTarget.generation}')
   await ask('wait for the promotion', 'wait', '--for=jsonpath={.status.stableRevision}=v4', canary, '--timeout=100s')
   await ask('wait for Promoted', 'wait', '--for=condition=Promoted', canary, '--timeout=100s')
   await ask('get what is promoted', 'get', canary)
@@ -79,6 +85,16 @@ export async function play(server: Server, said: Transcript): Promise<void> {
   await ask('get events', 'get', 'events', '--field-selector=involvedObject.kind=Canary')
   said['get events'] = said['get events']?.split('\n').toSorted().join('\n') ?? ''
 }
+
+/** The waits of docs/ci.md, as they stand there, for this Canary and its good version. */
+function recipe(): readonly (readonly string[])[] {
+  const [, block = ''] = /```sh\n([^]*?)```/.exec(readFileSync('docs/ci.md', 'utf8')) ?? []
+  const commands = block.split('\n').filter((line) => line.startsWith('kubectl wait '))
+  return commands.map((line) => line.replace('canary/web', 'canary/service-c').replace('=v2', '=v4').replaceAll("'", '').split(' ').slice(1))
+}
+
+/** What docs/ci.md asks in its loop. */
+const FAILED = 'jsonpath={.status.conditions[?(@.type=="Promoted")].status}'
 
 type Ask = (name: string, ...args: readonly string[]) => Promise<string>
 

@@ -149,6 +149,10 @@ const SHAPES: Readonly<Record<string, RegExp>> = {
   'scale in vain': /^1: error: Expected replicas to be 5, was 2$/,
   'patch strategically where that works': one('deployment.apps', 'service-b', 'patched'),
   'apply a good version': one('deployment.apps', 'service-c-v4', 'created'),
+  'wait in CI until it is seen': one('canary.serin.dev', 'service-c', 'condition met'),
+  'read in CI what it came to': /^(Unknown|True)$/,
+  'wait in CI until it is stable': one('canary.serin.dev', 'service-c', 'condition met'),
+  'read in CI what generation was seen': /^\d+$/,
   'wait for the promotion': one('canary.serin.dev', 'service-c', 'condition met'),
   'wait for Promoted': one('canary.serin.dev', 'service-c', 'condition met'),
   'get -w': /^Idle( Waiting)? Progressing( RollingBack)? Failed( Waiting)? Progressing( Promoting)? Idle$/,
@@ -174,7 +178,7 @@ const DIFFERENCES: Readonly<Record<string, readonly [reason: string, shape: RegE
 }
 
 /** What depends on the moment at which somebody looks. */
-const BY_CHANCE = ['get -w']
+const BY_CHANCE = ['get -w', 'read in CI what it came to', 'read in CI what generation was seen']
 
 describe('real kubectl sees the same on the sandbox and on a real server', () => {
   test('of all that was asked', () => {

@@ -71,7 +71,7 @@ describe('desired', () => {
   })
 
   it('takes the previous stable through all steps again once it is gone', async () => {
-    harness = await adopted()
+    harness = await adopted({ spec: { rollbackWindow: '0s' } })
     await harness.apply(version('v2'))
     await stable('v2')
     await harness.until(() => harness.status().previous === undefined, 20_000)

@@ -60,6 +60,7 @@ export const settingsWith = ({ desired, suspend, approval }: Wishes): Settings =
   progressDeadlineMs: 600_000,
   previousDelayMs: 120_000,
   failedDelayMs: 0,
+  rollbackWindowMs: 300_000,
   suspend,
   skipAnalysis: false,
 })
@@ -164,6 +165,7 @@ const workloadFrom = (revision: string, value: Deployment): Workload => ({
   replicas: value.replicas,
   ready: value.ready ? value.replicas : 0,
   settled: true,
+  trouble: undefined,
 })
 
 export type Verdict = 'pass' | 'fail' | 'unsure'

@@ -347,7 +347,9 @@ export class Walk {
     const hash = ledger.open[revision]?.hash ?? ''
     if (this.#buriedHashes.has(`${revision}/${hash}`) && !this.#buried.has(`${revision}/${ledger.open[revision]?.rollout ?? ''}`)) throw new Broken(`${revision} failed with this very template, nobody asked for a retry, and it is exposed again`)
     const before = Math.max(-1, ...this.#routes().map((route) => (route.ledger?.exposure?.revision === revision ? route.ledger.exposure.step : -1)))
-    const goesBack = exposure.weight === 100 && this.#objects.canary.value?.status?.previous?.revision === revision
+    const served = this.#truth()?.served?.[revision]
+    const returns = served !== undefined && served.hash === ledger.open[revision]?.hash
+    const goesBack = exposure.weight === 100 && (returns || this.#objects.canary.value?.status?.previous?.revision === revision)
     if (step > before + 1 && !goesBack && !this.#promoted.has(revision)) throw new Broken(`${revision} goes from step ${before} to ${step}`)
     if (this.#excused) return
     for (const proxy of this.#proxies) {

@@ -128,6 +128,25 @@ describe('a Deployment', () => {
     watch.cut()
   })
 
+  test('whose pods a quota refuses says so in a condition, and has them once there is room', async () => {
+    // Fewer than the pods that stand here already.
+    const quota = { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'few', namespace: world.namespace }, spec: { hard: { pods: '1' } } }
+    await world.apply(quota)
+    const made = deployed('crowded', 2)
+    made.catch(() => undefined)
+    const condition = await world.until('a ReplicaFailure', async () => {
+      const { status } = await fetched(world, reference('crowded-v1'))
+      return (at(status, 'conditions') as readonly { type: string }[] | undefined)?.find(({ type }) => type === 'ReplicaFailure')
+    })
+    expect(condition).toMatchObject({ status: 'True', reason: 'FailedCreate', message: expect.stringMatching(/^pods "crowded-v1-.*" is forbidden: /) as string })
+    expect(await owned('pods', 'crowded')).toEqual([])
+    await world.call('DELETE', pathOf(quota))
+    // The controller tries again by itself, at ever longer intervals; a change of the Deployment makes it try now.
+    await mergePatch(world, pathOf(reference('crowded-v1')), { metadata: { annotations: { now: 'yes' } } })
+    await made
+    expect(at((await fetched(world, reference('crowded-v1'))).status, 'conditions')).not.toContainEqual(expect.objectContaining({ type: 'ReplicaFailure' }))
+  })
+
   test('that is deleted takes its ReplicaSets and pods along', async () => {
     await deployed('removed')
     expect((await world.call('DELETE', pathOf(reference('removed-v1')), { propagationPolicy: 'Background' })).status).toBe(200)
