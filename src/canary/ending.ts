@@ -1,7 +1,7 @@
 import { ended, outcome, promoted, waitFor, writeLedgers, writeRoutes } from './actions.ts'
 import type { Decision } from './decision.ts'
-import { busy, failureOf, isNamed, podsFor, tombstoneOf, unfit, workload, type Facts } from './facts.ts'
-import { stableAnswers, whyRollBack } from './guards.ts'
+import { busy, failureOf, isNamed, podsFor, tombstoneOf, workload, type Facts } from './facts.ts'
+import { podsHold, stableAnswers, whyRollBack } from './guards.ts'
 import { pausedHold } from './people.ts'
 import { retire } from './retirement.ts'
 
@@ -19,8 +19,9 @@ export function promote(facts: Facts): Outcome | undefined {
   const { c, exposure, isPartial, ledger, world } = facts
   if (c === undefined || exposure === undefined) return undefined
   const { ages, settings } = world
-  const reason = whyRollBack(facts)?.message ?? unfit(facts, c.revision, podsFor(facts, exposure))
-  if (reason !== undefined) return waitFor({ waitingFor: 'Pods', message: reason })
+  const failing = whyRollBack(facts)
+  const held = failing === undefined ? podsHold(facts, podsFor(facts, exposure)) : ({ waitingFor: 'Pods', message: failing.message } as const)
+  if (held !== undefined) return waitFor(held)
   const paused = pausedHold(facts)
   if (paused !== undefined) return waitFor(paused)
   if (isPartial) return outcome('some routes do not give it everything yet', { action: writeRoutes(facts, exposure, {}, { live: true }) })

@@ -28,11 +28,11 @@ export function heed(facts: Facts): Outcome | undefined {
     case 'Skip':
       return step(facts, action, { reason: 'StepSkipped', verb: 'skipped', change: withRequest(facts, 'skips', granted(facts, action, at)) })
     case 'Promote':
-      return recorded('StepsSkipped', `${said(action)}; all remaining steps of ${facts.c?.revision ?? ''} are skipped`, withRequest(facts, 'skips', { by: action.by, at, action: action.uid }))
+      return recorded(facts, { reason: 'StepsSkipped', note: `${said(action)}; all remaining steps of ${facts.c?.revision ?? ''} are skipped`, change: withRequest(facts, 'skips', { by: action.by, at, action: action.uid }) })
     case 'Pause':
-      return recorded('Paused', `paused by ${said(action)}`, { paused: { by: action.by, at } })
+      return recorded(facts, { reason: 'Paused', note: `paused by ${said(action)}`, change: { paused: { by: action.by, at } } })
     case 'Resume':
-      return recorded('Resumed', `resumed by ${said(action)}`, { paused: null })
+      return recorded(facts, { reason: 'Resumed', note: `resumed by ${said(action)}`, change: { paused: null } })
     case 'Abort':
     case 'Retry':
       return undefined
@@ -41,11 +41,12 @@ export function heed(facts: Facts): Outcome | undefined {
   }
 }
 
-const recorded = (reason: ReasonOf<'Normal'>, note: string, change: Change): Outcome =>
-  outcome(note, { action: { kind: 'status', live: false }, change, events: [normal(reason, note)] })
+/** What was waited for is waited for still. */
+const recorded = ({ world }: Facts, { reason, note, change }: { readonly reason: ReasonOf<'Normal'>; readonly note: string; readonly change: Change }): Outcome =>
+  outcome(world.status?.rollout?.waitingFor === undefined ? note : `${note}; ${world.status.message ?? ''}`, { action: { kind: 'status', live: false }, change, events: [normal(reason, note)] })
 
 const step = (facts: Facts, action: ActionFacts, { reason, verb, change }: { readonly reason: ReasonOf<'Normal'>; readonly verb: string; readonly change: Change }): Outcome =>
-  recorded(reason, `${facts.c?.revision ?? ''}: step ${presentStep(facts)?.name ?? ''} ${verb} by ${said(action)}`, change)
+  recorded(facts, { reason, note: `${facts.c?.revision ?? ''}: step ${presentStep(facts)?.name ?? ''} ${verb} by ${said(action)}`, change })
 
 function withRequest({ world }: Facts, list: 'approvals' | 'skips', request: NonNullable<RolloutStatus['skips']>[number]): Change {
   const rollout = world.status?.rollout

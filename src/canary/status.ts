@@ -23,7 +23,7 @@ export function projected(before: Facts, after: Facts, decision: Decision): Cana
     phase: phaseShown(after),
     message: messageOf(after, decision).slice(0, 1024),
     step: rollout && stepShown(after),
-    weight: formatPercent(after.exposure?.weight ?? 0),
+    weight: formatPercent(after.c === undefined ? 0 : (after.exposure?.weight ?? 0)),
     ...stableNow(before, after),
     ...canaryNow(after),
     waits: waitsNow(after, rollout, decision.hold),

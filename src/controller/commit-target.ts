@@ -126,7 +126,7 @@ async function emptyTarget(deps: CommitDeps, { snapshot, world }: Observation, t
   return 1
 }
 
-/** Not through /scale: that answers an error as long as the field is not there. */
+/** Guarded by the Canary that was decided on. */
 async function writeSize({ client }: CommitDeps, { snapshot: { canary: { metadata } } }: Observation, replicas: number, signal: AbortSignal): Promise<number> {
   const body = { metadata: { uid: metadata.uid, resourceVersion: metadata.resourceVersion }, spec: { replicas } }
   await client.mergePatch(resources.canaries, `${metadata.namespace}/${metadata.name}`, body, { signal })

@@ -81,7 +81,7 @@ export class Reconciler {
     const { stores, writes, clock } = this.#deps
     const cached = stores.canaries.get(key)
     const object = cached && writes.newest(idOf(resources.canaries, key), cached, clock.monotonic())
-    if (object === undefined || object.metadata.deletionTimestamp !== undefined) return this.#forget(key, object, `${object === undefined ? 'there is no Canary' : 'being deleted: Canary'} ${key}`, signal)
+    if (object === undefined || object.metadata.deletionTimestamp !== undefined) return this.#forget(key, object, object === undefined ? `there is no Canary ${splitKey(key).name}` : `Canary ${splitKey(key).name} is being deleted`, signal)
     const { elder } = rivalsOf(stores.canaries, object)
     if (elder !== undefined) {
       await this.#forget(key, object, `Canary ${keyOf(elder)} has what this one wants`, signal)
@@ -116,11 +116,12 @@ export class Reconciler {
     let [observation, pass]: [Observation, Pass] = [cached, first]
     if (first.decision.row === '0') {
       // An old cache must not keep a rollback waiting: what stands there now is read, and decided on once.
-      const live = this.#observe(key, this.#learnt(await readLive(client, cached, first.decision.action, signal)), settings)
+      const live = this.#observe(key, this.#learnt(await readLive(client, cached, first.decision.action, signal)), settings, cached.world.now)
       observation = { ...live, world: { ...live.world, stale: undefined } }
       pass = this.#decide(key, observation)
     } else if (restsOnLive(first.decision.action)) {
-      observation = this.#observe(key, this.#learnt(await readLive(client, cached, first.decision.action, signal)), settings)
+      // One moment for both looks: what carries its time is the same decision.
+      observation = this.#observe(key, this.#learnt(await readLive(client, cached, first.decision.action, signal)), settings, cached.world.now)
       pass = this.#decide(key, observation)
       if (canonicalJson(pass.decision.action) !== canonicalJson(first.decision.action)) return SOON
     }
@@ -192,7 +193,7 @@ export class Reconciler {
     return delays.length === 0 ? DONE : { kind: 'requeue', afterMs: Math.min(...delays) }
   }
 
-  #observe(key: string, snapshot: Snapshot, settings: Settings): Observation {
+  #observe(key: string, snapshot: Snapshot, settings: Settings, now = this.#deps.clock.now()): Observation {
     const { clock, surroundings, analyst } = this.#deps
     const ages = this.#ages.get(key) ?? new Ages()
     this.#ages.set(key, ages)
@@ -200,7 +201,7 @@ export class Reconciler {
       settings,
       surroundings,
       ages,
-      now: clock.now(),
+      now,
       monotonicMs: clock.monotonic(),
       evidence: (step) => analyst.evidence(key, step),
       growths: this.#growths.repeated(key, clock.monotonic()),

@@ -72,7 +72,7 @@ describe('a delegate that Serin makes', () => {
     const before = harness.answers.length
     await harness.until(() => harness.status().phase === 'Failed', 30_000)
     expect(harness.status().failed).toMatchObject({ revision: 'v2', reason: 'RouteDeleted' })
-    expect(harness.events()).toContainEqual(expect.stringContaining('DelegateCreated'))
+    expect(harness.events()).toContainEqual(expect.stringContaining('DelegateRestored'))
     expect(find('serin-service-c')).toBeUndefined()
     expect(harness.answers.slice(before + 10).filter(({ version: answered }) => answered === 'v2')).toEqual([])
     expect(harness.meshMade()).toEqual([])

@@ -32,7 +32,7 @@ describe('an operator that watches some namespaces', () => {
     await harness.until(() => isStable('shop', 'v2'), 60_000)
     expect(statusIn('other')).toBeUndefined()
     const everywhere = asked().filter((line) => line.startsWith('GET') && !line.includes('/namespaces/'))
-    expect(new Set(everywhere.map((line) => line.split('/').at(-1)))).toEqual(new Set(['canaries.serin.dev 200', 'destinationrules 200', 'httproutes 404', 'virtualservices 200']))
+    expect(new Set(everywhere.map((line) => line.split('/').at(-1)))).toEqual(new Set(['canaries.serin.dev 200', 'canaryactions.serin.dev 404', 'destinationrules 200', 'httproutes 404', 'virtualservices 200']))
     expect(asked().filter((line) => line.includes('/namespaces/other/') && !line.startsWith('POST /apis/events'))).toEqual([])
   })
 
@@ -45,7 +45,7 @@ describe('an operator that watches some namespaces', () => {
     harness.sandbox.cluster.faults.forgetHistory()
     harness.sandbox.cluster.faults.dropWatches()
     harness.sandbox.cluster.faults.resumeWatches()
-    await harness.until(() => statusIn('shop')?.message === 'no pod of v1 is ready', 60_000)
+    await harness.until(() => statusIn('shop')?.message === 'no pod of stable v1 is ready', 60_000)
     expect(statusIn('bank')).toMatchObject({ phase: 'Idle', message: 'v1 serves' })
   })
 

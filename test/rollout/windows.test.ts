@@ -38,7 +38,7 @@ describe('a release outside its windows', () => {
     expect(harness.events().filter((event) => event.startsWith('Normal WindowClosed: window closed: opens '))).toHaveLength(1)
     harness.sandbox.cluster.forgetRequests()
     await harness.clock.advance(opening - 1000 - now())
-    expect(harness.sandbox.cluster.requests.filter(({ path }) => !/watch=1|httproutes|customresourcedefinitions/.test(path))).toEqual([])
+    expect(harness.sandbox.cluster.requests.filter(({ path }) => !/watch=1|httproutes|horizontalpodautoscalers|canaryactions|customresourcedefinitions/.test(path))).toEqual([])
     expect(harness.replicas('service-c-v2')).toBe(0)
     await harness.clock.advance(2000)
     expect(harness.status()).toMatchObject({ phase: 'Progressing', waits: [] })

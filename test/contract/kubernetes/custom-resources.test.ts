@@ -56,7 +56,7 @@ describe('a Canary', () => {
   })
 
   test.each([
-    ['a missing field', canary({ service: undefined }), 'spec.service', 'FieldValueRequired'],
+    ['a missing field', canary({ service: {} }), 'spec.service.name', 'FieldValueRequired'],
     ['a value of another type', canary({ suspend: 'yes' }), 'spec.suspend', 'FieldValueTypeInvalid'],
     ['a value that is none of those allowed', canary({ analysis: { noData: 'Perhaps' } }), 'spec.analysis.noData', 'FieldValueNotSupported'],
     ['a number out of its bounds', canary({ steps: [{ weight: 101, for: '2s' }] }), 'spec.steps[0].weight', 'FieldValueInvalid'],

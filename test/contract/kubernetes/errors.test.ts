@@ -38,7 +38,7 @@ describe('a refusal says what it is:', () => {
     ['a create of what is there', () => client.create(resources.virtualServices, asNew(placed(world, virtualService({}, 'there')))), 409, 'AlreadyExists', 'isAlreadyExists'],
     ['a change of what has changed', () => client.mergePatch(resources.virtualServices, key('there'), { metadata: { resourceVersion: '1' } }), 409, 'Conflict', 'isConflict'],
     ['a deletion of another', () => client.delete(resources.virtualServices, key('there'), { uid: 'other' }), 409, 'Conflict', 'isConflict'],
-    ['what breaks the schema', () => client.create(resources.canaries, asNew(placed(world, canary({ service: undefined }, 'broken')))), 422, 'Invalid', 'isInvalid'],
+    ['what breaks the schema', () => client.create(resources.canaries, asNew(placed(world, canary({ service: {} }, 'broken')))), 422, 'Invalid', 'isInvalid'],
     ['a patch that cannot be applied', () => client.jsonPatch(resources.virtualServices, key('there'), [{ op: 'test', path: '/spec/hosts', value: [] }]), 422, 'Invalid', 'isInvalid'],
     ['a name that is none', () => client.create(resources.virtualServices, asNew(placed(world, virtualService({}, 'Not_A_Name')))), 422, 'Invalid', 'isInvalid'],
   ]

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { canary, version, virtualService } from '../../fixtures.ts'
+import { canary, targetCanary, version, virtualService } from '../../fixtures.ts'
 import { pathOf } from '../../harness.ts'
 import { openWorld, type World } from '../world.ts'
 import { created, fetched, jsonPatch, mergePatch, serveCanaries } from './requests.ts'
@@ -100,8 +100,9 @@ describe('scale', () => {
     expect(answer).toMatchObject({ status: 409, body: { reason: 'Conflict' } })
   })
 
-  test('is not served for a Canary', async () => {
-    const object = await created(world, canary({}, 'unscaled'))
-    expect((await world.call('GET', `${pathOf(object)}/scale`)).status).toBe(404)
+  test('of a Canary is its size, once it has one', async () => {
+    const object = await created(world, targetCanary({}, 'unscaled'))
+    await mergePatch(world, pathOf(object), { spec: { replicas: 3 } })
+    expect((await world.call('GET', `${pathOf(object)}/scale`)).body).toMatchObject({ kind: 'Scale', spec: { replicas: 3 } })
   })
 })
