@@ -18,13 +18,13 @@ type Spec = { traffic?: { propagation?: string; drain?: string }; targetRef?: { 
 type Waits = { readonly propagationMs: number; readonly drainMs: number }
 
 const OURS = 'serin-'
-/** Between a write's answer and the status that tells of it, with the slowest server that a test plays. */
-const SLOWEST_MS = 200
 const DEFAULTS: Waits = { propagationMs: 15_000, drainMs: 30_000 }
 
 /** Watches every change of the cluster, as it happens, for what Serin must never do; it knows nothing of how Serin decides. */
 export class Oracle {
   readonly violations: string[] = []
+  /** What may lie between a write and the status that tells of it, where a test plays a slow server. */
+  slowestMs = 0
   /** Every exposure that stood, in order: "v2 0", revision and step. */
   readonly exposures: string[] = []
   /** Somebody skips all steps: the next exposure may be any. */
@@ -106,7 +106,7 @@ export class Oracle {
     const status = statusIn(event.object)
     if (event.type === 'DELETED' || status === undefined || !this.#isOwnDoing(event)) return
     const before = statusIn(this.#before.get(idOf(event)))
-    const isHeld = this.#clock.monotonic() - this.#actedAt > SLOWEST_MS
+    const isHeld = this.#clock.monotonic() - this.#actedAt > this.slowestMs
     for (const what of [...laws.told(before, status), ...laws.honest(status), ...(isHeld ? laws.answers(status) : [])]) this.#broken(what)
   }
 

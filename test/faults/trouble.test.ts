@@ -16,7 +16,8 @@ const every = (ms: number, act: (harness: Harness) => void) => (harness: Harness
 /** Answers late, and writes late: up to `mostMs`, by chance. */
 const slow = (mostMs: number, seed: string) => {
   const random = seededRandom(seed)
-  return (transport: Transport, { clock }: Harness): Transport => async (request) => {
+  return (transport: Transport, { clock, oracle }: Harness): Transport => async (request) => {
+    oracle.slowestMs = 2 * mostMs
     if (!request.path.includes('watch=1')) await clock.sleep(random() * mostMs)
     return transport(request)
   }
