@@ -98,6 +98,28 @@ test('two replicas run, one of them leads, and a Canary lives its whole life', L
   stable = await releases()
 }))
 
+test('a plain Deployment, a Service for tests and what people ask for need no more rights', LONG, async () => {
+  const of = (kind: string, spec: object, name = 'plain'): KubeObject => ({ apiVersion: kind === 'Service' ? 'v1' : kind === 'Deployment' ? 'apps/v1' : 'serin.dev/v1beta1', kind, metadata: { name, namespace: 'installed' }, spec }) as unknown as KubeObject
+  const target = (image: string) => of('Deployment', { replicas: 1, selector: { matchLabels: { app: 'plain' } }, template: { metadata: { labels: { app: 'plain' } }, spec: { containers: [{ name: 'plain', image: 'fake-service', ports: [{ containerPort: 8080 }], env: [{ name: 'NAME', value: image }] }] } } })
+  const canary = of('Canary', { targetRef: { name: 'plain' }, revisionHistoryLimit: 0, traffic: { propagation: '500ms', drain: '500ms' }, scaleDownDelay: { previous: '1s' }, steps: [{ for: '1s' }], analysis: { interval: '1s', metrics: [] } })
+  const deployment = '/apis/apps/v1/namespaces/installed/deployments/plain'
+  const until = (what: string, serving: (revision: string) => boolean) => suite.untilStatus('installed/plain', what, ({ phase, stableRevision = '' }) => phase === 'Idle' && serving(stableRevision), 120_000)
+  await objects.apply(of('Service', { selector: { app: 'plain' }, ports: [{ name: 'http', port: 80, targetPort: 8080 }] }), target('one'), canary)
+  const { stableRevision: first = '' } = await until('the first revision to serve', (revision) => revision !== '')
+  await objects.until('the target to be at 0', async () => (((await objects.call('GET', deployment)).body['spec'] as { replicas: number }).replicas === 0 ? true : undefined))
+  await objects.call('PATCH', '/apis/serin.dev/v1beta1/namespaces/installed/canaries/plain', { spec: { preview: { service: 'plain-canary' } } }, 'application/merge-patch+json')
+  await objects.apply(target('two'))
+  await until('the second to serve', (revision) => revision !== first)
+  await objects.until('the first to be deleted', async () => ((await objects.call('GET', `${deployment}-${first}`)).status === 404 ? true : undefined), 60_000)
+  await objects.call('PATCH', '/apis/serin.dev/v1beta1/namespaces/installed/canaries/plain', { spec: { preview: null } }, 'application/merge-patch+json')
+  const actions = '/apis/serin.dev/v1beta1/namespaces/installed/canaryactions'
+  const asked = (name: string) => of('CanaryAction', { canaryRef: { name: 'plain' }, action: 'Resume', requester: 'admin' }, name)
+  await objects.apply(asked('resume'), asked('long-ago'))
+  await objects.until('an answer', async () => ((await objects.call('GET', `${actions}/resume`)).body['status'] === undefined ? undefined : true))
+  await objects.call('PATCH', `${actions}/long-ago/status`, { status: { result: 'Accepted', at: '2020-01-01T00:00:00Z' } }, 'application/merge-patch+json')
+  await objects.until('the old one to be forgotten', async () => ((await objects.call('GET', `${actions}/long-ago`)).status === 404 ? true : undefined), 60_000)
+})
+
 test('after kill -9 of the leader the other takes over within lease and retry, and goes on with the rollout', LONG, () => shop.stage('the leader killed', async () => {
   const before = await leader()
   const version = await shop.deploy('none')
