@@ -74,8 +74,8 @@ describe('of two replicas', () => {
     expect(idle.filter(isWrite)).toEqual([])
     expect(looks.length).toBeGreaterThanOrEqual(Math.floor(10 * MINUTE_MS / LATEST_TRY_MS))
     expect(looks.length).toBeLessThanOrEqual(10 * MINUTE_MS / ELECTION.retryPeriodMs)
-    // Watches that end after some minutes and begin again; the CRD, and a kind that is not there, are asked for now and then.
-    expect(others.filter(({ name }) => !/ watch$|customresourcedefinitions|httproutes$|horizontalpodautoscalers$|canaryactions$/.test(name))).toEqual([])
+    // Watches that end after some minutes and begin again; the CRDs, and kinds that are not there, are asked for now and then.
+    expect(others.filter(({ name }) => !/ watch$|customresourcedefinitions|(httproutes|horizontalpodautoscalers|canaryactions)$/.test(name))).toEqual([])
     expect(others.length).toBeLessThanOrEqual(25)
     expect(second.queries).toEqual([])
   })

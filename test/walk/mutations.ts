@@ -24,6 +24,8 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   '13, what protects users is never suspended': { pass: (pass, world) => (world.settings.suspend ? nothing(pass) : pass) },
   '15, a superseded canary waits for propagation and drain': { world: supersedesAtOnce, weights: { template: 2, desired: 1, edit: 0, delete: 0, recreate: 0, gate: 0, rule: 0, pods: 0, suspend: 0 } },
   '16, tombstones are kept per version': { pass: onlyLastTombstone, weights: { desired: 2, verdict: 3, edit: 0, delete: 0, recreate: 0, gate: 0, rule: 0, pods: 0, suspend: 0 } },
+  'people, a step waits for its approval': { world: (world) => ({ ...world, settings: { ...world.settings, steps: world.settings.steps.map((step) => ({ ...step, approval: false })) } }), weights: { ask: 0.4 } },
+  'people, an abort is heard': { world: (world) => ({ ...world, actions: world.actions.filter(({ action }) => action !== 'Abort') }), weights: { ask: 2 } },
 }
 
 function stamped(world: World): World {

@@ -41,6 +41,7 @@ describe('the same walk', () => {
 
 describe('the walk finds what each rule is there for', () => {
   it.each(Object.entries(MUTATIONS))('without rule %s', (_rule, mutation) => {
-    expect(() => walk(SEED, 400_000, mutation)).toThrow(Broken)
+    // Where nothing is about people, nobody asks for anything: a rollout that waits for somebody shows nothing.
+    expect(() => walk(SEED, 300_000, { ...mutation, weights: { ask: 0, ...mutation.weights } })).toThrow(Broken)
   }, 300_000)
 })

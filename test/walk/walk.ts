@@ -52,7 +52,7 @@ export class Walk {
       own: { rv: 0, value: undefined },
       gate: this.#random() < 0.5 ? { rv: 0, value: undefined } : this.#versioned({ uid: this.#uid(), own: false, lists: { kind: 'open' }, original: { kind: 'open' }, ledger: undefined }),
       rule: { rv: 0, value: undefined },
-      canary: this.#versioned({ status: undefined, desired: undefined, suspend: false, approval: this.#random() < 0.3 }),
+      canary: this.#versioned({ status: undefined, desired: undefined, suspend: false, approval: mutation.weights?.['ask'] !== 0 && this.#random() < 0.3 }),
       actions: this.#versioned([]),
       deployments: { v1: this.#versioned(this.#deployment('a')) },
     }
@@ -459,7 +459,7 @@ export class Walk {
       gate: newer(cache.gate, this.#objects.gate),
       rule: newer(cache.rule, this.#objects.rule),
       canary: newer(cache.canary, this.#objects.canary),
-      actions: newer(cache.actions, this.#objects.actions),
+      actions: this.#objects.actions.value?.length === 0 ? this.#objects.actions : newer(cache.actions, this.#objects.actions),
       deployments: Object.fromEntries(names.map((name) => [name, newer(cache.deployments[name] ?? { rv: 0, value: undefined }, this.#objects.deployments[name] ?? { rv: 0, value: undefined })])),
     }
   }
