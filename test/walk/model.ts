@@ -125,9 +125,8 @@ export function worldFrom(objects: Objects, process: Process, now: number, verdi
       ready: Object.fromEntries(Object.entries(deployments).map(([revision, { value }]) => [revision, age(`ready ${revision}`, [value?.uid, value?.ready, value?.since, value?.replicas])])),
     },
     evidence: standing.some(({ ledger }) => ledger?.exposure !== undefined) ? evidenceFor(verdict) : NO_EVIDENCE,
-    // Now and then windows are closed, and every slot is taken.
-    closed: now % 600_000 < 60_000 ? { message: 'window closed', until: now - (now % 600_000) + 60_000 } : undefined,
-    noSlot: now % 700_000 < 50_000 ? 'waits for a free slot' : undefined,
+    closed: undefined,
+    noSlot: undefined,
     stale: process.behind(objects) ?? olderTarget(workloads, status),
   }
 }
