@@ -1,7 +1,7 @@
 import { ended, outcome, promoted, waitFor, writeLedgers, writeRoutes } from './actions.ts'
 import type { Decision } from './decision.ts'
-import { busy, failureOf, isNamed, podsFor, tombstoneOf, unfit, workload, type Facts } from './facts.ts'
-import { stableAnswers, whyRollBack } from './guards.ts'
+import { busy, failureOf, isNamed, podsFor, tombstoneOf, workload, type Facts } from './facts.ts'
+import { podsHold, stableAnswers, whyRollBack } from './guards.ts'
 import { retire } from './retirement.ts'
 
 type Outcome = Omit<Decision, 'row'>
@@ -18,8 +18,10 @@ export function promote(facts: Facts): Outcome | undefined {
   const { c, exposure, isPartial, ledger, world } = facts
   if (c === undefined || exposure === undefined) return undefined
   const { ages, settings } = world
-  const reason = whyRollBack(facts)?.message ?? unfit(facts, c.revision, podsFor(facts, exposure))
-  if (reason !== undefined) return waitFor({ waitingFor: 'Pods', message: reason })
+  const failure = whyRollBack(facts)
+  if (failure !== undefined) return waitFor({ waitingFor: 'Pods', message: failure.message })
+  const hold = podsHold(facts, podsFor(facts, exposure))
+  if (hold !== undefined) return waitFor(hold)
   if (isPartial) return outcome('some routes do not give it everything yet', { action: writeRoutes(facts, exposure, {}, { live: true }) })
   if (ages.routes < settings.propagationMs + settings.drainMs)
     return waitFor({ waitingFor: 'Propagation', message: 'all requests go to it; the old stable drains' })
@@ -27,9 +29,14 @@ export function promote(facts: Facts): Outcome | undefined {
   return outcome(`${c.revision} becomes stable`, { action: writeRoutes(facts, undefined, change, { live: true }), change: promoted(facts) })
 }
 
-/** Stable's service ends with the write that moves the pointer. What was changed in place served, but nobody knows how well. */
-function servedUntil({ ledger, world: { now } }: Facts): Facts['ledger']['served'] {
-  return { ...ledger.served, [ledger.stable]: { hash: ledger.open[ledger.stable]?.hash ?? '', until: now } }
+/**
+ * Stable served until everything went to the canary: a time that stands, so that deciding again on live reads comes to
+ * the same write. What was changed in place served too, but nobody knows how well.
+ */
+function servedUntil({ ledger, world: { now, status } }: Facts): Facts['ledger']['served'] {
+  const { stepStartedAt } = status?.rollout ?? {}
+  const until = stepStartedAt === undefined ? now : Date.parse(stepStartedAt)
+  return { ...ledger.served, [ledger.stable]: { hash: ledger.open[ledger.stable]?.hash ?? '', until } }
 }
 
 /** Row 21: rolled back, and something names it still. */

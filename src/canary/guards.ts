@@ -109,7 +109,7 @@ export const goesBackBlindly = (facts: Facts): boolean =>
   facts.stable === undefined && !stableAnswers(facts) && facts.c !== undefined && facts.world.settings.desired === facts.c.revision
 
 /** The canary is not fit, for pods or for the time things take to spread. */
-function podsHold(facts: Facts, pods: number): Hold | undefined {
+export function podsHold(facts: Facts, pods: number): Hold | undefined {
   const { c, canary } = facts
   const reason = c && unfit(facts, c.revision, pods)
   if (reason === undefined) return undefined

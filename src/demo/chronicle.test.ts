@@ -12,7 +12,7 @@ function following() {
   const canary = JSON.parse(JSON.stringify(written)) as KubeObject & { spec: { traffic: object; analysis: object; scaleDownDelay: object } }
   canary.spec.analysis = { failureThreshold: 2, initialDelay: '0s', minRequests: 50, noData: 'Hold', ...canary.spec.analysis }
   canary.spec.scaleDownDelay = { previous: '3s', failed: '0s' }
-  Object.assign(canary.spec, { progressDeadline: '10m', suspend: false })
+  Object.assign(canary.spec, { progressDeadline: '10m', rollbackWindow: '24h', suspend: false })
   const reader: ClusterReader = { list: () => [], get: () => canary, subscribe: (listener) => (listeners.push(listener), () => undefined) }
   const chronicle = new Chronicle(reader, () => Date.parse('2026-01-01T00:00:00Z'))
   const emit = (resource: string, object: KubeObject) => listeners.forEach((listener) => listener({ type: 'ADDED', resource, object }))

@@ -117,5 +117,5 @@ function endOf(harness: Harness): unknown {
 
 function timeless(object: Parameters<typeof ledgerOf>[0]) {
   const ledger = ledgerOf(object)
-  return ledger && { ...ledger, uid: undefined, open: Object.keys(ledger.open), failed: Object.keys(ledger.failed) }
+  return ledger && { ...ledger, uid: undefined, open: Object.keys(ledger.open), failed: Object.keys(ledger.failed), served: Object.keys(ledger.served ?? {}) }
 }
