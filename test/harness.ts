@@ -69,6 +69,7 @@ export class Harness {
 
   startOperator({ through = asIs, prometheus = asIs, settings = {} }: ProcessOptions = {}): Process {
     const [stop, death] = [new AbortController(), new AbortController()]
+    this.oracle.delayed ||= through !== asIs
     const operator = createOperator({
       kubernetes: mortal(through(this.oracle.watched(this.sandbox.cluster.transport)), death.signal),
       prometheus: mortal(prometheus(this.sandbox.prometheus.transport), death.signal),

@@ -73,12 +73,14 @@ export function told(before: CanaryStatus | undefined, after: CanaryStatus): rea
 }
 
 /** H3, and the message: phase, weight, rollout and conditions agree, and people are told why it is where it is. */
-export function honest({ phase, message = '', weight, rollout, conditions }: CanaryStatus): readonly string[] {
+export function honest({ phase, message = '', weight, rollout, routes, conditions }: CanaryStatus): readonly string[] {
   const is = (type: string) => conditions.find((condition) => condition.type === type)?.status
+  // Of several routes one may be a write behind: then all still goes to what is stable by now.
+  const isExposed = weight !== '0%' && routes.length < 2
   const rests = phase === 'Idle' || phase === 'Failed' || phase === 'Waiting'
   return [
     message === '' ? `H3: ${phase}, and no message says why` : '',
-    rests && (rollout !== undefined || weight !== '0%') ? `H3: ${phase}, and yet ${weight ?? 'nothing'} of a rollout` : '',
+    rests && (rollout !== undefined || isExposed) ? `H3: ${phase}, and yet ${weight ?? 'nothing'} of a rollout` : '',
     phase === 'Failed' && is('Promoted') !== 'False' ? 'H3: Failed, and Promoted is not False' : '',
     phase === 'RollingBack' && is('Promoted') !== 'False' ? 'H3: RollingBack, and Promoted is not False' : '',
   ].filter((what) => what !== '')

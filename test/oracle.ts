@@ -23,12 +23,12 @@ const DEFAULTS: Waits = { propagationMs: 15_000, drainMs: 30_000 }
 /** Watches every change of the cluster, as it happens, for what Serin must never do; it knows nothing of how Serin decides. */
 export class Oracle {
   readonly violations: string[] = []
-  /** What may lie between a write and the status that tells of it, where a test plays a slow server. */
-  slowestMs = 0
   /** Every exposure that stood, in order: "v2 0", revision and step. */
   readonly exposures: string[] = []
   /** Somebody skips all steps: the next exposure may be any. */
   mayJump = false
+  /** Something holds requests up: the status of an act may come long after it. */
+  delayed = false
   readonly #reader: ClusterReader
   readonly #clock: Clock
   readonly #ledgers = new Map<string, Ledger | undefined>()
@@ -106,7 +106,7 @@ export class Oracle {
     const status = statusIn(event.object)
     if (event.type === 'DELETED' || status === undefined || !this.#isOwnDoing(event)) return
     const before = statusIn(this.#before.get(idOf(event)))
-    const isHeld = this.#clock.monotonic() - this.#actedAt > this.slowestMs
+    const isHeld = !this.delayed && this.#actedAt !== this.#clock.monotonic()
     for (const what of [...laws.told(before, status), ...laws.honest(status), ...(isHeld ? laws.answers(status) : [])]) this.#broken(what)
   }
 

@@ -31,9 +31,14 @@ export function promote(facts: Facts): Outcome | undefined {
   return outcome(`${c.revision} becomes stable`, { action: writeRoutes(facts, undefined, change, { live: true }), change: promoted(facts) })
 }
 
-/** Stable's service ends with the write that moves the pointer. What was changed in place served, but nobody knows how well. */
-function servedUntil({ ledger, world: { now } }: Facts): Facts['ledger']['served'] {
-  return { ...ledger.served, [ledger.stable]: { hash: ledger.open[ledger.stable]?.hash ?? '', until: now } }
+/**
+ * Stable served until everything went to the canary: a time that stands, so that deciding again on live reads comes to
+ * the same write. What was changed in place served too, but nobody knows how well.
+ */
+function servedUntil({ ledger, world: { now, status } }: Facts): Facts['ledger']['served'] {
+  const { stepStartedAt } = status?.rollout ?? {}
+  const until = stepStartedAt === undefined ? now : Date.parse(stepStartedAt)
+  return { ...ledger.served, [ledger.stable]: { hash: ledger.open[ledger.stable]?.hash ?? '', until } }
 }
 
 /** Row 21: rolled back, and something names it still. */

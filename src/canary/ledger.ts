@@ -27,7 +27,7 @@ export type Ledger = {
 export type Service = {
   /** Hash of the pod template that served, as it was opened. */
   readonly hash: string
-  /** When another took its place, milliseconds since the epoch. */
+  /** When everything went to the one that took its place, milliseconds since the epoch. */
   readonly until: number
 }
 

@@ -42,6 +42,13 @@ describe('rollbackWindow', () => {
     expect(served).toBeUndefined()
   })
 
+  it('is written with a time that stands: decided again on live reads a moment later, the promotion is the same write', () => {
+    const promoting = rollingWorld(3)
+    const [first, later] = [promoting, { ...promoting, now: promoting.now + 7 }].map((world) => written(decide(world).decision.action))
+    expect(first?.served).toEqual({ v1: { hash: 'hash-v1', until: STARTED } })
+    expect(later).toEqual(first)
+  })
+
   it('holds for every time from the end of its service to the end of the window, and for no other template', () => {
     fc.assert(fc.property(fc.nat(1000), fc.nat(1000), fc.nat(3000), fc.boolean(), (until, window, at, same) => {
       const served = { v1: { hash: 'a', until } }

@@ -16,8 +16,7 @@ const every = (ms: number, act: (harness: Harness) => void) => (harness: Harness
 /** Answers late, and writes late: up to `mostMs`, by chance. */
 const slow = (mostMs: number, seed: string) => {
   const random = seededRandom(seed)
-  return (transport: Transport, { clock, oracle }: Harness): Transport => async (request) => {
-    oracle.slowestMs = 2 * mostMs
+  return (transport: Transport, { clock }: Harness): Transport => async (request) => {
     if (!request.path.includes('watch=1')) await clock.sleep(random() * mostMs)
     return transport(request)
   }
