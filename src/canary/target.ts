@@ -27,7 +27,7 @@ export function targetToZero(facts: Facts): Outcome | undefined {
       action: { kind: 'size', replicas: target.replicas, live: false },
       events: [normal('SizeTakenOver', `${target.name} was scaled to ${target.replicas}: stable takes that size once no rollout is under way`)],
     })
-  if (busy(facts, target.revision) !== undefined && targetIsReached(facts)) return undefined
+  if (targetIsReached(facts)) return undefined
   return outcome(`${target.name} to 0: its revisions carry the requests`, {
     action: { kind: 'target', takenOver: target.replicas, live: true },
     events: [normal('TargetScaledDown', `Deployment ${target.name} scaled to 0: ${facts.s ?? ''} carries the requests`)],
