@@ -112,7 +112,7 @@ describe('the chart', () => {
     expect(objects.filter(({ kind }) => kind.startsWith('ClusterRole'))).toEqual([])
     const { denied, unused } = compare(grants, await recorded(settings, (asked) => grants.some((grant) => allows(grant, asked))))
     expect(unused).toEqual([])
-    expect(denied).toEqual(['get customresourcedefinitions.apiextensions.k8s.io canaries.serin.dev', ...['destinationrules.networking.istio.io', 'httproutes.gateway.networking.k8s.io', 'virtualservices.networking.istio.io'].map((resource) => `list ${resource}`)])
+    expect(denied).toEqual(['get customresourcedefinitions.apiextensions.k8s.io canaries.serin.dev', 'get customresourcedefinitions.apiextensions.k8s.io canaryactions.serin.dev', ...['destinationrules.networking.istio.io', 'httproutes.gateway.networking.k8s.io', 'virtualservices.networking.istio.io'].map((resource) => `list ${resource}`)])
   })
 
   it('says what is asked for where it is asked for', () => {

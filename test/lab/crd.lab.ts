@@ -220,7 +220,7 @@ describe('on an older CRD', () => {
   })
 
   test('a Canary that only the older rules allow may be changed elsewhere, not there; the operator itself refuses it', async () => {
-    const falling = { ...canary()['spec'] as Fields, steps: [{ weight: 50 }, { weight: 20 }] }
+    const falling = { ...canary()['spec'] as Fields, service: { name: 'falling' }, steps: [{ weight: 50 }, { weight: 20 }] }
     await installOlder()
     const stored = await created(falling, 'falling')
     await installOurs()
