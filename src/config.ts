@@ -22,7 +22,7 @@ const FLAGS = {
   'prometheus-url': ['http://prometheus.istio-system:9090', 'where Prometheus is'],
   namespace: ['', 'watch one namespace only; the whole cluster when empty'],
   propagation: ['15s', 'how long a route takes to reach every proxy, where a Canary does not say'],
-  concurrency: ['8', 'canaries reconciled at once'],
+  concurrency: ['8', 'canaries reconciled at once; as many more workers are kept free for those that fail'],
   'request-timeout': ['5s', 'deadline of a request to the API server'],
   'query-timeout': ['5s', 'deadline of a query to Prometheus'],
   'health-port': ['8080', 'port of /healthz, /readyz and /metrics'],
