@@ -22,7 +22,7 @@ const FLAGS = {
   'prometheus-url': ['http://prometheus.istio-system:9090', 'where Prometheus is'],
   'watch-namespaces': ['', 'namespaces to watch, separated by commas; the whole cluster when empty'],
   propagation: ['15s', 'how long a route takes to reach every proxy, where a Canary does not say'],
-  concurrency: ['8', 'canaries reconciled at once'],
+  concurrency: ['8', 'canaries reconciled at once; as many more workers are kept free for those that fail'],
   'max-rollouts': ['0', 'releases that may be under way at once in the cluster; any number when 0'],
   'max-rollouts-per-namespace': ['0', 'releases that may be under way at once in each namespace; any number when 0'],
   'request-timeout': ['5s', 'deadline of a request to the API server'],

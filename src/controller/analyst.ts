@@ -104,7 +104,10 @@ export class Analyst {
         followed.lastMs = clock.monotonic()
         followed.dueMs = this.#nextTick(followed.examination.plan)
       }
-      if (!signal.aborted) for (const [key, followed] of group) onChecked(key, fails(followed))
+      // Whoever is told first is decided on first: so are those that fail.
+      const failing = group.filter(([, followed]) => fails(followed))
+      const others = group.filter(([, followed]) => !fails(followed))
+      if (!signal.aborted) [failing, others].forEach((keys) => keys.forEach(([key]) => onChecked(key, keys === failing)))
       this.#wake()
     }
   }

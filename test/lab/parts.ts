@@ -64,7 +64,7 @@ const SOURCES: readonly Source[] = [
 ]
 
 /**
- * Builds what is not in the cache yet: from nothing, about seven minutes on two cores. The cache lies outside the work
+ * Builds what is not in the cache yet: from nothing, twelve minutes on two idle cores. The cache lies outside the work
  * tree, one folder for each content of a module's pinned versions.
  */
 export async function prepareParts(modules: string, say: (line: string) => void): Promise<Parts> {
