@@ -13,7 +13,12 @@ export function violationOf(facts: Facts, action: Action): string | undefined {
     case 'none':
     case 'status':
     case 'preview':
+    case 'finalizer':
       return undefined
+    case 'restore-routes':
+      return restoresTooEarly(facts)
+    case 'remove-rule':
+      return facts.world.mesh.routes.some(({ ledger }) => ledger !== undefined) ? 'takes the rule whose subsets are named' : spreading(facts)
     case 'routes':
       return firstOf([...action.writes.map(({ write }) => write), ...[action.own, action.delegate].filter((write) => write !== undefined)], ({ ledger, lists }) =>
         (lists ? namesUnfit(facts, ledger.exposure) : undefined) ?? failedExposed(ledger.failed, ledger.exposure, facts) ?? movesPointer(facts, ledger.stable))
@@ -41,6 +46,7 @@ function violationOfTarget(facts: Facts, action: TargetAction): string | undefin
       return targetReached(facts) ? 'takes the pods of the target, which a route may still reach' : undefined
     case 'size':
     case 'restart':
+    case 'refill':
       return undefined
     default:
       return action satisfies never
@@ -74,6 +80,7 @@ function failedExposed(failed: Facts['ledger']['failed'], exposure: Exposure | u
 
 function movesPointer(facts: Facts, stable: string): string | undefined {
   if (stable === facts.s) return undefined
+  if (facts.phase === 'Terminating' && stable === facts.world.target?.own) return notSpread(facts, stable)
   const whole = facts.exposure?.revision === stable && facts.exposure.weight === 100
   return whole && facts.phase === 'Promoting' ? undefined : `moves stable to ${stable} without it carrying everything`
 }
@@ -101,3 +108,17 @@ function grown(facts: Facts, revision: string): string | undefined {
   const open = revision !== facts.s && facts.world.ages.routes < facts.world.settings.propagationMs
   return open ? `grows ${revision} while an open route may still stand` : undefined
 }
+
+/** An open route reaches every pod: only what is to serve may have any. */
+function restoresTooEarly({ world: { workloads, mesh, settings, target, leaving, now }, s, phase }: Facts): string | undefined {
+  if (phase !== 'Terminating' || leaving === undefined) return 'restores what is still in use'
+  const keeper = settings.source.kind === 'target' ? target?.own : s
+  const others = workloads.filter(({ revision, replicas, ready }) => revision !== keeper && replicas + ready > 0 && !mesh.namedByUser.includes(revision))
+  const isLate = now > leaving.since + settings.progressDeadlineMs
+  return others.length === 0 || isLate ? undefined : `opens the routes while ${others.map(({ name }) => name).join(', ')} may have pods`
+}
+
+const notSpread = ({ world: { ages, settings } }: Facts, revision: string): string | undefined =>
+  (Math.min(ages.subsets[revision] ?? 0, ages.ready[revision] ?? 0) < settings.propagationMs ? `names ${revision} before it has spread` : undefined)
+
+const spreading = ({ world: { ages, settings } }: Facts): string | undefined => (ages.routes < settings.propagationMs + settings.drainMs ? 'takes the rule before the routes have spread and drained' : undefined)

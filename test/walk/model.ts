@@ -61,6 +61,7 @@ export const settingsWith = ({ desired, suspend, approval }: Wishes): Settings =
   previousDelayMs: 120_000,
   failedDelayMs: 0,
   rollbackWindowMs: 300_000,
+  onDelete: 'Restore',
   suspend,
   skipAnalysis: false,
 })
@@ -102,6 +103,7 @@ function routeFacts(name: string, route: Route, status: CanaryStatus | undefined
     lost: believed === undefined && (recorded || route.ledger !== undefined),
     content: believed === undefined ? 'unpinned' : contentOf(route),
     reaches: reachOf(route.lists),
+    originals: [],
   }
 }
 
@@ -223,6 +225,10 @@ export function writesOf(action: Action, seen: Objects, now: number, uid: () => 
     case 'status':
     case 'preview':
       return []
+    case 'restore-routes':
+    case 'remove-rule':
+    case 'finalizer':
+      throw new Error(`${action.kind} is for Canaries that go`)
     case 'routes':
       return [
         ...action.writes.map(({ name, write }): Write => {
