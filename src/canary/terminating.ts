@@ -17,9 +17,9 @@ export function keepFinalizer({ world, phase }: Facts): Outcome | undefined {
   return outcome(wanted ? 'deleting it will put back what it changes' : 'deleting it will leave everything as it is', { action: { kind: 'finalizer', present: wanted, live: false } })
 }
 
-/** Rows 2 and 7 protect users until what the user wrote may stand again, and reaches nobody but what is to serve. */
-export const untilRestored = (rule: (facts: Facts) => Outcome | undefined) => (facts: Facts): Outcome | undefined =>
-  (facts.phase === 'Terminating' && (!facts.adopted || facts.world.leaving?.orphan !== undefined || facts.world.settings.onDelete === 'Orphan' || isAlone(facts)) ? undefined : rule(facts))
+/** Rows 2 and 7 protect users until what they wrote may stand again, and reaches nobody but what is to serve; or until nobody asks for it. */
+export const isUnguarded = (facts: Facts): boolean =>
+  facts.phase === 'Terminating' && (!facts.adopted || facts.world.leaving?.orphan !== undefined || facts.world.settings.onDelete === 'Orphan' || isAlone(facts))
 
 /** Row 28: where putting things back would hurt, what serves stays named, and goes on without Serin. */
 export function leaveAsItIs(facts: Facts): Outcome | undefined {
