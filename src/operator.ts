@@ -128,8 +128,7 @@ export function createOperator(options: OperatorOptions): Operator {
       const home = await homeOf(client, settings, signal)
       loops.push(recorder.run(background.signal), analyst.run(background.signal))
       ended = await runController({ name: 'canary', queue, concurrency: settings.concurrency, reserved: settings.concurrency, reconcile: fleet.around(reconciler.reconcile), log, clock, signal: AbortSignal.any([signal, leadership.lost]), abort: leadership.lost, onReconciled: metrics.reconciled })
-      if (home !== undefined && ended && !leadership.lost.aborted) await leaveIfUninstalled(client, home, options)
-      await told(recorder, clock, leadership.lost)
+      await leaveIfUninstalled(client, ended && !leadership.lost.aborted ? home : undefined, options).then(() => told(recorder, clock, leadership.lost))
     }
     unwire.forEach((stop) => stop())
     background.abort(new Error('the operator stops'))
@@ -162,11 +161,12 @@ async function homeOf(client: KubernetesClient, { election }: OperatorSettings, 
 }
 
 /** A Canary is not to wait for an operator that nobody will start again. */
-async function leaveIfUninstalled(client: KubernetesClient, { key, uid }: Home, { clock, log, settings }: OperatorOptions): Promise<void> {
+async function leaveIfUninstalled(client: KubernetesClient, home: Home | undefined, { clock, log, settings }: OperatorOptions): Promise<void> {
+  if (home === undefined) return
   const scope = openScope(undefined)
   scope.deadline(LEAVE_MS, clock, () => new Error(`not done within ${LEAVE_MS} ms`))
   try {
-    if (await isUninstalled(client, key, uid, scope.signal)) log.info({ released: await releaseCanaries(client, settings.namespaces, scope.signal) }, 'uninstalled: no Canary waits for Serin when it is deleted')
+    if (await isUninstalled(client, home.key, home.uid, scope.signal)) log.info({ released: await releaseCanaries(client, settings.namespaces, scope.signal) }, 'uninstalled: no Canary waits for Serin when it is deleted')
   } catch (thrown) {
     log.warn({ err: asError(thrown) }, 'cannot take the finalizers off: see docs/install.md')
   } finally {

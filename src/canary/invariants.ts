@@ -1,6 +1,7 @@
 import { isTargetAction, type Action, type TargetAction } from './decision.ts'
 import { busy, isNamed, podsFor, unfit, workload, type Facts } from './facts.ts'
 import type { Exposure } from './ledger.ts'
+import { beside, isOverdue, keeperOf } from './restoring.ts'
 import { EVERY_POD } from './world.ts'
 
 /**
@@ -16,14 +17,13 @@ export function violationOf(facts: Facts, action: Action): string | undefined {
     case 'finalizer':
       return undefined
     case 'restore-routes':
-      return restoresTooEarly(facts)
     case 'remove-rule':
-      return facts.world.mesh.routes.some(({ ledger }) => ledger !== undefined) ? 'takes the rule whose subsets are named' : spreading(facts)
+      return violationOfRestore(facts, action.kind)
     case 'routes':
       return firstOf([...action.writes.map(({ write }) => write), ...[action.own, action.delegate].filter((write) => write !== undefined)], ({ ledger, lists }) =>
         (lists ? namesUnfit(facts, ledger.exposure) : undefined) ?? failedExposed(ledger.failed, ledger.exposure, facts) ?? movesPointer(facts, ledger.stable))
     case 'remove-own-route':
-      return facts.world.mesh.routes.some((route) => !route.own && route.mesh) ? undefined : 'the host would be uncovered in the mesh'
+      return uncovers(facts)
     case 'rule':
       return firstOf(Object.keys(facts.world.mesh.rule.subsets), (revision) =>
         action.subsets[revision] !== undefined ? undefined : takesAway(facts, revision))
@@ -109,13 +109,19 @@ function grown(facts: Facts, revision: string): string | undefined {
   return open ? `grows ${revision} while an open route may still stand` : undefined
 }
 
+const uncovers = ({ world }: Facts): string | undefined =>
+  (world.mesh.routes.some((route) => !route.own && route.mesh) ? undefined : 'the host would be uncovered in the mesh')
+
+function violationOfRestore(facts: Facts, kind: 'restore-routes' | 'remove-rule'): string | undefined {
+  if (facts.phase !== 'Terminating') return 'restores what is still in use'
+  if (kind === 'restore-routes') return opensTooEarly(facts)
+  return facts.world.mesh.routes.some(({ ledger }) => ledger !== undefined) ? 'takes the rule whose subsets are named' : spreading(facts)
+}
+
 /** An open route reaches every pod: only what is to serve may have any. */
-function restoresTooEarly({ world: { workloads, mesh, settings, target, leaving, now }, s, phase }: Facts): string | undefined {
-  if (phase !== 'Terminating' || leaving === undefined) return 'restores what is still in use'
-  const keeper = settings.source.kind === 'target' ? target?.own : s
-  const others = workloads.filter(({ revision, replicas, ready }) => revision !== keeper && replicas + ready > 0 && !mesh.namedByUser.includes(revision))
-  const isLate = now > leaving.since + settings.progressDeadlineMs
-  return others.length === 0 || isLate ? undefined : `opens the routes while ${others.map(({ name }) => name).join(', ')} may have pods`
+function opensTooEarly(facts: Facts): string | undefined {
+  const others = beside(facts, keeperOf(facts)).filter(({ replicas, ready }) => replicas + ready > 0)
+  return others.length === 0 || isOverdue(facts) ? undefined : `opens the routes while ${others.map(({ name }) => name).join(', ')} may have pods`
 }
 
 const notSpread = ({ world: { ages, settings } }: Facts, revision: string): string | undefined =>

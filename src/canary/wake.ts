@@ -15,7 +15,7 @@ export function nextWake(facts: Facts): number | undefined {
   const { c, s, world } = facts
   const { ages, settings, status, now } = world
   const resting = c === undefined && facts.phase !== 'Initializing' && facts.phase !== 'Terminating' && !hasLeftovers(facts)
-  const spreading = [...(world.leaving === undefined ? [s, c?.revision] : world.workloads.map(({ revision }) => revision))].flatMap((revision) =>
+  const spreading = (world.leaving === undefined ? [s, c?.revision] : world.workloads.map(({ revision }) => revision)).flatMap((revision) =>
     revision === undefined ? [] : [settings.propagationMs - (ages.subsets[revision] ?? 0), settings.propagationMs - (ages.ready[revision] ?? 0)])
   const routes = [settings.propagationMs - ages.routes, settings.propagationMs + settings.drainMs - ages.routes]
   const previous = status?.previous === undefined ? [] : [Date.parse(status.previous.until) - now, ...routes]

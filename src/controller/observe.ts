@@ -101,9 +101,7 @@ const withRoots = ({ virtualServices }: Stores, found: readonly KubeObject[], [k
 export function observe(snapshot: Snapshot, options: ObserveOptions): Observation {
   const { canary } = snapshot
   const { settings, surroundings, ages, now, monotonicMs } = options
-  const versions = revisionsIn(snapshot.deployments, settings, canary.metadata.name)
-  const target = targetIn(snapshot.deployments, settings)
-  const facts = target && targetFacts(target, settings, options.leaving && ownPodsOf(target, snapshot.pods))
+  const { versions, target, made, workloads } = revisionsNow(snapshot, options)
   const input: MeshInput = {
     canary: canary.metadata,
     settings,
@@ -111,7 +109,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     virtualServices: snapshot.virtualServices,
     destinationRules: snapshot.destinationRules,
     httpRoutes: snapshot.httpRoutes,
-    revisions: labelledRevisions(versions, target && facts && { target, facts }, settings),
+    revisions: labelledRevisions(versions, target, settings),
     others: snapshot.others,
     records: canary.status?.routes ?? [],
     stable: canary.status?.stableRevision,
@@ -119,9 +117,6 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
   }
   const mesh = meshFacts(input)
   const { uid = '' } = canary.metadata
-  const made = versions.map((deployment) => workloadOf(deployment, podsOf(revisionOf(deployment, settings), snapshot.pods, settings), settings))
-  const own = target && facts?.own !== undefined ? [targetAsWorkload(target, facts.own, podsOf(facts.own, snapshot.pods, settings), settings)] : []
-  const workloads = [...made, ...own]
   const routes = { content: routesContent(input), generation: sumOf(snapshot.virtualServices) }
   const world: World = {
     canary: { namespace: canary.metadata.namespace, name: canary.metadata.name },
@@ -129,8 +124,8 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     status: canary.status,
     now,
     workloads,
-    ...(facts === undefined ? {} : { target: facts }),
-    endpoints: { ...endpointsOf(snapshot.pods, settings), ...Object.fromEntries(own.map(({ revision, ready }) => [revision, ready])) },
+    ...(target === undefined ? {} : { target: target.facts }),
+    endpoints: { ...endpointsOf(snapshot.pods, settings), ...Object.fromEntries(workloads.slice(made.length).map(({ revision, ready }) => [revision, ready])) },
     mesh: { ...mesh, refusals: [...mesh.refusals, ...workloadRefusals(snapshot, versions, settings), ...tooMany(mesh.routes), ...previewRefusals(input, snapshot.previewServices, uid)] },
     previews: previewsOf(input, snapshot.previewServices, uid),
     ages: {
@@ -146,18 +141,32 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     noSlot: options.noSlot,
     ...(options.leaving === undefined ? {} : { leaving: options.leaving }),
     finalizer: canary.metadata.finalizers?.includes(FINALIZER) === true,
-    stale: olderTarget(facts === undefined ? made : [...made, facts], canary),
+    stale: olderTarget(target === undefined ? made : [...made, target.facts], canary),
   }
   return { world: { ...world, evidence: options.evidence(stepKey(factsOf(world))) ?? NO_EVIDENCE }, input, snapshot }
 }
 
+type Source = { readonly object: KubeObject; readonly facts: TargetFacts }
+
+/** The target, the revisions that are made, and beside them, while the Canary is being deleted, the target's own pods. */
+function revisionsNow({ deployments, pods, canary }: Snapshot, { settings, leaving }: ObserveOptions) {
+  const versions = revisionsIn(deployments, settings, canary.metadata.name)
+  const object = targetIn(deployments, settings)
+  const facts = object && targetFacts(object, settings, leaving && ownPodsOf(object, pods))
+  const target: Source | undefined = object && facts && { object, facts }
+  const made = versions.map((deployment) => workloadOf(deployment, podsOf(revisionOf(deployment, settings), pods, settings), settings))
+  const own = facts?.own
+  const workloads = object === undefined || own === undefined ? made : [...made, targetAsWorkload(object, own, podsOf(own, pods, settings), settings)]
+  return { versions, target, made, workloads }
+}
+
 /** Every revision with the labels of its pods; the target's too before it is made. */
-function labelledRevisions(versions: readonly KubeObject[], source: { readonly target: KubeObject; readonly facts: TargetFacts } | undefined, settings: Settings): MeshInput['revisions'] {
+function labelledRevisions(versions: readonly KubeObject[], target: Source | undefined, settings: Settings): MeshInput['revisions'] {
   const standing = versions.map((deployment) => ({ revision: revisionOf(deployment, settings), labels: templateLabels(deployment) }))
-  if (source === undefined) return standing
-  const { target, facts: { revision: wanted, own } } = source
-  const unmade = standing.some(({ revision }) => revision === wanted) ? [] : [{ revision: wanted, labels: labelsToBe(target, wanted, settings) }]
-  return [...standing, ...unmade, ...(own === undefined ? [] : [{ revision: own, labels: { ...templateLabels(target), ...subsetLabels(own, settings) } }])]
+  if (target === undefined) return standing
+  const { object, facts: { revision: wanted, own } } = target
+  const unmade = standing.some(({ revision }) => revision === wanted) ? [] : [{ revision: wanted, labels: labelsToBe(object, wanted, settings) }]
+  return [...standing, ...unmade, ...(own === undefined ? [] : [{ revision: own, labels: { ...templateLabels(object), ...subsetLabels(own, settings) } }])]
 }
 
 const sumOf = (objects: readonly KubeObject[]): number => objects.reduce((sum, { metadata }) => sum + (metadata.generation ?? 0), 0)

@@ -151,7 +151,7 @@ export class Reconciler {
 
   /** A refused write of routes is decided again on what stands there now, at once: nobody waits for a cache to roll back. */
   async #act(key: string, observation: Observation, pass: Pass, { signal, tries }: { readonly signal: AbortSignal; readonly tries: number }): Promise<Outcome> {
-    const { analyst, announce, client, log } = this.#deps
+    const { analyst, client, log } = this.#deps
     const { decision, status } = pass
     try {
       const writes = await commit(this.#deps, observation, decision.action, signal)
@@ -159,10 +159,6 @@ export class Reconciler {
       this.#count(key, decision.action)
       if (decision.action.kind !== 'none')
         log.info({ canary: key, row: decision.row, action: decision.action.kind, writes, phase: status.phase, step: status.step, weight: status.weight, reason: decision.reason }, 'decided')
-      if (decision.action.kind === 'finalizer' && this.#leaving.has(key)) {
-        announce(observation.snapshot.canary, decision.events)
-        return await this.#forget(key, undefined, `Canary ${splitKey(key).name} is being deleted`, signal)
-      }
       return await this.#tell(observation.snapshot.canary, pass, { wrote: writes > 0, signal })
     } catch (thrown) {
       if (!isConflict(thrown) && !isInvalid(thrown)) return this.#refused(observation, thrown, signal)
@@ -195,6 +191,7 @@ export class Reconciler {
     const status = { ...decided, message: frozen() ?? decided.message ?? '' }
     // After a write nothing may hold the event back; where status is all that is written, it must be true first.
     if (wrote) announce(canary, decision.events)
+    if (decision.action.kind === 'finalizer' && this.#leaving.has(keyOf(canary))) return this.#forget(keyOf(canary), undefined, `Canary ${canary.metadata.name} is being deleted`, signal)
     const laterMs = await statusWriter.write(canary, status, signal)
     if (!wrote) announce(canary, decision.events)
     onStatus(canary, status)
