@@ -1,5 +1,6 @@
 import { ledgerWith, normal, outcome, podsText, waitFor, writeRoutes } from './actions.ts'
 import type { Decision } from './decision.ts'
+import { keepFinalizer } from './terminating.ts'
 import { because, unfit, type Facts } from './facts.ts'
 
 type Outcome = Omit<Decision, 'row'>
@@ -12,7 +13,8 @@ type Outcome = Omit<Decision, 'row'>
 export function adopt(facts: Facts): Outcome {
   const refusal = facts.world.mesh.refusals[0]
   if (refusal !== undefined) return waitFor({ message: refusal.message, stalled: refusal.reason })
-  return fromTarget(facts) ?? withStable(facts)
+  const next = fromTarget(facts) ?? withStable(facts)
+  return next.action.kind === 'none' ? next : (keepFinalizer(facts) ?? next)
 }
 
 /** The first revision of a target: as many pods as the target has, beside them. */

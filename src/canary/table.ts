@@ -75,7 +75,7 @@ export const TABLE: readonly Row[] = [
   { row: '23', phases: AT_REST, ...unlessSuspended, rule: ending.retirePrevious },
   { row: '24', phases: AT_REST, ...unlessSuspended, rule: ending.retireOthers },
   { row: '24d', phases: AT_REST, ...unlessSuspended, rule: target.forgetRevisions },
-  { row: '27f', phases: [...AT_REST, 'Initializing'], ...unlessSuspended, rule: terminating.keepFinalizer },
+  { row: '27f', phases: AT_REST, ...unlessSuspended, rule: terminating.keepFinalizer },
   { row: '12w', phases: ['Waiting'], ...always, rule: progressing.waitToBegin },
   { row: '27', phases: ['Initializing'], ...unlessSuspended, rule: adoption.adopt },
   { row: '28', phases: ['Terminating'], ...always, rule: terminating.leaveAsItIs },

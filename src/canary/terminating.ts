@@ -8,11 +8,10 @@ import { EVERY_POD } from './world.ts'
 
 type Outcome = Omit<Decision, 'row'>
 
-/** Row 27f: set before anything is made, so that nothing of it can be left behind unseen; taken off where nothing is to be put back. */
-export function keepFinalizer({ world, phase }: Facts): Outcome | undefined {
+/** Rows 27 and 27f: set before anything is made, so that nothing of it can be left behind unseen; taken off where nothing is to be put back. */
+export function keepFinalizer({ world }: Facts): Outcome | undefined {
   const wanted = world.settings.onDelete === 'Restore'
-  const isRefused = phase === 'Initializing' && wanted && world.mesh.refusals.length > 0
-  if (world.finalizer === undefined || world.finalizer === wanted || isRefused) return undefined
+  if (world.finalizer === undefined || world.finalizer === wanted) return undefined
   return outcome(wanted ? 'deleting it will put back what it changes' : 'deleting it will leave everything as it is', { action: { kind: 'finalizer', present: wanted, live: false } })
 }
 
