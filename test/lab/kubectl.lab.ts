@@ -174,7 +174,6 @@ const DIFFERENCES: Readonly<Record<string, readonly [reason: string, shape: RegE
   'patch with an unknown value': ['it runs no CEL rules, so that none is left out', /: spec\.analysis\.noData: [^\n]*$/],
   'patch with a wrong pattern': ['it has words of its own for patterns, and runs no CEL rules', /: spec\.progressDeadline: [^\n]* must match pattern [^\n]*$/],
   'patch strategically': ['it takes no server-side apply, and says so', /application\/merge-patch\+json$/],
-  'scale what has no scale': ['it does not name the object where a subresource is missing', /the server could not find the requested resource$/],
 }
 
 /** What depends on the moment at which somebody looks. */
@@ -205,6 +204,7 @@ describe('on a real server, kubectl', () => {
     ['auth can-i of somebody else', /^1: no$/],
     ['diff of nothing', /^$/],
     ['diff', /^1: [^]*^- *previous: 3s\n\+ *previous: 4s$/m],
+    ['scale a Canary of versions', /^1: The Canary "service-c" is invalid: [^]*are only for targetRef/],
     ['apply --server-side', /^canary\.serin\.dev\/service-c serverside-applied$/],
     ['apply --server-side against another', /Apply failed with \d+ conflicts?: conflicts? with "kubectl[^]*\.spec\.scaleDownDelay\.previous/],
     ['wait for a failure that does not come', /^1: error: timed out waiting for the condition on canaries\/service-c$/],
