@@ -229,6 +229,18 @@ describe('an autoscaler', () => {
     await harness.until(() => harness.status().phase === 'Idle' && harness.replicas('service-c') === 0, 20_000)
   })
 
+  it('of the target that KEDA made is refused by the name of its ScaledObject', async () => {
+    harness = new Harness()
+    const owner = { apiVersion: 'keda.sh/v1alpha1', kind: 'ScaledObject', name: 'queue', uid: 'q', controller: true }
+    await harness.apply(crd(), kind, namespace(), service(), target('v1'))
+    const scaledObject = kindOf('keda.sh', 'v1alpha1', 'ScaledObject')
+    await harness.apply(scaledObject, { apiVersion: owner.apiVersion, kind: owner.kind, metadata: { name: owner.name, namespace: NAMESPACE } })
+    const { uid = '' } = harness.object('scaledobjects.keda.sh', owner.name).metadata
+    await harness.apply({ ...ofTarget, metadata: { ...ofTarget.metadata, ownerReferences: [{ ...owner, uid }] } }, targetCanary())
+    harness.startOperator()
+    await harness.until(() => harness.condition('Stalled').startsWith('True ScalerOnTarget: ScaledObject queue scales Deployment service-c'), 20_000)
+  })
+
   it('of the Canary decides its size alone: what somebody sets on the target is set back', async () => {
     harness = await adoptedTarget({ objects: [kind, ofCanary] })
     await harness.patch(target('v1'), { spec: { replicas: 5 } })
