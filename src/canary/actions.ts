@@ -32,20 +32,21 @@ export const outcome = (reason: string, parts: Partial<Omit<Outcome, 'reason'>> 
 })
 
 /** What a ledger says after a write, over what all of them say together now. */
-type LedgerChange = Partial<Pick<Standing, 'stable' | 'promotions' | 'open' | 'failed' | 'served' | 'undone'>>
+type LedgerChange = Partial<Pick<Standing, 'stable' | 'promotions' | 'open' | 'failed' | 'served'>>
 
 /** A write of every managed VirtualService, or of `only` some: the same ledger and the same exposure in each. */
 export function writeRoutes(
   facts: Facts,
   exposure: Exposure | undefined,
   change: LedgerChange,
-  options: { readonly live?: boolean; readonly only?: readonly RouteFacts[]; readonly adopt?: boolean } = {},
+  options: { readonly live?: boolean; readonly only?: readonly RouteFacts[]; readonly adopt?: boolean; readonly undo?: boolean } = {},
 ): RoutesAction {
   const routes = options.only ?? facts.world.mesh.routes
   const ledger = ledgerWith(facts, exposure, change)
+  const undone = (route: RouteFacts) => (options.undo === true && isForeign(route) ? undoneNow(facts, route) : route.ledger?.undone)
   return {
     kind: 'routes',
-    writes: routes.map((route) => target(route, { ledger, lists: true, adopt: isNew(route) || options.adopt === true })),
+    writes: routes.map((route) => target(route, { ledger: counting(ledger, undone(route)), lists: true, adopt: isNew(route) || options.adopt === true })),
     own: undefined,
     live: options.live ?? false,
   }
@@ -55,17 +56,23 @@ export function writeRoutes(
 export function writeLedgers(facts: Facts, change: LedgerChange, exposureOf = (route: RouteFacts) => route.ledger?.exposure): RoutesAction {
   const writes = facts.world.mesh.routes
     .filter((route) => !isNew(route))
-    .map((route) => target(route, { ledger: ledgerWith(facts, exposureOf(route), change), lists: false, adopt: false }))
+    .map((route) => target(route, { ledger: counting(ledgerWith(facts, exposureOf(route), change), route.ledger?.undone), lists: false, adopt: false }))
   return { kind: 'routes', writes, own: undefined, live: false }
 }
+
+/** Each VirtualService counts what was undone in it: a tool that puts several back at once does so once. */
+const counting = (ledger: Omit<Ledger, 'uid'>, undone: Ledger['undone'] = []): Omit<Ledger, 'uid'> => (undone.length === 0 ? ledger : { ...ledger, undone })
+
+/** Somebody else wrote what stands there, and not to give us less. */
+const isForeign = ({ content, lost }: RouteFacts): boolean => !lost && (content === 'beyond' || content === 'original')
 
 const isNew = (route: RouteFacts): boolean => route.lost || route.content === 'unpinned'
 
 const target = (route: RouteFacts, write: RouteWrite) => ({ namespace: route.record.namespace, name: route.record.name, write })
 
-/** The ledger to write: what stands, what changes, and whether `desired` still names what failed under its name. */
+/** The ledger to write, but for what was undone: what stands, what changes, and whether `desired` still names what failed under its name. */
 export function ledgerWith(facts: Facts, exposure: Exposure | undefined, change: LedgerChange): Omit<Ledger, 'uid'> {
-  const { stable, promotions, open, failed, served, undone } = { ...facts.ledger, ...change }
+  const { stable, promotions, open, failed, served } = { ...facts.ledger, ...change }
   const { desired } = facts.world.settings
   // Clocks differ between leaders: the one that is being written is kept whatever its time says.
   const youngest = (revision: string, { at }: Tombstone) => (revision === facts.c?.revision ? Infinity : at)
@@ -81,7 +88,6 @@ export function ledgerWith(facts: Facts, exposure: Exposure | undefined, change:
     failed: Object.fromEntries(tombstones.slice(0, MOST_TOMBSTONES)) as Ledger['failed'],
     ...(exposure === undefined ? {} : { exposure }),
     ...servedLast(served, failed),
-    ...(undone.length === 0 ? {} : { undone }),
     ...(facts.world.leaving === undefined ? {} : { leaving: facts.world.leaving.uid }),
   }
 }
@@ -126,7 +132,7 @@ export function giveUp(facts: Facts, failure: Failure): Outcome {
 /** The tombstone, and stable in every route but those that somebody took: they are left as they were written. */
 export function abandon(facts: Facts, failure: Failure, taken: readonly RouteFacts[]): Outcome {
   const ledger = ledgerWith(facts, undefined, { failed: buried(facts, failure) })
-  const writes = facts.world.mesh.routes.map((route) => target(route, { ledger, lists: !taken.includes(route), adopt: isNew(route) }))
+  const writes = facts.world.mesh.routes.map((route) => target(route, { ledger: counting(ledger, route.ledger?.undone), lists: !taken.includes(route), adopt: isNew(route) }))
   return outcome(failure.message, {
     action: { kind: 'routes', writes, own: undefined, live: false },
   })
@@ -134,13 +140,12 @@ export function abandon(facts: Facts, failure: Failure, taken: readonly RouteFac
 
 /** Foreign writes undone, new routes pinned, edits made outside a rollout taken in. */
 export function repair(facts: Facts, routes: readonly RouteFacts[], keep: boolean): Outcome {
-  const foreign = routes.some(({ content, lost }) => !lost && (content === 'beyond' || content === 'original'))
-  const undone = foreign ? undoneNow(facts) : facts.ledger.undone
+  const foreign = routes.some(isForeign)
   const names = routes.map(({ record }) => record.name).join(', ')
   const exposure = keep ? facts.exposure : undefined
   const adopting = facts.c === undefined ? routes.filter(({ content }) => content === 'beyond' || content === 'lower') : []
-  const adopted = writeRoutes(facts, exposure, { undone }, { only: adopting, adopt: true })
-  const others = writeRoutes(facts, exposure, { undone }, { only: routes.filter((route) => !adopting.includes(route)) })
+  const adopted = writeRoutes(facts, exposure, {}, { only: adopting, adopt: true, undo: true })
+  const others = writeRoutes(facts, exposure, {}, { only: routes.filter((route) => !adopting.includes(route)), undo: true })
   return outcome(`managed routes of ${names} are not as recorded`, {
     action: { ...others, writes: [...adopted.writes, ...others.writes] },
     events: [foreign ? warning('RouteRepaired', `a foreign change of ${names} was undone`) : normal('RoutePinned', `routes of ${names} pinned`)],

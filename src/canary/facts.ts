@@ -28,7 +28,11 @@ export type Facts = {
   readonly isPartial: boolean
 }
 
-export type Standing = Pick<Ledger, 'stable' | 'promotions' | 'open' | 'failed'> & { readonly served: NonNullable<Ledger['served']>; readonly undone: readonly number[] }
+export type Standing = Pick<Ledger, 'stable' | 'promotions' | 'open' | 'failed'> & {
+  readonly served: NonNullable<Ledger['served']>
+  /** In the VirtualService that others change most, in the last ten minutes. */
+  readonly undone: readonly number[]
+}
 
 export type Target = { readonly revision: string; readonly hash: string }
 
@@ -84,15 +88,16 @@ export const isNamed = ({ world: { mesh } }: Facts, revision: string): boolean =
   mesh.routes.some((route) => route.reaches.includes(revision) || route.ledger?.exposure?.revision === revision)
 
 /** Whether others undid our route too often of late. */
-export const isContested = ({ ledger, world }: Facts): boolean =>
-  ledger.undone.filter((at) => at > world.now - CONTEST_MS).length >= CONTEST_WRITES
+export const isContested = ({ ledger }: Pick<Facts, 'ledger'>): boolean => ledger.undone.length >= CONTEST_WRITES
 
 /** Until when others have undone our route too often, milliseconds since the epoch. */
 export const contestedUntil = ({ ledger }: Pick<Facts, 'ledger'>): number => (ledger.undone[ledger.undone.length - CONTEST_WRITES] ?? 0) + CONTEST_MS
 
-/** The times to remember once one more foreign write is undone. */
-export const undoneNow = ({ ledger, world }: Facts): readonly number[] =>
-  [...ledger.undone.filter((at) => at > world.now - CONTEST_MS), world.now].slice(-CONTEST_WRITES)
+/** The times to remember once one more foreign write of a VirtualService is undone. */
+export const undoneNow = ({ world }: Facts, route: RouteFacts): readonly number[] =>
+  [...undoneLately(route.ledger, world), world.now].slice(-CONTEST_WRITES)
+
+const undoneLately = (ledger: Ledger | undefined, { now }: World): readonly number[] => ledger?.undone?.filter((at) => at > now - CONTEST_MS) ?? []
 
 /** Why `revision` may not be named with `pods` pods: the guard `fit` of the protocol. Undefined when it is fit. */
 export function unfit(facts: Facts, revision: string, pods = 1): string | undefined {
@@ -156,7 +161,7 @@ function mergedLedger(believed: readonly RouteFacts[], world: World): Standing {
     open: Object.assign({}, ...oldestFirst.map((ledger) => ledger.open)) as Ledger['open'],
     failed: Object.assign({}, ...oldestFirst.map(retried(true)), ...oldestFirst.map(retried(false))) as Ledger['failed'],
     served: newest.served ?? {},
-    undone: ledgers.map((ledger) => ledger.undone ?? []).reduce((a, b) => (b.length > a.length ? b : a)),
+    undone: ledgers.map((ledger) => undoneLately(ledger, world)).reduce((a, b) => (b.length > a.length ? b : a)),
   }
 }
 

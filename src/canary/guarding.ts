@@ -97,7 +97,7 @@ export function routesDeviate(facts: Facts): Outcome | undefined {
   if (isUnguarded(facts) || routes.length === 0) return undefined
   const { c, phase } = facts
   const rollsOut = c !== undefined && (phase === 'Progressing' || phase === 'Promoting')
-  return repair(facts, routes, rollsOut && undoneNow(facts).length < CONTESTED && unfit(facts, c.revision) === undefined)
+  return repair(facts, routes, rollsOut && routes.every((route) => undoneNow(facts, route).length < CONTESTED) && unfit(facts, c.revision) === undefined)
 }
 
 /** Row 7, our own rule: deleted, edited, or the user's beside it changed. */

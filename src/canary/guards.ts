@@ -5,6 +5,7 @@ import type { Hold } from './decision.ts'
 import { because, failureOf, floorOf, isContested, isNamed, podsFor, tombstoneOf, unfit, type Facts } from './facts.ts'
 import type { Exposure } from './ledger.ts'
 import { exposureOf, isBeforeFirst, placeOf, planOf, previewExposure, reworded, stepAt, withAffinity } from './steps.ts'
+import { sleepHold } from './sleep.ts'
 import { abortOf, analysisSkipped, approvalHold, pausedHold, said, skipsAll, skipsStep } from './people.ts'
 import { knownHash } from './versions.ts'
 import type { Check, RouteFacts } from './world.ts'
@@ -242,5 +243,5 @@ export function startHold(facts: Facts): Hold | undefined {
   if (refusal !== undefined) return { message: refusal.message, stalled: refusal.reason }
   if (isContested(facts)) return { message: 'others keep changing the managed routes', stalled: 'RouteContested' }
   if (failureOf(facts, t) !== undefined) return { message: `${t.revision} failed` }
-  return pausedHold(facts) ?? admissionHold(facts, t)
+  return pausedHold(facts) ?? sleepHold(facts) ?? admissionHold(facts, t)
 }

@@ -1,6 +1,7 @@
 import { admissionLooks } from './admission.ts'
 import { contestedUntil, isContested, tombstoneOf, type Facts } from './facts.ts'
 import { currentStep } from './guards.ts'
+import { wakesInMs } from './sleep.ts'
 
 /** Time for what a wait measures in whole milliseconds to be over for sure. */
 const MARGIN_MS = 1
@@ -41,6 +42,7 @@ function ends(facts: Facts): readonly number[] {
     ...(deadlineMs === undefined || stepStartedAt === undefined ? [] : [Date.parse(stepStartedAt) + deadlineMs - now]),
     ...(until === undefined ? [] : [Date.parse(until) - now]),
     ...(Object.values(facts.world.growths).some((count) => count > 1) ? [CONTEST_LOOK_MS] : []),
+    ...(facts.phase === 'Waiting' ? [wakesInMs(facts)] : []),
     ...admissionLooks(facts),
     ...facts.world.actions.map(({ expiresAt }) => expiresAt - now),
     ...(isContested(facts) ? [contestedUntil(facts) - now] : []),

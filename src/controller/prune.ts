@@ -31,9 +31,11 @@ export function pruneDeployment(object: KubeObject): KubeObject {
 export const prunedAs = ({ plural }: Pick<Resource, 'plural'>, object: KubeObject): KubeObject =>
   plural === 'deployments' ? pruneDeployment(object) : pruneManagedFields(object)
 
-/** Keeps of an autoscaler what it scales. */
-export const pruneAutoscaler = (object: KubeObject): KubeObject =>
-  ({ apiVersion: object.apiVersion, kind: object.kind, metadata: identity(object), spec: { scaleTargetRef: jsonOf(object['spec'])['scaleTargetRef'] } })
+/** Keeps of an autoscaler what it scales, and who made it. */
+export function pruneAutoscaler(object: KubeObject): KubeObject {
+  const { ownerReferences = [] } = object.metadata
+  return { apiVersion: object.apiVersion, kind: object.kind, metadata: { ...identity(object), ownerReferences }, spec: { scaleTargetRef: jsonOf(object['spec'])['scaleTargetRef'] } }
+}
 
 /** Keeps of a pod whose it is, whether it is ready, and why not. */
 export function prunePod(object: KubeObject): KubeObject {

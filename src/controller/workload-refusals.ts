@@ -44,9 +44,12 @@ function foreignEndpoint({ canary, pods, service }: Snapshot, versions: readonly
 /** Two scalers would set the size of one set of pods, and stop each other. */
 function scalerOnTarget({ autoscalers, canary }: Snapshot, target: string): Refusal | undefined {
   const scaler = autoscalers.find((autoscaler) => scaledBy(autoscaler).some((scaled) => scaled.startsWith('Deployment ')))
-  return scaler && {
+  if (scaler === undefined) return undefined
+  // KEDA's belongs to a ScaledObject, and whoever changes it directly is overruled.
+  const { kind, name } = scaler.metadata.ownerReferences?.find(({ controller }) => controller === true) ?? { kind: 'HorizontalPodAutoscaler', name: scaler.metadata.name }
+  return {
     reason: 'ScalerOnTarget',
-    message: `HorizontalPodAutoscaler ${scaler.metadata.name} scales Deployment ${target}, which is kept at 0: point its scaleTargetRef at the Canary ` +
+    message: `${kind} ${name} scales Deployment ${target}, which is kept at 0: point its scaleTargetRef at the Canary ` +
       `(apiVersion: serin.dev/v1beta1, kind: Canary, name: ${canary.metadata.name})`,
   }
 }

@@ -8,7 +8,7 @@ import { parsePatch, type Patch } from './patches.ts'
 import { about, invalid, invalidValue, noSuchPath, notAllowed, notFound, Refusal } from './refusals.ts'
 import { bodyObject, deleteOptions, json, ok, parseTarget, writeOptions } from './requests.ts'
 import type { ApiAnswer, ApiRequest, Target } from './requests.ts'
-import { scaleOf, withScale } from './scale.ts'
+import { demandSize, scaleOf, withScale } from './scale.ts'
 import { parseSelection } from './selectors.ts'
 import type { Store } from './store.ts'
 import { asksForTable, tableOf } from './tables.ts'
@@ -187,6 +187,7 @@ const scaleVerb = (call: Call): ApiAnswer => {
   const { method } = call.request
   if (scale === undefined) throw noSuchPath()
   const current = find(call)
+  if (method === 'GET' && endpoint.kind.custom) demandSize(current, scale)
   if (method === 'GET') return ok(scaleOf(current, scale))
   if (method !== 'PUT' && method !== 'PATCH') throw notAllowed()
   const wanted = changeOf(call)

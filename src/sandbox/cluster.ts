@@ -82,6 +82,8 @@ export const unsupported: readonly string[] = [
   'The mesh ignores timeouts, retries, ports, traffic policies, mTLS modes and Gateways: one gateway serves every host. It ' +
     'names, and ignores, headers but those that a destination adds to answers, JWT ' +
     'claims, rewrites, redirects, delays, TCP and TLS routes and whatever else it does not know.',
+  'A delegate has what its root and its own matches both let through. Istio drops a match of a delegate beside ' +
+    'regular expressions of a root, an exact text that it only begins like, or a namespace of callers that it does not repeat.',
   'Prometheus answers selectors, and sums of them (by, without), over two metrics of Istio; general PromQL is a 400.',
 ]
 
@@ -159,6 +161,7 @@ const startControllers = (parts: ControllerParts, runtime: PodRuntime): Cluster[
 }
 
 const reasons: Readonly<Record<number, string>> = {
+  403: 'Forbidden',
   409: 'Conflict',
   429: 'TooManyRequests',
   500: 'InternalError',

@@ -90,7 +90,7 @@ const builtInKinds: readonly Kind[] = [
   builtIn('v1', 'ServiceAccount', 'sa'),
   builtIn('v1', 'ConfigMap', 'cm'),
   builtIn('v1', 'Secret'),
-  builtIn('v1', 'ResourceQuota', 'quota'),
+  builtIn('v1', 'ResourceQuota', 'quota', { status: true }),
   builtIn('v1', 'Event', 'ev'),
   builtIn('events.k8s.io/v1', 'Event', 'ev', { resource: 'events', stored: 'v1' }),
   builtIn('apps/v1', 'Deployment', 'deploy', { ...workload, generation: 'spec and annotations' }),

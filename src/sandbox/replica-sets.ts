@@ -10,12 +10,21 @@ export const replicaSets = 'replicasets.apps'
 /** Keeps as many pods of each ReplicaSet as it asks for. */
 export const runReplicaSets = (parts: ControllerParts): void => {
   const ask = (uid: string): void => parts.turns.ask(`replicaset ${uid}`, () => reconcile(parts, uid))
-  // As the real one does in time, by trying again.
-  parts.store.subscribe(({ object: { metadata } }) => parts.store.list(replicaSets, metadata.namespace).forEach((set) => ask(set.metadata.uid ?? '')), 'resourcequotas')
+  parts.store.subscribe(({ object: { metadata } }) => {
+    parts.turns.ask(`quota ${metadata.uid ?? ''}`, () => enforce(parts, metadata.uid ?? ''))
+    // As the real one does in time, by trying again.
+    parts.store.list(replicaSets, metadata.namespace).forEach((set) => ask(set.metadata.uid ?? ''))
+  }, 'resourcequotas')
   parts.store.subscribe(({ resource, object }) => {
     const uid = resource === replicaSets ? (object.metadata.uid ?? '') : resource === 'pods' ? controllerOf(object) : ''
     if (uid !== '') ask(uid)
   })
+}
+
+/** A quota is in force once its status repeats what it says. */
+const enforce = ({ store, writes }: ControllerParts, uid: string): void => {
+  const kept = store.byUid(uid)
+  if (kept !== undefined) writes.commit('resourcequotas', kept.object, { ...kept.object, status: { hard: fieldsAt(kept.object, 'spec', 'hard') } })
 }
 
 const podsOf = ({ store }: ControllerParts, uid: string): readonly KubeObject[] => {

@@ -1,7 +1,7 @@
 import { at, setAt, textAt, type Fields } from './json.ts'
 import type { ScalePaths } from './kinds.ts'
 import type { KubeObject } from './objects.ts'
-import { badRequest } from './refusals.ts'
+import { badRequest, Refusal } from './refusals.ts'
 import { labelSelectorText } from './selectors.ts'
 
 const steps = (path: string): readonly string[] => path.split('.').slice(1)
@@ -17,6 +17,12 @@ export const scaleOf = (object: KubeObject, paths: ScalePaths): KubeObject => {
     spec: { replicas: at(object, ...steps(paths.specReplicasPath)) ?? 0 },
     status: { replicas: at(object, ...steps(paths.statusReplicasPath)) ?? 0, ...(selector !== '' && { selector }) },
   }
+}
+
+/** Refuses, with 500, to show the scale of a custom resource that says none. */
+export const demandSize = (object: KubeObject, { specReplicasPath }: ScalePaths): void => {
+  if (at(object, ...steps(specReplicasPath)) !== undefined) return
+  throw new Refusal(500, 'InternalError', `Internal error occurred: the spec replicas field "${specReplicasPath}" does not exist`)
 }
 
 /** The object with a Scale's replicas and resourceVersion put into it; changes its argument. */

@@ -73,10 +73,10 @@ export const kubeconfig = (server: string, ca: string, token: string): string =>
 
 /** Deployments, endpoints, garbage collection and all else that rollouts lean on; no scheduler: the node binds. */
 export function startControllers(processes: Processes, parts: Parts, { kubeconfig: path }: ApiServer, directory: string): Running {
-  const controllers = ['deployment', 'replicaset', 'endpointslice', 'namespace', 'garbage-collector-controller', 'serviceaccount-controller', 'horizontal-pod-autoscaler-controller', 'disruption', 'job-controller']
+  const controllers = ['deployment', 'replicaset', 'endpointslice', 'namespace', 'garbage-collector-controller', 'serviceaccount-controller', 'horizontal-pod-autoscaler-controller', 'disruption', 'job-controller', 'resourcequota-controller']
   return processes.start({
     name: 'kube-controller-manager',
-    command: [parts['kube-controller-manager'], '--kubeconfig', path, '--leader-elect=false', '--controllers', controllers.join(','), '--kube-api-qps', '500', '--kube-api-burst', '1000', '--concurrent-deployment-syncs', '20', '--concurrent-replicaset-syncs', '20', '--concurrent-service-endpoint-syncs', '20', '--cert-dir', join(directory, 'keys'), '--bind-address', CONTROL_PLANE],
+    command: [parts['kube-controller-manager'], '--kubeconfig', path, '--leader-elect=false', '--controllers', controllers.join(','), '--horizontal-pod-autoscaler-sync-period', '2s', '--kube-api-qps', '500', '--kube-api-burst', '1000', '--concurrent-deployment-syncs', '20', '--concurrent-replicaset-syncs', '20', '--concurrent-service-endpoint-syncs', '20', '--cert-dir', join(directory, 'keys'), '--bind-address', CONTROL_PLANE],
   })
 }
 

@@ -86,11 +86,11 @@ export async function play(server: Server, said: Transcript): Promise<void> {
   said['get events'] = said['get events']?.split('\n').toSorted().join('\n') ?? ''
 }
 
-/** The waits of docs/ci.md, as they stand there, for this Canary and its good version. */
+/** The waits of docs/ci.md, as they stand there, for this Canary and its good version; none outlasts this suite. */
 function recipe(): readonly (readonly string[])[] {
   const [, block = ''] = /```sh\n([^]*?)```/.exec(readFileSync('docs/ci.md', 'utf8')) ?? []
   const commands = block.split('\n').filter((line) => line.startsWith('kubectl wait '))
-  return commands.map((line) => line.replace('canary/web', 'canary/service-c').replace('=v2', '=v4').replaceAll("'", '').split(' ').slice(1))
+  return commands.map((line) => line.replace('canary/web', 'canary/service-c').replace('=v2', '=v4').replace('=30m', '=100s').replaceAll("'", '').split(' ').slice(1))
 }
 
 /** What docs/ci.md asks in its loop. */
@@ -128,7 +128,7 @@ async function refusals(ask: Ask): Promise<void> {
   await ask('patch with a stale version', 'patch', 'canary', 'service-c', '--type=json', '-p', '[{"op":"replace","path":"/metadata/resourceVersion","value":"1"}]')
   await ask('patch with an unknown field', 'patch', 'canary', 'service-c', '--type=merge', '-p', '{"spec":{"unheardOf":1}}')
   await ask('delete what is not there', 'delete', 'canary', 'nobody')
-  await ask('scale what has no scale', 'scale', 'canary/service-c', '--replicas=2')
+  await ask('scale what has no scale', 'scale', 'service/service-c', '--replicas=2')
 }
 
 async function changes(ask: Ask): Promise<void> {
@@ -152,6 +152,7 @@ export async function playOnReal(server: Server, said: Transcript): Promise<void
   await ask('auth can-i of somebody else', 'auth', 'can-i', 'patch', 'canaries.serin.dev', '--as=system:serviceaccount:istioinaction:service-a')
   await ask('diff of nothing', 'diff', '-f', server.canary)
   await ask('diff', 'diff', '-f', server.changed)
+  await ask('scale a Canary of versions', 'scale', 'canary/service-c', '--replicas=2')
   await ask('apply --server-side', 'apply', '--server-side', '-f', server.canary)
   await ask('apply --server-side against another', 'apply', '--server-side', '--field-manager=another', '-f', server.changed)
   await ask('wait for a failure that does not come', 'wait', '--for=condition=Promoted=False', 'canary/service-c', '--timeout=1s')

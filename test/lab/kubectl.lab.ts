@@ -6,7 +6,7 @@ import { openStage } from '../../src/demo/stage.ts'
 import { resources } from '../../src/kubernetes/resource.ts'
 import { systemClock } from '../../src/runtime/system-clock.ts'
 import { kubeconfig as sandboxKubeconfig } from '../../src/sandbox/kubeconfig.ts'
-import { crd } from '../harness.ts'
+import { actionCrd, crd } from '../harness.ts'
 import { kubeconfig } from './control-plane.ts'
 import { end, kubectlWith, play, playOnReal, type Server, type Transcript } from './kubectl-sessions.ts'
 import { type OperatorProcess, type RunningLoad, Suite } from './suite.ts'
@@ -44,7 +44,7 @@ function manifests(): Pick<Server, 'canary' | 'changed'> {
 async function sandbox(): Promise<Server> {
   const stage = await openStage(systemClock, stop.signal)
   ending.push(() => stage.close())
-  await stage.client.create(resources.customResourceDefinitions, crd(), stop.signal)
+  for (const definition of [crd(), actionCrd()]) await stage.client.create(resources.customResourceDefinitions, definition, stop.signal)
   return {
     name: 'sandbox',
     ...manifests(),
@@ -113,7 +113,7 @@ const SHAPES: Readonly<Record<string, RegExp>> = {
   'wait for the failure': one('canary.serin.dev', 'service-c', 'condition met'),
   'wait for the end of the rollback': one('canary.serin.dev', 'service-c', 'condition met'),
   'get canaries of all namespaces': /^NAMESPACE NAME PHASE STEP WEIGHT STABLE CANARY MESSAGE AGE\nistioinaction service-c Failed 0% v1 v2 failed: .* AGE$/,
-  'get by short name and category': /^NAME PHASE .*\nservice-c Failed/,
+  'get by short name and category': /^NAME PHASE .*\ncanary\.serin\.dev\/service-c Failed/,
   'get a JSON path': /^Failed v2 Hold$/,
   'get names': /^virtualservice\.networking\.istio\.io\/serin-service-c$/m,
   'get custom columns': /^NAME STABLE\nservice-c v1$/,
@@ -129,7 +129,7 @@ const SHAPES: Readonly<Record<string, RegExp>> = {
   'describe a Canary': /^Status:\n[^]*Reason: ErrorRate[^]*^Events:\n[^]*Warning RolledBack AGE serin\.dev\/operator v2 rolled back/m,
   'describe a Deployment': /^Replicas: 1 desired \| 1 updated \| 1 total \| 1 available \| 0 unavailable$/m,
   'describe a Service': /^Endpoints: ADDRESS:8080$/m,
-  'api-resources': /^canaries scn serin\.dev\/v1beta1 true Canary$/,
+  'api-resources': /^canaries scn serin\.dev\/v1beta1 true Canary\ncanaryactions serin\.dev\/v1beta1 true CanaryAction$/,
   'patch with a wrong type': refused('Invalid', '[^]*spec.suspend: Invalid value: "string": spec.suspend in body must be of type boolean'),
   'patch with an unknown value': refused('Invalid', '[^]*spec.analysis.noData: Unsupported value: "Perhaps": supported values: "Hold", "Pass", "Fail"'),
   'patch with a wrong pattern': refused('Invalid', '[^]*spec.progressDeadline'),
@@ -174,7 +174,6 @@ const DIFFERENCES: Readonly<Record<string, readonly [reason: string, shape: RegE
   'patch with an unknown value': ['it runs no CEL rules, so that none is left out', /: spec\.analysis\.noData: [^\n]*$/],
   'patch with a wrong pattern': ['it has words of its own for patterns, and runs no CEL rules', /: spec\.progressDeadline: [^\n]* must match pattern [^\n]*$/],
   'patch strategically': ['it takes no server-side apply, and says so', /application\/merge-patch\+json$/],
-  'scale what has no scale': ['it does not name the object where a subresource is missing', /the server could not find the requested resource$/],
 }
 
 /** What depends on the moment at which somebody looks. */
@@ -205,6 +204,7 @@ describe('on a real server, kubectl', () => {
     ['auth can-i of somebody else', /^1: no$/],
     ['diff of nothing', /^$/],
     ['diff', /^1: [^]*^- *previous: 3s\n\+ *previous: 4s$/m],
+    ['scale a Canary of versions', /^1: The Canary "service-c" is invalid: [^]*are only for targetRef/],
     ['apply --server-side', /^canary\.serin\.dev\/service-c serverside-applied$/],
     ['apply --server-side against another', /Apply failed with \d+ conflicts?: conflicts? with "kubectl[^]*\.spec\.scaleDownDelay\.previous/],
     ['wait for a failure that does not come', /^1: error: timed out waiting for the condition on canaries\/service-c$/],

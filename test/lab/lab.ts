@@ -68,8 +68,8 @@ export async function startLab({ grade = 'mtls', debounceMs = 0, pods = 'process
     istiod: startIstiod(processes, parts, { ...istiod, debounceMs }),
     prometheus: startPrometheus(processes, directory, node.targets),
   }
-  await objects.apply(...readObjects(parts['crd-all.gen.yaml']), ...readObjects('crds/serin.dev_canaries.yaml'))
-  await objects.served(['networking.istio.io/v1/virtualservices', 'networking.istio.io/v1alpha3/envoyfilters', 'security.istio.io/v1/peerauthentications', 'serin.dev/v1beta1/canaries'])
+  await objects.apply(...readObjects(parts['crd-all.gen.yaml']), ...readObjects('crds/serin.dev_canaries.yaml'), ...readObjects('crds/serin.dev_canaryactions.yaml'))
+  await objects.served(['networking.istio.io/v1/virtualservices', 'networking.istio.io/v1alpha3/envoyfilters', 'security.istio.io/v1/peerauthentications', 'serin.dev/v1beta1/canaries', 'serin.dev/v1beta1/canaryactions'])
   lap("Istio's kinds")
   await objects.apply(requestMetrics, ...GATEWAY, ...(grade === 'plain' ? [PLAIN_TEXT] : []))
   await istiodReady(processes)

@@ -56,6 +56,31 @@ describe('examples/routes', () => {
     expect(wrong()).toEqual([])
     expect(harness.oracle.violations).toEqual([])
   })
+
+  it('applied again as a whole, one VirtualService after the other, count as one sync: the second in ten minutes leaves the rollout alone', async () => {
+    const app = { app: 'reviews' }
+    await example('routes', version('v0', app), service('reviews-legacy', { selector: { app: 'legacy' } }), version('v1', { app: 'legacy' }))
+    const sync = async () => {
+      for (const object of manifests('examples/routes/virtual-services.yaml')) {
+        await harness.apply(object)
+        await harness.clock.advance(200)
+      }
+    }
+    harness.users(20, { host: 'reviews', from: harness.insider })
+    harness.users(20, { host: 'eu.reviews.example' })
+    await harness.apply(version('v2', app))
+    await sync()
+    await at('2/2', 'reviews')
+    await sync()
+    expect(lists('reviews-outside')).toEqual([['serin-v1 75', 'serin-v2 25'], ['serin-v1 75', 'serin-v2 25']])
+    await promoted('reviews')
+    expect(harness.condition('Degraded', 'reviews')).toMatch(/^False/)
+    expect(wrong()).toEqual([])
+    await sync()
+    expect(harness.condition('Degraded', 'reviews')).toMatch(/^True RouteContested/)
+    expect(lists('reviews-outside')).toEqual([['serin-v2'], ['serin-v2']])
+    expect(wrong()).toEqual([])
+  })
 })
 
 describe('examples/delegate', () => {

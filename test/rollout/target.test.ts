@@ -193,6 +193,24 @@ describe('its size', () => {
     expect(harness.status().replicas).toBe(1)
   })
 
+  it('at 0, as a scaler leaves what nobody asks for, lets a release wait until pods are wanted, and blames nobody', async () => {
+    harness = await adoptedTarget()
+    const first = stableNow()
+    await patch({ replicas: 0 })
+    await harness.until(() => harness.replicas(nameOf(first)) === 0, 10_000)
+    await harness.apply(target('v2'))
+    await harness.until(() => /^spec.replicas is 0: \w+ waits until pods are wanted$/.test(harness.status().message ?? ''), 10_000)
+    await harness.clock.advance(60_000)
+    expect(harness.status()).toMatchObject({ phase: 'Waiting', stableRevision: first })
+    expect(sizes()).toEqual({ 'service-c': 0, [nameOf(first)]: 0 })
+    const asleep = harness.answers.length
+    await patch({ replicas: 1 })
+    await promotedFrom(first)
+    expect(harness.status().history?.[0]?.result).toBe('Promoted')
+    const woken = harness.answers.slice(asleep).findIndex(({ status }) => status === 200)
+    expect(harness.answers.slice(asleep + woken).filter(({ status }) => status !== 200)).toEqual([])
+  })
+
   it('of the canary is what canaryReplicas and a step say, full before promotion; 0 is a gate before any pod starts', async () => {
     harness = await adoptedTarget({ replicas: 4, spec: { canaryReplicas: '50%', steps: [{ replicas: 0, for: '30s' }, { for: '1s' }, { weight: 10, for: '2s' }, { weight: 20, replicas: 3, for: '2s' }] } })
     const first = stableNow()
@@ -227,6 +245,18 @@ describe('an autoscaler', () => {
     expect(sizes()).toEqual({ 'service-c': 2 })
     await harness.apply(ofCanary)
     await harness.until(() => harness.status().phase === 'Idle' && harness.replicas('service-c') === 0, 20_000)
+  })
+
+  it('of the target that KEDA made is refused by the name of its ScaledObject', async () => {
+    harness = new Harness()
+    const owner = { apiVersion: 'keda.sh/v1alpha1', kind: 'ScaledObject', name: 'queue', uid: 'q', controller: true }
+    await harness.apply(crd(), kind, namespace(), service(), target('v1'))
+    const scaledObject = kindOf('keda.sh', 'v1alpha1', 'ScaledObject')
+    await harness.apply(scaledObject, { apiVersion: owner.apiVersion, kind: owner.kind, metadata: { name: owner.name, namespace: NAMESPACE } })
+    const { uid = '' } = harness.object('scaledobjects.keda.sh', owner.name).metadata
+    await harness.apply({ ...ofTarget, metadata: { ...ofTarget.metadata, ownerReferences: [{ ...owner, uid }] } }, targetCanary())
+    harness.startOperator()
+    await harness.until(() => harness.condition('Stalled').startsWith('True ScalerOnTarget: ScaledObject queue scales Deployment service-c'), 20_000)
   })
 
   it('of the Canary decides its size alone: what somebody sets on the target is set back', async () => {

@@ -129,9 +129,9 @@ describe('a Deployment', () => {
   })
 
   test('whose pods a quota refuses says so in a condition, and has them once there is room', async () => {
-    // Fewer than the pods that stand here already.
-    const quota = { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'few', namespace: world.namespace }, spec: { hard: { pods: '1' } } }
+    const quota = { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'none', namespace: world.namespace }, spec: { hard: { pods: '0' } } }
     await world.apply(quota)
+    await world.until('the quota to be in force', async () => at((await world.call('GET', pathOf(quota))).body, 'status', 'hard', 'pods') === '0' || undefined)
     const made = deployed('crowded', 2)
     made.catch(() => undefined)
     const condition = await world.until('a ReplicaFailure', async () => {

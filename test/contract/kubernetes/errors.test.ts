@@ -4,6 +4,7 @@ import type { KubernetesClient } from '../../../src/kubernetes/client.ts'
 import { type Resource, resources } from '../../../src/kubernetes/resource.ts'
 import type { NewObject } from '../../../src/runtime/object.ts'
 import { canary, virtualService } from '../../fixtures.ts'
+import { differs } from '../differences.ts'
 import { openWorld, type World } from '../world.ts'
 import { clientOf, created, placed, serveCanaries } from './requests.ts'
 
@@ -73,4 +74,15 @@ test('a patch in a form that is not spoken is refused with 415, a body that is n
   expect((await world.call('PATCH', `${path}/there`, {}, 'application/strategic-merge-patch+json')).status).toBe(415)
   const answer = await world.kubernetes({ method: 'POST', path, body: '{', headers: { 'content-type': 'application/json' }, timeoutMs: 5000 })
   expect(answer.status).toBe(400)
+})
+
+test('what one has no right to is refused with 403, and said', async () => {
+  const answer = await world.kubernetes({ method: 'GET', path: '/apis/networking.istio.io/v1/virtualservices', headers: { 'impersonate-user': 'nobody' }, timeoutMs: 5000 })
+  const body = JSON.parse(await answer.text()) as unknown
+  if (differs(world, 'authentication')) return expect(answer.status).toBe(200)
+  expect([answer.status, body]).toEqual([403, {
+    kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', code: 403, reason: 'Forbidden',
+    message: 'virtualservices.networking.istio.io is forbidden: User "nobody" cannot list resource "virtualservices" in API group "networking.istio.io" at the cluster scope',
+    details: { group: 'networking.istio.io', kind: 'virtualservices' },
+  }])
 })

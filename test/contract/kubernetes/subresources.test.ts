@@ -100,9 +100,12 @@ describe('scale', () => {
     expect(answer).toMatchObject({ status: 409, body: { reason: 'Conflict' } })
   })
 
-  test('of a Canary is its size, once it has one', async () => {
+  test('of a Canary is its size, once it has one: until then whoever reads it hears of an error, and whoever writes it gives it one', async () => {
     const object = await created(world, targetCanary({}, 'unscaled'))
-    await mergePatch(world, pathOf(object), { spec: { replicas: 3 } })
-    expect((await world.call('GET', `${pathOf(object)}/scale`)).body).toMatchObject({ kind: 'Scale', spec: { replicas: 3 } })
+    const path = `${pathOf(object)}/scale`
+    expect(await world.call('GET', path)).toMatchObject({ status: 500, body: { reason: 'InternalError', message: 'Internal error occurred: the spec replicas field ".spec.replicas" does not exist' } })
+    expect((await mergePatch(world, path, { spec: { replicas: 3 } })).status).toBe(200)
+    await mergePatch(world, `${pathOf(object)}/status`, { status: { phase: 'Idle', replicas: 2, selector: 'serin.dev/revision=a' } })
+    expect((await world.call('GET', path)).body).toMatchObject({ kind: 'Scale', spec: { replicas: 3 }, status: { replicas: 2, selector: 'serin.dev/revision=a' } })
   })
 })

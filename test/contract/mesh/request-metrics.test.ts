@@ -120,7 +120,8 @@ describe('in the counters of both proxies', () => {
   ])('a pod whose app has ended %s', async (_, version, flags) => {
     await shop.apply(virtualService(service, [{ ...to(service, { [version]: undefined }), retries: { attempts: 0 } }]))
     await shop.spread()
-    await debounced(shop)
+    // Long enough for requests to meet the pod's end, however busy the machine is.
+    await debounced(shop, 500)
     const lines = await grown(async () => {
       const load = shop.many(service, { rps: 400 })
       await shop.sleep(500)

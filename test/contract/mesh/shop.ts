@@ -134,8 +134,8 @@ export async function turn(path: string): Promise<void> {
   if (answer.status !== 200) throw new Error(`${path}: ${await answer.text()}`)
 }
 
-/** From here on istiod waits as long after a change as it does by default; the lab's usual wait is none, and the sandbox knows no other. */
-export const debounced = (world: World): Promise<void> => restartIstiod(world, 100)
+/** From here on istiod waits as long after a change as it does by default, unless said; the lab's usual wait is none, and the sandbox knows no other. */
+export const debounced = (world: World, ms = 100): Promise<void> => restartIstiod(world, ms)
 
 /** Undoes `debounced`. */
 export const undebounced = (world: World): Promise<void> => restartIstiod(world, inject('lab')?.debounceMs ?? 0)

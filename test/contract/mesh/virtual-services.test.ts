@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { HTTPMatch } from '../../../src/api/canary.ts'
+import { isContradicted } from '../../../src/istio/delegate-refusals.ts'
+import { differs } from '../differences.ts'
 import { sumOf } from '../queries.ts'
 import { CALLER, counted, destinationRule, failed, fiveSigma, openShop, sourceOf, subset, to, virtualService, type Service, type Shop } from './shop.ts'
 
@@ -223,6 +226,28 @@ describe('a delegate', () => {
     const answers = await load
     expect(failed(answers)).toEqual([])
     expect(answers.at(-1)?.version).toBe('v2')
+  })
+
+  const tester = { headers: { 'x-tester': { exact: 'a' } } }
+  test.each<['kept' | 'dropped' | 'dropped by Istio alone', string, Record<string, unknown>, HTTPMatch]>([
+    ['kept', 'another header', { headers: { 'x-plan': { exact: 'paid' } } }, tester],
+    ['kept', 'the same header and text', tester, tester],
+    ['dropped', 'the same header with another text', { headers: { 'x-tester': { exact: 'b' } } }, tester],
+    ['dropped', 'another method', { method: { exact: 'GET' } }, { method: { exact: 'POST' } }],
+    ['kept', 'a path within', { uri: { prefix: '/a' } }, { uri: { prefix: '/a/b' } }],
+    ['dropped', 'a path elsewhere', { uri: { prefix: '/a' } }, { uri: { prefix: '/b' } }],
+    ['dropped by Istio alone', 'a prefix of an exact path', { uri: { exact: '/a/b' } }, { uri: { prefix: '/a' } }],
+    ['dropped by Istio alone', 'a path within a regular expression', { uri: { regex: '/a.*' } }, { uri: { prefix: '/a/b' } }],
+    ['dropped by Istio alone', "no word of the root's namespace of callers", { sourceNamespace: 'callers' }, tester],
+  ])('has its match %s where that says %s', async (becomes, _what, written, ours) => {
+    const service = await ruled()
+    const theirs = 'sourceNamespace' in written ? { sourceNamespace: shop.callers } : written
+    await shop.apply(delegate(service, [{ match: [ours], ...to(service, { v2: undefined }) }, to(service, { v1: undefined })]), root(service, { match: [theirs] }))
+    await shop.spread()
+    const answers = await Promise.all(['a', 'b'].map((value) => shop.ask(service, { path: '/a/b', headers: { 'x-tester': value, 'x-plan': 'paid' } })))
+    const isKept = becomes === 'kept' || (becomes !== 'dropped' && differs(shop, 'regular expressions of a root'))
+    expect(answers.map(sourceOf).includes('v2')).toBe(isKept)
+    expect(isContradicted(theirs, ours)).toBe(becomes !== 'kept')
   })
 
   test('that is deleted while its root stays lets every request through to all pods', async () => {
