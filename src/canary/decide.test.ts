@@ -92,6 +92,15 @@ describe('rolling back', () => {
     expect(ledgerWritten(action)?.failed['v2']).toMatchObject({ rollout: ROLLOUT, reason: 'ErrorRate' })
   })
 
+  it('that has reached only some of the routes is finished before anything else (21)', () => {
+    const [exposed] = rollingWorld(1).mesh.routes
+    const rolledBack = routeOf({ ...ledgerOf({ open: exposed?.ledger?.open ?? {} }), failed: { v2: tombstone() } }, { record: { namespace: 'test', name: 'gateway', mode: 'Route' } })
+    const world = rollingWorld(1, { mesh: { routes: [...rollingWorld(1).mesh.routes, rolledBack] }, settings: settings({ preview: { service: 'web-preview', match: [] } }) })
+    expect(decide(world)).toMatchObject({ decision: { row: '21', action: { writes: [{ name: 'web' }, { name: 'gateway' }] } } })
+    expect(decide({ ...world, endpoints: {} }).decision.row).not.toBe('21')
+    expect(decide({ ...world, endpoints: {}, previews: { 'web-preview': 'v1' } })).toMatchObject({ decision: { row: '21w' }, status: { message: expect.stringContaining('no way back') as string } })
+  })
+
   it('happens while stable is short of pods, but not while it has none', () => {
     const stable = (ready: number) => [workloadOf('v1', { ready, settled: false, floor: { rollout: ROLLOUT, replicas: 4 } }), workloadOf('v2', { stamp: ROLLOUT })]
     expect(rowOf(rollingWorld(1, { evidence: fails, workloads: stable(1) }))).toBe('4')
