@@ -3,7 +3,8 @@ import type { Action, RouteWrite } from '../../src/canary/decision.ts'
 import { factsOf } from '../../src/canary/facts.ts'
 import type { Tombstone } from '../../src/canary/ledger.ts'
 import type { World } from '../../src/canary/world.ts'
-import { P, type Mutation } from './model.ts'
+import type { Mutation } from './mutation.ts'
+import { P } from './objects.ts'
 
 const LONG = 1e9
 
