@@ -132,6 +132,13 @@ describe('the rules of the protocol', () => {
     expect(decide(oldSubset).decision).toMatchObject({ row: '17', action: { kind: 'rule' } })
   })
 
+  it('1: what was closed is opened by another rollout: an older scale-down of it must meet another stamp', () => {
+    const world = dark({ mesh: { routes: [routeOf(ledgerOf())] } })
+    const { decision, status } = decide(world)
+    expect(decision).toMatchObject({ row: '16', action: { kind: 'status' } })
+    expect(status.rollout).toMatchObject({ revision: 'v2', startedAt: new Date(NOW).toISOString() })
+  })
+
   it('1: before capacity goes, a VirtualService write closes it, even where it was never named', () => {
     const back = dark({ settings: settings({ desired: 'v1' }) })
     expect(decide(back).decision).toMatchObject({ row: '14', action: { kind: 'routes', writes: [{ write: { lists: false } }] } })

@@ -5,7 +5,7 @@ import type { Cluster } from './cluster.ts'
 import { overlooked } from './duties.ts'
 import type { Memory } from './memory.ts'
 import { destinationOf, everBy } from './mesh.ts'
-import { Broken, D, standing, type Objects } from './objects.ts'
+import { Broken, D, standing, truthOf, type Objects } from './objects.ts'
 import { unrest } from './rest.ts'
 import type { Write } from './writes.ts'
 
@@ -42,7 +42,7 @@ export class Judge {
     const isBlind = this.#memory.isBehindUsers(seen)
     if (write.route !== undefined) this.#routeLands(write)
     if (subsets !== undefined) this.#memory.mendRule()
-    if (scale !== undefined) this.#scaleLands(scale, isBlind)
+    if (scale !== undefined) this.#scaleLands(scale, isBlind || truthOf(seen) === undefined)
     // What somebody wrote since may reach anything.
     if (isBlind) return
     if (deletes !== undefined) this.#mustBeOut(deletes, 'is deleted')
@@ -92,12 +92,11 @@ export class Judge {
       for (const proxy of mesh.proxies) if (everBy(proxy, EVERY_POD)) throw new Broken(`${revision} grows while a proxy sends requests to every pod`)
   }
 
-  /** While a rollout that is open stamped it. */
+  /** Stable's size when what is being rolled out was opened. */
   #floorOf(revision: string): number | undefined {
     const { truth, objects } = this.#cluster
-    const floor = objects.deployments[revision]?.value?.floor
-    const isOpen = Object.entries(truth?.open ?? {}).some(([name, { rollout }]) => name !== revision && rollout === floor?.rollout)
-    return revision === truth?.stable && isOpen && floor !== undefined && truth.failed[floor.rollout.split('@')[0] ?? '']?.rollout !== floor.rollout ? floor.replicas : undefined
+    const rollout = truth?.open[objects.canary.value?.status?.rollout?.revision ?? '']?.rollout
+    return revision === truth?.stable && rollout !== undefined ? this.#memory.floors.get(`${revision}/${rollout}`) : undefined
   }
 
   #routeLands(write: Write): void {
@@ -105,7 +104,7 @@ export class Judge {
     if (ledger === undefined) return
     this.#pointerMoves(ledger.stable, ledger.promotions)
     this.#failuresForgotten(write)
-    this.#remember(ledger.failed)
+    this.#remember(ledger, write.seen)
     if (lists !== true) return
     if (this.#cluster.truth === undefined) this.#pinned(ledger.stable)
     if (ledger.exposure !== undefined) this.#exposes(write)
@@ -124,11 +123,15 @@ export class Judge {
     this.#memory.failed.clear()
   }
 
-  #remember(failed: NonNullable<Write['route']>['ledger']['failed']): void {
+  #remember({ failed, open, stable }: NonNullable<Write['route']>['ledger'], seen: Objects): void {
+    const { truth, objects } = this.#cluster
     for (const [revision, { rollout, hash }] of Object.entries(failed)) {
       this.#memory.bury(`${revision}/${rollout}`)
-      if (this.#cluster.truth?.failed[revision]?.rollout !== rollout) this.#memory.failed.add(`${revision}/${hash}`)
+      if (truth?.failed[revision]?.rollout !== rollout && !this.#memory.wasForgivenSince(revision, seen)) this.#memory.failed.add(`${revision}/${hash}`)
     }
+    const size = objects.deployments[stable]?.value?.replicas ?? 0
+    for (const [revision, { rollout }] of Object.entries(open))
+      if (revision !== stable && truth?.open[revision]?.rollout !== rollout && truth?.stable === stable) this.#memory.floors.set(`${stable}/${rollout}`, size)
   }
 
   /** The first write of the routes: from now on stable alone has what every pod had. */
@@ -151,10 +154,12 @@ export class Judge {
     if (this.#memory.excused || needs === 0) return
     for (const { subsets, endpoints } of mesh.proxies) {
       if (!subsets.now.includes(revision)) throw new Broken(`${revision} is named before a proxy knows its subset`)
-      if (this.#memory.isHurt(revision)) continue
+      const rises = exposure.step > before
+      // A repair rests on caches; what rises was read live, and rests on nothing that has not stood for long enough.
+      if (rises ? this.#memory.wasHurtSince(revision, decidedAt) : this.#memory.isHurt(revision)) continue
       const known = endpoints.now[revision] ?? 0
       if (known === 0) throw new Broken(`${revision} is named before a proxy knows its endpoints`)
-      if (exposure.step > before && known < needs) throw new Broken(`${revision} gets what ${needs} pods take while a proxy knows ${known}`)
+      if (rises && known < needs) throw new Broken(`${revision} gets what ${needs} pods take while a proxy knows ${known}`)
     }
   }
 

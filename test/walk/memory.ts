@@ -4,6 +4,10 @@ import { P, standing, type Objects } from './objects.ts'
 /** What is remembered of what happened, to judge what follows. */
 export class Memory {
   readonly #cluster: Cluster
+  /** Stable's size when each rollout was opened. */
+  readonly floors = new Map<string, number>()
+  /** As what the Canary stood when somebody last asked for another try of each revision. */
+  readonly #forgiven = new Map<string, number>()
   /** As what somebody last wrote each route. */
   readonly #written = { user: -1, gate: -1 }
   /** When each rollout got its first tombstone. */
@@ -15,10 +19,11 @@ export class Memory {
   /** What stood in the target's template, and since when; newest last. */
   readonly #said: { readonly at: number; readonly template: string | undefined }[] = []
   /** Revisions whose pods somebody took or broke, and when they were whole again. */
-  readonly #hurt = new Map<string, number | undefined>()
+  readonly #hurt = new Map<string, { readonly at: number; readonly whole: number | undefined }>()
   /** Until when what others wrote into the routes, or made of the rule, may still be on its way. */
   readonly #excusedUntil = { rule: -1, routes: -1 }
   #isRuleBroken = false
+  #wasForeign = true
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster
@@ -61,23 +66,29 @@ export class Memory {
 
   /** Its pods go, or come back, by no doing of Serin's. */
   hurt(revision: string): void {
-    this.#hurt.set(revision, undefined)
+    this.#hurt.set(revision, { at: this.#cluster.now, whole: undefined })
   }
 
   /** Whether what became of the pods of `revision` is somebody else's doing: a rollback to it waits for nothing (protocol section 5). */
   isHurt(revision: string): boolean {
-    if (!this.#hurt.has(revision)) return false
-    const since = this.#hurt.get(revision)
-    return since === undefined || this.#cluster.now < since + 2 * P
+    const hurt = this.#hurt.get(revision)
+    return hurt !== undefined && (hurt.whole === undefined || this.#cluster.now < hurt.whole + 2 * P)
+  }
+
+  /** Whether somebody touched the pods of `revision` after `at`. */
+  wasHurtSince(revision: string, at: number): boolean {
+    return (this.#hurt.get(revision)?.at ?? -Infinity) >= at
   }
 
   /** Looked at after every event: what is foreign now, and who is whole again. */
   look(): void {
-    if (this.#isForeign()) this.#excusedUntil.routes = this.#cluster.now + 2 * P
-    for (const [revision, since] of this.#hurt) {
+    const isForeign = this.#isForeign()
+    if (isForeign || this.#wasForeign) this.#excusedUntil.routes = this.#cluster.now + 2 * P
+    this.#wasForeign = isForeign
+    for (const [revision, { at, whole }] of this.#hurt) {
       const deployment = this.#cluster.objects.deployments[revision]?.value
-      const whole = deployment !== undefined && deployment.ready && deployment.started > 0 && deployment.started === deployment.replicas
-      if (whole && since === undefined) this.#hurt.set(revision, this.#cluster.now)
+      const isWhole = deployment !== undefined && deployment.ready && deployment.started > 0 && deployment.started === deployment.replicas
+      if (isWhole && whole === undefined) this.#hurt.set(revision, { at, whole: this.#cluster.now })
     }
   }
 
@@ -97,8 +108,14 @@ export class Memory {
     this.#cluster.note(`${name} is buried`)
   }
 
-  /** Somebody asks for another try of whatever of `revision` failed. */
+  /** Whether somebody asked for another try after what stood in these objects. */
+  wasForgivenSince(revision: string, { canary }: Objects): boolean {
+    return canary.rv < (this.#forgiven.get(revision) ?? -1)
+  }
+
+  /** Somebody asks for another try of whatever of `revision` failed, or will turn out to. */
   forgive(revision: string): void {
+    this.#forgiven.set(revision, this.#cluster.objects.canary.rv)
     for (const known of this.failed) if (known.startsWith(`${revision}/`)) this.failed.delete(known)
   }
 }

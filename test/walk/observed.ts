@@ -39,9 +39,8 @@ export function worldFrom(objects: Objects, process: Process, { style, now, verd
     },
     ages: agesOf(objects, process, now),
     evidence: standing.some(({ ledger }) => ledger?.exposure !== undefined) ? evidenceFor(verdict) : NO_EVIDENCE,
-    // Now and then windows are closed, and every slot is taken.
-    closed: now % 600_000 < 60_000 ? { message: 'window closed', until: now - (now % 600_000) + 60_000 } : undefined,
-    noSlot: now % 700_000 < 50_000 ? 'waits for a free slot' : undefined,
+    closed: style.windows && now % 600_000 < 60_000 ? { message: 'window closed', until: now - (now % 600_000) + 60_000 } : undefined,
+    noSlot: style.windows && now % 700_000 < 50_000 ? 'waits for a free slot' : undefined,
     actions: (objects.actions.value ?? []).filter(({ result }) => result === undefined),
     stale: process.behind(objects) ?? olderTarget(workloads, target, status),
   }

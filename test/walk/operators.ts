@@ -1,6 +1,6 @@
 import type { CanaryStatus } from '../../src/api/canary.ts'
 import { decide, type Pass } from '../../src/canary/decide.ts'
-import type { Action } from '../../src/canary/decision.ts'
+import type { Action, Decision } from '../../src/canary/decision.ts'
 import { TARGET_GROWTHS } from '../../src/canary/target.ts'
 import { canonicalJson } from '../../src/canary/template-hash.ts'
 import type { World } from '../../src/canary/world.ts'
@@ -19,14 +19,14 @@ export type Mishap = { readonly hangs?: (() => number) | undefined; readonly bus
 export class Operators {
   readonly #cluster: Cluster
   readonly #judge: Judge
-  readonly #mutation: Mutation
+  mutation: Mutation
   readonly #hung = new Set<Write>()
   processes: Process[]
 
   constructor(cluster: Cluster, judge: Judge, mutation: Mutation) {
     this.#cluster = cluster
     this.#judge = judge
-    this.#mutation = mutation
+    this.mutation = mutation
     this.processes = [new Process(cluster.objects, 0, 0)]
   }
 
@@ -38,7 +38,7 @@ export class Operators {
     const first = this.#decide(seen, process)
     if (first.pass.decision.row === '0') return false
     const { action: intended } = first.pass.decision
-    const live = intended.kind !== 'none' && intended.live && this.#mutation.live !== false
+    const live = intended.kind !== 'none' && intended.live && this.mutation.live !== false
     const looked = live ? liveFor(intended, seen, cluster.objects) : seen
     const { pass, world } = live ? this.#decide(looked, process) : first
     if (live && canonicalJson(pass.decision.action) !== canonicalJson(intended)) return false
@@ -59,6 +59,12 @@ export class Operators {
     grown(process, action, cluster.now)
     if (landed.length > 0) this.#judge.done()
     return loseStatus || this.#tell(pass, process, seen) || writes.length > 0
+  }
+
+  /** What a pass on fresh caches would come to now. */
+  next(process: Process): Decision {
+    process.cache = this.#cluster.objects
+    return this.#decide(process.cache, process).pass.decision
   }
 
   /** What still hangs lands now. */
@@ -89,9 +95,9 @@ export class Operators {
 
   #decide(objects: Objects, process: Process): { readonly pass: Pass; readonly world: World } {
     const world = worldFrom(objects, process, this.#cluster)
-    const changed = this.#mutation.world?.(world) ?? world
-    const pass = decide(this.#mutation.stale === false ? { ...changed, stale: undefined } : changed)
-    return { pass: this.#mutation.pass?.(pass, world) ?? pass, world: changed }
+    const changed = this.mutation.world?.(world) ?? world
+    const pass = decide(this.mutation.stale === false ? { ...changed, stale: undefined } : changed)
+    return { pass: this.mutation.pass?.(pass, world) ?? pass, world: changed }
   }
 
   #hang(write: Write, ms: number): void {

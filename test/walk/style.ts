@@ -18,9 +18,11 @@ export type Style = {
   readonly approval: boolean
   /** An autoscaler sets the Canary's size. */
   readonly scaled: boolean
+  /** Now and then windows are closed, and every slot is taken. */
+  readonly windows: boolean
 }
 
-export const PLAIN: Style = { source: 'versions', gate: true, affinity: false, preview: false, canaryReplicas: undefined, gated: false, approval: false, scaled: false }
+export const PLAIN: Style = { source: 'versions', gate: true, affinity: false, preview: false, canaryReplicas: undefined, gated: false, approval: false, scaled: false, windows: false }
 
 const step = (weight: number, index: number): Step =>
   ({ name: `step-${index + 1}`, weight, match: [], mirror: undefined, forMs: 20_000, minRequests: 10, approval: false, deadlineMs: undefined })

@@ -64,8 +64,8 @@ export class Users {
     const { value } = this.#cluster.objects.canary
     if (value === undefined) return
     this.#note(`canary ${JSON.stringify(change)}`)
-    if (change.desired !== undefined) this.#memory.forgive(change.desired)
     this.#cluster.put('canary', { ...value, ...change })
+    if (change.desired !== undefined) this.#memory.forgive(change.desired)
   }
 
   /** A CanaryAction. */

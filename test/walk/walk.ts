@@ -129,7 +129,7 @@ const onlySecond = ({ weights }: Mutation) => (weights?.['second'] === undefined
 
 function styleOf(random: () => number): Style {
   const once = (chance: number) => random() < chance
-  const common = { gate: once(0.5), affinity: once(0.2), preview: once(0.2), approval: once(0.3) }
+  const common = { gate: once(0.5), affinity: once(0.2), preview: once(0.2), approval: once(0.3), windows: true }
   return once(0.5)
     ? { ...common, source: 'target', canaryReplicas: once(0.2) ? 1 : undefined, gated: once(0.15), scaled: once(0.3) }
     : { ...common, source: 'versions', canaryReplicas: undefined, gated: false, scaled: false }
