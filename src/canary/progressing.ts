@@ -111,6 +111,8 @@ export function openAndSize(facts: Facts): Outcome | undefined {
   const isOpen = ledger.open[c.revision]?.rollout === c.rollout
   const pods = podsFor(facts, next)
   if (isOpen && isSized(facts, pods)) return undefined
+  // Closed since: without another stamp a scale-down that was decided then could land once it is named again.
+  if (!isOpen && facts.canary?.stamp === c.rollout) return start(facts, c)
   if (world.ages.routes < world.settings.propagationMs) return waitFor({ waitingFor: 'Propagation', message: 'the last change of the routes is spreading' })
   return remake(facts, c) ?? (isOpen ? capacity(facts, c, pods) : outcome(`open ${c.revision}`, { action: writeLedgers(facts, opening(facts, c)) }))
 }
