@@ -107,7 +107,7 @@ export function raiseToFloor(facts: Facts): Outcome | undefined {
 export function openAndSize(facts: Facts): Outcome | undefined {
   const { c, ledger, world } = facts
   const next = nextExposure(facts)
-  if (c === undefined || next === undefined || noWayOn(facts) || isGateShut(facts)) return undefined
+  if (c === undefined || next === undefined || mayNotGrow(facts)) return undefined
   const isOpen = ledger.open[c.revision]?.rollout === c.rollout
   const pods = podsFor(facts, next)
   if (isOpen && isSized(facts, pods)) return undefined
@@ -116,6 +116,8 @@ export function openAndSize(facts: Facts): Outcome | undefined {
   if (world.ages.routes < world.settings.propagationMs) return waitFor({ waitingFor: 'Propagation', message: 'the last change of the routes is spreading' })
   return remake(facts, c) ?? (isOpen ? capacity(facts, c, pods) : outcome(`open ${c.revision}`, { action: writeLedgers(facts, opening(facts, c)) }))
 }
+
+const mayNotGrow = (facts: Facts): boolean => noWayOn(facts) || isGateShut(facts)
 
 /** A gate before any pod: what comes after it must not be made while it is shut. */
 const isGateShut = (facts: Facts): boolean => isGate(facts) && presentHold(facts) !== undefined
