@@ -111,11 +111,15 @@ export function openAndSize(facts: Facts): Outcome | undefined {
   const isOpen = ledger.open[c.revision]?.rollout === c.rollout
   const pods = podsFor(facts, next)
   if (isOpen && isSized(facts, pods)) return undefined
-  // Closed since: without another stamp a scale-down that was decided then could land once it is named again.
-  if (!isOpen && facts.canary?.stamp === c.rollout) return start(facts, c)
+  if (!isOpen && isStamped(facts, c)) return start(facts, c)
   if (world.ages.routes < world.settings.propagationMs) return waitFor({ waitingFor: 'Propagation', message: 'the last change of the routes is spreading' })
-  return remake(facts, c) ?? (isOpen ? capacity(facts, c, pods) : outcome(`open ${c.revision}`, { action: writeLedgers(facts, opening(facts, c)) }))
+  return remake(facts, c) ?? (isOpen ? capacity(facts, c, pods) : open(facts, c))
 }
+
+const open = (facts: Facts, c: Candidate): Outcome => outcome(`open ${c.revision}`, { action: writeLedgers(facts, opening(facts, c)) })
+
+/** Closed since: without another stamp a scale-down that was decided then could land once it is named again. */
+const isStamped = ({ canary }: Facts, { rollout }: Candidate): boolean => canary?.stamp === rollout
 
 const mayNotGrow = (facts: Facts): boolean => noWayOn(facts) || isGateShut(facts)
 
