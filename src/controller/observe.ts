@@ -13,6 +13,7 @@ import { routesContent } from '../istio/route-content.ts'
 import { resources, type Resource } from '../kubernetes/resource.ts'
 import { keyOf, type KubeObject } from '../runtime/object.ts'
 import type { Ages } from './ages.ts'
+import type { TargetConfig } from './config-tracker.ts'
 import { labelKey, scaledBy, templateLabels, WILDCARD } from './indexes.ts'
 import { rivalsOf } from './rivals.ts'
 import { previewServicesOf } from './preview-service.ts'
@@ -54,6 +55,8 @@ export type ObserveOptions = {
   readonly growths: Readonly<Record<string, number>>
   readonly closed: World['closed']
   readonly noSlot: World['noSlot']
+  /** What the target is configured with. */
+  readonly configOf: (target: KubeObject) => TargetConfig
 }
 
 /** The newer of what a cache has and what was written last; a key that is named is looked up even where the cache has nothing. */
@@ -99,8 +102,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
   const { canary } = snapshot
   const { settings, surroundings, ages, now, monotonicMs } = options
   const versions = revisionsIn(snapshot.deployments, settings, canary.metadata.name)
-  const target = targetIn(snapshot.deployments, settings)
-  const facts = target && targetFacts(target, settings)
+  const { target, facts, configured } = targetSeen(snapshot, options)
   const input: MeshInput = {
     canary: canary.metadata,
     settings,
@@ -108,7 +110,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     virtualServices: snapshot.virtualServices,
     destinationRules: snapshot.destinationRules,
     httpRoutes: snapshot.httpRoutes,
-    revisions: labelledRevisions(versions, target, settings),
+    revisions: labelledRevisions(versions, target, facts?.revision, settings),
     others: snapshot.others,
     records: canary.status?.routes ?? [],
     stable: canary.status?.stableRevision,
@@ -126,7 +128,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     workloads,
     ...(facts === undefined ? {} : { target: facts }),
     endpoints: endpointsOf(snapshot.pods, settings),
-    mesh: { ...mesh, refusals: [...mesh.refusals, ...workloadRefusals(snapshot, versions, settings), ...tooMany(mesh.routes), ...previewRefusals(input, snapshot.previewServices, uid)] },
+    mesh: { ...mesh, refusals: [...mesh.refusals, ...workloadRefusals(snapshot, versions, settings), ...tooMany(mesh.routes), ...previewRefusals(input, snapshot.previewServices, uid), ...configRefusals(configured, facts, workloads)] },
     previews: previewsOf(input, snapshot.previewServices, uid),
     ages: {
       routes: ages.observe('routes', routes, monotonicMs),
@@ -144,12 +146,23 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
   return { world: { ...world, evidence: options.evidence(stepKey(factsOf(world))) ?? NO_EVIDENCE }, input, snapshot }
 }
 
+function targetSeen({ deployments, canary }: Snapshot, { settings, configOf }: ObserveOptions) {
+  const target = targetIn(deployments, settings)
+  const configured = target && configOf(target)
+  return { target, configured, facts: target && targetFacts(target, settings, configured?.config, canary.status?.observedTarget) }
+}
+
 /** Every revision with the labels of its pods; the target's too before it is made. */
-function labelledRevisions(versions: readonly KubeObject[], target: KubeObject | undefined, settings: Settings): MeshInput['revisions'] {
+function labelledRevisions(versions: readonly KubeObject[], target: KubeObject | undefined, wanted: string | undefined, settings: Settings): MeshInput['revisions'] {
   const standing = versions.map((deployment) => ({ revision: revisionOf(deployment, settings), labels: templateLabels(deployment) }))
-  const wanted = target && targetFacts(target, settings)?.revision
   if (target === undefined || wanted === undefined || standing.some(({ revision }) => revision === wanted)) return standing
   return [...standing, { revision: wanted, labels: labelsToBe(target, wanted, settings) }]
+}
+
+/** A revision that stands has what it needs. */
+function configRefusals(configured: TargetConfig | undefined, facts: World['target'], workloads: readonly Workload[]): readonly Refusal[] {
+  const isMade = workloads.some(({ revision, replicas }) => revision === facts?.revision && replicas > 0)
+  return [...(configured?.refusals ?? []), ...(isMade ? [] : (configured?.absent ?? []))]
 }
 
 const sumOf = (objects: readonly KubeObject[]): number => objects.reduce((sum, { metadata }) => sum + (metadata.generation ?? 0), 0)
