@@ -1,19 +1,17 @@
-import { createHash } from 'node:crypto'
 import { mostConfig } from '../api/status.ts'
 import type { Settings } from '../api/settings.ts'
 import type { ConfigReference } from '../canary/config-references.ts'
-import { canonicalJson } from '../canary/template-hash.ts'
 import { configId, MISSING, type TrackedConfig } from '../canary/tracked-config.ts'
 import type { Refusal } from '../canary/world.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
-import { resources, type Resource } from '../kubernetes/resource.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { runController, type Outcome } from '../runtime/controller.ts'
 import { asError } from '../runtime/failure.ts'
 import type { Log } from '../runtime/log.ts'
 import { keyOf, type KubeObject } from '../runtime/object.ts'
 import { WorkQueue } from '../runtime/work-queue.ts'
-import { isOlder } from './own-writes.ts'
+import { configResource, contentOf, isBehind, isDoubted, itemOf, partsOf, type Content } from './config-content.ts'
+import { configAbsent, configRefusals } from './config-refusals.ts'
 import type { Stores } from './sources.ts'
 import { TRACK } from './stamps.ts'
 
@@ -38,30 +36,10 @@ export type TargetConfig = {
   readonly absent: readonly Refusal[]
 }
 
-/** What an object said when it was read; the content itself is forgotten. */
-type Content = {
-  readonly hash: string
-  readonly resourceVersion: string | undefined
-  readonly track: string | undefined
-  /** The version that the cache had when it was read. */
-  readonly seen: string | undefined
-  /** The watch has told since that it was deleted. */
-  readonly isGone?: true
-  /** Hashes that statuses recorded before it was read: it is newer than they are. */
-  readonly since: ReadonlySet<string>
-  readonly atMs: number
-}
-
 /** What is applied together is looked at together. */
 const SETTLE_MS = 1000
 const CONCURRENCY = 4
 const NOTHING: TargetConfig = { config: {}, refusals: [], absent: [] }
-
-export const configResource = (kind: string): Resource => (kind === 'Secret' ? resources.secrets : resources.configMaps)
-
-/** The hash of what pods get from a ConfigMap or Secret. */
-export const contentHash = ({ data = {}, binaryData = {} }: KubeObject): string =>
-  createHash('sha256').update(canonicalJson([data, binaryData])).digest('hex').slice(0, 16)
 
 /**
  * Hashes of the ConfigMaps and Secrets that targets are configured with. The watches tell of metadata alone; a content is
@@ -106,7 +84,12 @@ export class ConfigTracker {
     // An annotation may have any of them tracked.
     this.#follow(canary, named.map((reference) => itemOf(reference, namespace)))
     const references = named.filter((reference) => this.#isTracked(reference, namespace, known))
-    const refusals = this.#refusals(references, mode, namespace)
+    const failing = references.find((reference) => this.#failures.has(itemOf(reference, namespace)))
+    const refusals = configRefusals({
+      withoutSecrets: mode === 'All' && !this.#options.trackSecrets,
+      count: references.length,
+      failing: failing && { id: configId(failing), why: this.#failures.get(itemOf(failing, namespace)) ?? '' },
+    })
     if (references.length > mostConfig) return { config: undefined, refusals, absent: [] }
     const looks = references.map((reference) => ({ reference, id: configId(reference), hash: this.#hashOf(itemOf(reference, namespace), known[configId(reference)]) }))
     if (looks.some(({ hash }) => hash === undefined)) return { config: undefined, refusals, absent: [] }
@@ -114,7 +97,7 @@ export class ConfigTracker {
     return {
       config: Object.fromEntries(looks.map(({ hash = MISSING, reference, id }) => [id, hash === MISSING && !isContent(reference) ? (known[id] ?? hash) : hash])),
       refusals,
-      absent: lost.map(({ id }) => ({ reason: 'ConfigNotFound', message: `${id}, without which no pod of ${target.metadata.name} starts, does not exist: apply it` })),
+      absent: lost.map(({ id }) => configAbsent(id, target.metadata.name)),
     }
   }
 
@@ -122,12 +105,13 @@ export class ConfigTracker {
   async #read(item: string, signal: AbortSignal): Promise<Outcome> {
     if (!this.#followers.has(item)) return { kind: 'done' }
     const { kind, key } = partsOf(item)
-    const asked = this.#asked.get(item) ?? []
+    const asked = [...(this.#asked.get(item) ?? [])]
+    this.#asked.delete(item)
     const seen = this.#cached(item)?.metadata.resourceVersion
     try {
       const object = await this.#options.client.get(configResource(kind), key, signal)
       this.#failures.delete(item)
-      this.#learn(item, object, { seen, asked: [...asked] })
+      this.#learn(item, object, { seen, asked })
     } catch (thrown) {
       const { message } = asError(thrown)
       const isSaid = this.#failures.get(item) === message
@@ -168,6 +152,7 @@ export class ConfigTracker {
     return () => stops.forEach((stop) => stop())
   }
 
+  /** Nothing of it is tracked any more. */
   forget(canary: string): void {
     this.#follow(canary, [])
     this.#items.delete(canary)
@@ -182,16 +167,6 @@ export class ConfigTracker {
     return track !== 'false' && (reference.unseen || track === 'true' || (cached === undefined && known[configId(reference)] !== undefined))
   }
 
-  #refusals(references: readonly ConfigReference[], mode: 'ConfigMaps' | 'All', namespace: string): readonly Refusal[] {
-    const failing = references.find((reference) => this.#failures.has(itemOf(reference, namespace)))
-    const refusals: readonly (Refusal | undefined)[] = [
-      mode === 'All' && !this.#options.trackSecrets ? { reason: 'SecretsNotTracked', message: 'spec.trackConfig: All also needs Secrets, which Serin may not read here: install it with trackSecrets: true, or write ConfigMaps' } : undefined,
-      references.length > mostConfig ? { reason: 'TooManyConfigs', message: `the pods are configured with ${references.length} objects, ${mostConfig} can be tracked: leave some out with the annotation ${TRACK}: "false", or write spec.trackConfig: None` } : undefined,
-      failing && { reason: 'ConfigUnreadable', message: `${configId(failing)} cannot be read: ${this.#failures.get(itemOf(failing, namespace)) ?? ''}` },
-    ]
-    return refusals.filter((refusal) => refusal !== undefined)
-  }
-
   /** Undefined while it must be read first. */
   #hashOf(item: string, recorded: string | undefined): string | undefined {
     const content = this.#contents.get(item)
@@ -201,16 +176,11 @@ export class ConfigTracker {
       if (!this.#failures.has(item)) this.#queue.add(item)
       return undefined
     }
-    if (!this.#isBehind(item, content)) return content.hash
+    if (!isBehind(content, this.#cached(item)?.metadata.resourceVersion)) return content.hash
     this.#ask(item, recorded)
-    this.#queue.addAfter(item, SETTLE_MS)
+    if (!this.#failures.has(item)) this.#queue.addAfter(item, SETTLE_MS)
     // Of one that changes all the time each reading counts once.
     return this.#options.clock.monotonic() - content.atMs > SETTLE_MS ? undefined : content.hash
-  }
-
-  #isBehind(item: string, { seen, resourceVersion, isGone }: Content): boolean {
-    const version = this.#cached(item)?.metadata.resourceVersion
-    return isGone === true || (version !== undefined && version !== seen && (resourceVersion === undefined || isOlder(resourceVersion, version)))
   }
 
   #ask(item: string, recorded: string | undefined): void {
@@ -221,10 +191,8 @@ export class ConfigTracker {
 
   #learn(item: string, object: KubeObject | undefined, { seen, asked }: { readonly seen: string | undefined; readonly asked: readonly string[] }): void {
     const before = this.#contents.get(item)
-    const hash = object === undefined ? MISSING : contentHash(object)
-    const since = new Set([...asked, ...(before?.hash === hash ? before.since : [])])
-    this.#contents.set(item, { hash, resourceVersion: object?.metadata.resourceVersion, track: object?.metadata.annotations?.[TRACK], seen, since, atMs: this.#options.clock.monotonic() })
-    this.#asked.delete(item)
+    const content = contentOf(object, { seen, since: new Set(asked), atMs: this.#options.clock.monotonic() })
+    this.#contents.set(item, before?.hash === content.hash ? { ...content, since: new Set([...asked, ...before.since]) } : content)
   }
 
   #cached(item: string): KubeObject | undefined {
@@ -248,16 +216,6 @@ export class ConfigTracker {
     this.#items.set(canary, items)
     for (const item of items) this.#followers.set(item, (this.#followers.get(item) ?? new Set()).add(canary))
   }
-}
-
-const itemOf = (reference: ConfigReference, namespace: string): string => `${reference.kind} ${namespace}/${reference.name}`
-
-/** It differs from what a status recorded after it was read. */
-const isDoubted = ({ hash, since }: Content, recorded: string | undefined): boolean => recorded !== undefined && recorded !== hash && !since.has(recorded)
-
-const partsOf = (item: string): { readonly kind: string; readonly key: string } => {
-  const [kind = '', key = ''] = item.split(' ')
-  return { kind, key }
 }
 
 /** That it is missing is what pods see: of anything else that is gone, pods keep what they have, and nobody asked for a release. */

@@ -128,7 +128,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     workloads,
     ...(facts === undefined ? {} : { target: facts }),
     endpoints: endpointsOf(snapshot.pods, settings),
-    mesh: { ...mesh, refusals: [...mesh.refusals, ...workloadRefusals(snapshot, versions, settings), ...tooMany(mesh.routes), ...previewRefusals(input, snapshot.previewServices, uid), ...configRefusals(configured, facts, workloads)] },
+    mesh: { ...mesh, refusals: [...mesh.refusals, ...workloadRefusals(snapshot, versions, settings), ...tooMany(mesh.routes), ...previewRefusals(input, snapshot.previewServices, uid), ...refusedConfig(configured, facts, workloads)] },
     previews: previewsOf(input, snapshot.previewServices, uid),
     ages: {
       routes: ages.observe('routes', routes, monotonicMs),
@@ -160,7 +160,7 @@ function labelledRevisions(versions: readonly KubeObject[], target: KubeObject |
 }
 
 /** A revision that stands has what it needs. */
-function configRefusals(configured: TargetConfig | undefined, facts: World['target'], workloads: readonly Workload[]): readonly Refusal[] {
+function refusedConfig(configured: TargetConfig | undefined, facts: World['target'], workloads: readonly Workload[]): readonly Refusal[] {
   const isMade = workloads.some(({ revision, replicas }) => revision === facts?.revision && replicas > 0)
   return [...(configured?.refusals ?? []), ...(isMade ? [] : (configured?.absent ?? []))]
 }
