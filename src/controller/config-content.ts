@@ -18,12 +18,10 @@ export type Content = {
   readonly isGone?: true
   /** Hashes that statuses recorded before it was read: it is newer than they are. */
   readonly since: ReadonlySet<string>
-  /** Monotonic milliseconds. */
-  readonly atMs: number
 }
 
 /** What a read came to. */
-export const contentOf = (object: KubeObject | undefined, read: Pick<Content, 'seen' | 'since' | 'atMs'>): Content =>
+export const contentOf = (object: KubeObject | undefined, read: Pick<Content, 'seen' | 'since'>): Content =>
   ({ ...read, hash: object === undefined ? MISSING : contentHash(object), resourceVersion: object?.metadata.resourceVersion, track: object?.metadata.annotations?.[TRACK] })
 
 /** Whether the watch has told of something newer; `version` is the one that the cache has. */

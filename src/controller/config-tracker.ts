@@ -179,8 +179,7 @@ export class ConfigTracker {
     if (!isBehind(content, this.#cached(item)?.metadata.resourceVersion)) return content.hash
     this.#ask(item, recorded)
     if (!this.#failures.has(item)) this.#queue.addAfter(item, SETTLE_MS)
-    // Of one that changes all the time each reading counts once.
-    return this.#options.clock.monotonic() - content.atMs > SETTLE_MS ? undefined : content.hash
+    return undefined
   }
 
   #ask(item: string, recorded: string | undefined): void {
@@ -191,7 +190,7 @@ export class ConfigTracker {
 
   #learn(item: string, object: KubeObject | undefined, { seen, asked }: { readonly seen: string | undefined; readonly asked: readonly string[] }): void {
     const before = this.#contents.get(item)
-    const content = contentOf(object, { seen, since: new Set(asked), atMs: this.#options.clock.monotonic() })
+    const content = contentOf(object, { seen, since: new Set(asked) })
     this.#contents.set(item, before?.hash === content.hash ? { ...content, since: new Set([...asked, ...before.since]) } : content)
   }
 

@@ -36,12 +36,14 @@ type AdoptedOptions = {
   readonly operator?: ProcessOptions
   /** Told of every change of the cluster. */
   readonly watch?: (event: StoreEvent) => void
+  /** When it is over, where it does not come to its end. */
+  readonly until?: (harness: Harness) => boolean
   /** Told of every line that an operator logs, whatever its level. */
   readonly log?: (line: string) => void
 }
 
 /** A Canary that has adopted service-c, whose pods are configured like this, under load. */
-export async function adoptedConfigured(pod: Pod, objects: readonly KubeObject[], { spec = {}, operator, watch, log }: AdoptedOptions = {}): Promise<Harness> {
+export async function adoptedConfigured(pod: Pod, objects: readonly KubeObject[], { spec = {}, operator, watch, log, until = (adopted) => adopted.status().phase === 'Idle' && adopted.replicas('service-c') === 0 }: AdoptedOptions = {}): Promise<Harness> {
   const harness = new Harness(log === undefined ? {} : { log })
   if (watch !== undefined) harness.sandbox.cluster.reader.subscribe(watch)
   await harness.apply(crd(), namespace(), service(), caller(), ...objects, configuredTarget('v1', pod))
@@ -49,6 +51,6 @@ export async function adoptedConfigured(pod: Pod, objects: readonly KubeObject[]
   harness.users(20, { host: 'service-c', from: harness.insider })
   harness.startOperator(operator)
   await harness.apply(targetCanary(spec))
-  await harness.until(() => harness.status().phase === 'Idle' && harness.replicas('service-c') === 0, 20_000)
+  await harness.until(() => until(harness), 20_000)
   return harness
 }
