@@ -74,7 +74,7 @@ describe('a content that cannot be read', () => {
 
 describe('a watch of ConfigMaps that stands still', () => {
   it('does not make one leader take back what another has seen', async () => {
-    const { state, operator } = disturbed((request) => (isWatch(request) ? Promise.resolve({ status: 200, headers: {}, text: () => Promise.resolve(''), async *lines() { await new Promise(() => undefined) } }) : undefined))
+    const { state, operator } = disturbed((request) => (isWatch(request) ? Promise.resolve({ status: 200, headers: {}, text: () => Promise.resolve(''), async *lines() { yield await new Promise<string>(() => undefined) } }) : undefined))
     state.isOn = true
     harness = await adoptedConfigured(plain, [settled], { operator, spec: { steps: [{ weight: 20, for: '20s' }] } })
     const first = stable()
