@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events'
 import type { Canary, CanaryStatus } from './api/canary.ts'
 import type { EventNote } from './canary/decision.ts'
 import { Analyst } from './controller/analyst.ts'
+import { ConfigTracker } from './controller/config-tracker.ts'
 import { fencedClient } from './controller/fenced-client.ts'
 import { Fleet } from './controller/fleet.ts'
 import { crdProblem } from './controller/installed-crd.ts'
@@ -56,6 +57,8 @@ export type OperatorSettings = {
   readonly queryTimeoutMs: number
   readonly rootNamespace: string
   readonly clusterDomain: string
+  /** Secrets may be watched and read, for Canaries that track them. */
+  readonly trackSecrets: boolean
   /** Port of /healthz, /readyz and /metrics; undefined serves none. */
   readonly healthPort: number | undefined
   /** Who reports events: the pod's name. */
@@ -92,7 +95,7 @@ export function createOperator(options: OperatorOptions): Operator {
   const leadership = leadershipOf(options, metrics)
   const client = fencedClient(kubernetesClient(options, metrics, settings.requestTimeoutMs), () => leadership.refusal(settings.requestTimeoutMs))
   const prometheus = createPrometheus({ transport: options.prometheus, timeoutMs: settings.queryTimeoutMs })
-  const { stores, reflectors } = createSources({ client, clock, log, random, namespaces: settings.namespaces, clusterDomain: settings.clusterDomain })
+  const { stores, reflectors } = createSources({ client, clock, log, random, namespaces: settings.namespaces, clusterDomain: settings.clusterDomain, trackSecrets: settings.trackSecrets })
   const queue = new WorkQueue({ clock, random, maxMs: 15_000 })
   const writes = new OwnWrites()
   const wake = (key: string) => queue.add(key)
@@ -100,8 +103,9 @@ export function createOperator(options: OperatorOptions): Operator {
   const recorder = new EventRecorder({ port: eventPort(client), controller: 'serin.dev/operator', instance: settings.instance, clock, random, log })
   const crd: CrdState = { problem: 'the installed CRD has not been compared yet', changed: () => stores.canaries.list().forEach((object) => queue.add(keyOf(object))) }
   const fleet = new Fleet({ ...settings, canaries: stores.canaries, newest: (object) => writes.newest(idOf(resources.canaries, keyOf(object)), object, clock.monotonic()) ?? object, now: () => clock.now(), wake })
+  const config = new ConfigTracker({ client, stores, clock, random, log, trackSecrets: settings.trackSecrets, wake })
   const reconciler = new Reconciler({
-    client, stores, clock, log, writes, analyst, fleet,
+    client, stores, clock, log, writes, analyst, fleet, config,
     statusWriter: new StatusWriter({ client, clock, writes }),
     announce: (canary, events) => events.forEach((event) => announce(recorder, metrics, canary, event)),
     onStatus: (canary, status) => [metrics.status, options.onStatus].forEach((tell) => tell?.(canary, status)),
@@ -118,15 +122,14 @@ export function createOperator(options: OperatorOptions): Operator {
     // As many listeners as there are watches and loops: Node takes more than ten for a leak, and says so on stderr.
     setMaxListeners(0, background.signal)
     const health = await serveHealth(options, { live: { leader: leadership.problem }, metrics: metrics.registry, ready: { caches: () => (reflectors.every(({ filled }) => filled) ? undefined : 'not filled yet') } })
-    const unwire = [wireTriggers(stores, settings.clusterDomain, wake, writes), fleet.watch()]
+    const unwire = [wireTriggers(stores, settings.clusterDomain, wake, writes), fleet.watch(), config.watch()]
     const loops = [...reflectors.map((reflector) => reflector.run(background.signal)), watchCrd(client, crd, options, background.signal)]
     await Promise.race([synced, aborted(signal)])
     // With the caches filled: whoever takes over waits for nothing else.
     let ended = true
-    if (await leadership.acquire(signal)) {
-      metrics.leads(true)
+    if (await leads(leadership, metrics, signal)) {
       const home = await homeOf(client, settings, signal)
-      loops.push(recorder.run(background.signal), analyst.run(background.signal))
+      loops.push(recorder.run(background.signal), analyst.run(background.signal), config.run(background.signal))
       ended = await runController({ name: 'canary', queue, concurrency: settings.concurrency, reserved: settings.concurrency, reconcile: fleet.around(reconciler.reconcile), log, clock, signal: AbortSignal.any([signal, leadership.lost]), abort: leadership.lost, onReconciled: metrics.reconciled })
       await leaveIfUninstalled(client, ended && !leadership.lost.aborted ? home : undefined, options).then(() => told(recorder, clock, leadership.lost))
     }
@@ -172,6 +175,12 @@ async function leaveIfUninstalled(client: KubernetesClient, home: Home | undefin
   } finally {
     scope.close()
   }
+}
+
+async function leads(leadership: Leadership, metrics: Metrics, signal: AbortSignal): Promise<boolean> {
+  const acquired = await leadership.acquire(signal)
+  if (acquired) metrics.leads(true)
+  return acquired
 }
 
 /** Last of all: a lease that is given back says that nothing is written any more. */

@@ -81,6 +81,9 @@ const specFields = fields({
   canaryReplicas: podCount(1)
     .describe("Pods of the canary. Assumed: its share of stable's by weight and mirror; all where a match may take everybody.")
     .optional(),
+  trackConfig: z.enum(['None', 'ConfigMaps', 'All'])
+    .describe('Whose changes are releases where pods cannot see them (env, envFrom, subPath): ConfigMaps, or All for Secrets too. Assumed: ConfigMaps.')
+    .optional(),
   ignoreAnnotations: set(labelKey(), 32)
     .describe('Annotations of the pod template that make no new version; they are copied to the pods. Assumed: kubectl.kubernetes.io/restartedAt.')
     .optional(),
@@ -102,7 +105,7 @@ const specFields = fields({
 
 type WrittenSpec = z.output<typeof specFields>
 
-const ofTargets = ['replicas', 'canaryReplicas', 'ignoreAnnotations', 'revisionHistoryLimit'] as const
+const ofTargets = ['replicas', 'canaryReplicas', 'trackConfig', 'ignoreAnnotations', 'revisionHistoryLimit'] as const
 
 /** A Canary's spec: strict about fields it does not know; parsing fills in the stored defaults. */
 export const canarySpecSchema = ruled(specFields, [

@@ -54,6 +54,8 @@ export type Source =
       /** Stable's wished size; undefined until it is known. */
       readonly replicas: number | undefined
       readonly canaryReplicas: PodCount | undefined
+      /** Whose changes are releases where pods cannot see them. */
+      readonly trackConfig: 'None' | 'ConfigMaps' | 'All'
       readonly ignoreAnnotations: readonly string[]
       /** Revisions without pods that are kept. */
       readonly historyLimit: number
@@ -160,10 +162,10 @@ const trafficOf = ({ traffic }: CanarySpec, propagationMs: number): Pick<Setting
 })
 
 function sourceOf(spec: CanarySpec): Source {
-  const { targetRef, versions, replicas, canaryReplicas, ignoreAnnotations = ignoredAnnotations, revisionHistoryLimit = 3 } = spec
+  const { targetRef, versions, replicas, canaryReplicas, trackConfig = 'ConfigMaps', ignoreAnnotations = ignoredAnnotations, revisionHistoryLimit = 3 } = spec
   if (targetRef === undefined) return { kind: 'versions', selector: versions?.selector.matchLabels ?? {} }
   return {
-    kind: 'target', name: targetRef.name, replicas, ignoreAnnotations, historyLimit: revisionHistoryLimit,
+    kind: 'target', name: targetRef.name, replicas, trackConfig, ignoreAnnotations, historyLimit: revisionHistoryLimit,
     canaryReplicas: canaryReplicas === undefined ? undefined : podCountOf(canaryReplicas),
   }
 }

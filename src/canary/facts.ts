@@ -2,6 +2,7 @@ import type { CanaryStatus, SeenVersion } from '../api/canary.ts'
 import { instant } from './instant.ts'
 import type { Exposure, Ledger, Tombstone } from './ledger.ts'
 import { isPromoting, podsWanted } from './steps.ts'
+import { isObserved, movedConfig } from './tracked-config.ts'
 import { knownHash, seenVersions, stableLast } from './versions.ts'
 import { EVERY_POD, type RouteFacts, type Workload, type World } from './world.ts'
 
@@ -225,14 +226,15 @@ function seenNow({ status, workloads, now, mesh }: World, s: string | undefined,
 
 /**
  * What the target's pod template stands for. A revision that was read from this very generation keeps its name: if the
- * hash moved since, it was a new default of the API, or a new Serin, and nobody asks for a release.
+ * hash moved since, it was a new default of the API, or a new Serin, and nobody asks for a release. Another one is asked
+ * for without a new generation where the content of what its pods are configured with is another.
  */
 function revisionWanted({ target, status }: World): Target | undefined {
   if (target === undefined) return undefined
-  const { uid, generation, revision } = status?.observedTarget ?? {}
-  const isKnown = uid === target.uid && generation === target.generation && revision !== undefined
-  const wanted = isKnown ? revision : target.revision
-  return { revision: wanted, hash: wanted }
+  const known = status?.observedTarget
+  const isKnown = isObserved(known, target) && movedConfig(known.config, target.config).length === 0
+  const wanted = isKnown ? known.revision : target.revision
+  return wanted === undefined ? undefined : { revision: wanted, hash: wanted }
 }
 
 /** What `versions.desired` names, else the version seen last; stable where that one's Deployment is gone. */

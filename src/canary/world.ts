@@ -3,6 +3,7 @@ import type { CanaryStatus, RouteRecord } from '../api/canary.ts'
 import type { Settings } from '../api/settings.ts'
 import type { EventReason } from './event-reasons.ts'
 import type { Ledger } from './ledger.ts'
+import type { TrackedConfig } from './tracked-config.ts'
 import type { Closure } from './windows.ts'
 
 /** Everything one pass may know, gathered before it decides. Never mutated; holds no I/O and no clock. */
@@ -67,8 +68,12 @@ export type TargetFacts = {
   readonly name: string
   readonly uid: string
   readonly generation: number
-  /** The revision that its pod template stands for. */
-  readonly revision: string
+  /** The revision that its pod template and its configuration stand for; undefined while that is unknown. */
+  readonly revision: string | undefined
+  /** Hash of its pod template. */
+  readonly hash?: string | undefined
+  /** What its pods are configured with, as far as it is tracked. */
+  readonly config?: TrackedConfig | undefined
   /** Desired pods: 0 once Serin's own carry the requests. */
   readonly replicas: number
   /** The size that was taken over from it last. */

@@ -1,15 +1,16 @@
 import type { Action, TargetAction } from '../canary/decision.ts'
 import { workload } from '../canary/facts.ts'
 import { templateHash } from '../canary/template-hash.ts'
+import { isObserved } from '../canary/tracked-config.ts'
 import type { JsonPatchOperation } from '../kubernetes/client.ts'
 import { resources } from '../kubernetes/resource.ts'
 import { isConflict } from '../kubernetes/errors.ts'
 import { keyOf, type KubeObject } from '../runtime/object.ts'
 import type { Observation } from './observe.ts'
 import { pruneDeployment } from './prune.ts'
-import { revisionDeployment, templateOf } from './revision-deployment.ts'
+import { configOf, revisionDeployment, templateOf } from './revision-deployment.ts'
 import { CANARY, MADE, STAMP, TAKEN_OVER } from './stamps.ts'
-import { revisionOfTarget } from './workloads.ts'
+import { hashOfTarget, revisionOfTarget } from './workloads.ts'
 import { allOf, create, patched, removed, type CommitDeps } from './writes.ts'
 
 /** The target is not what was decided on: nothing is written, and the next look decides anew. */
@@ -42,7 +43,7 @@ export async function commitTarget(deps: CommitDeps, observation: Observation, a
 
 async function makeRevision(deps: CommitDeps, observation: Observation, { revision, replicas, stamp }: Extract<Action, { kind: 'create' }>, signal: AbortSignal): Promise<void> {
   const target = await wholeTarget(deps, observation, revision, signal)
-  const made = revisionDeployment(target, { canary: observation.input.canary.name, revision, replicas, stamp })
+  const made = revisionDeployment(target, { canary: observation.input.canary.name, revision, config: observation.world.target?.config ?? {}, replicas, stamp })
   try {
     await create(deps, resources.deployments, made, signal)
   } catch (thrown) {
@@ -59,19 +60,20 @@ async function wholeTarget({ client }: CommitDeps, { world, input }: Observation
   const { source } = world.settings
   if (source.kind !== 'target') throw new Error('no target to make a revision of')
   const target = await client.get(resources.deployments, `${input.canary.namespace}/${source.name}`, signal)
-  const stands = target && (revisionOfTarget(pruneDeployment(target), source.ignoreAnnotations) === revision || isKnownAs(target, world, revision))
+  const pruned = target && pruneDeployment(target)
+  const stands = pruned && (revisionOfTarget(pruned, source.ignoreAnnotations, world.target?.config) === revision || isKnownAs(pruned, world, revision))
   if (target === undefined || stands !== true) throw new TargetMovedError(`Deployment ${source.name} no longer stands for revision ${revision}`)
   return target
 }
 
 /** Its hash moved, though nobody changed it: the revision keeps its name. */
-function isKnownAs({ metadata }: KubeObject, { status }: Observation['world'], revision: string): boolean {
-  const known = status?.observedTarget
-  return known?.revision === revision && known.uid === metadata.uid && known.generation === metadata.generation
+function isKnownAs(target: KubeObject, { status, settings }: Observation['world'], revision: string): boolean {
+  const { uid, generation = 0 } = target.metadata
+  return status?.observedTarget?.revision === revision && isObserved(status.observedTarget, { uid, generation, hash: hashOfTarget(target, settings) })
 }
 
 async function remade(deps: CommitDeps, observation: Observation, revision: string, signal: AbortSignal): Promise<readonly JsonPatchOperation[]> {
-  const template = templateOf(await wholeTarget(deps, observation, revision, signal), revision)
+  const template = templateOf(await wholeTarget(deps, observation, revision, signal), revision, configOf(deploymentOf(observation, revision)))
   return [
     { op: 'add', path: `/metadata/annotations/${MADE.replace('/', '~1')}`, value: templateHash(template) },
     { op: 'replace', path: '/spec/template', value: template },

@@ -8,12 +8,14 @@ import { ruleWrite } from '../istio/rule-write.ts'
 import type { JsonPatchOperation } from '../kubernetes/client.ts'
 import { resources } from '../kubernetes/resource.ts'
 import type { NewObject } from '../runtime/object.ts'
+import { makeCopies } from './config-copies.ts'
 import type { Observation } from './observe.ts'
 import { movePreview } from './preview-service.ts'
 import { prunedAs } from './prune.ts'
 import { FLOOR, STAMP } from './stamps.ts'
 import { commitRestore } from './commit-restore.ts'
 import { commitTarget } from './commit-target.ts'
+import { replicasOf } from './workloads.ts'
 import { allOf, create, idOf, patched, removed, type CommitDeps } from './writes.ts'
 
 /**
@@ -85,6 +87,7 @@ async function commitWorkload(deps: CommitDeps, { world, snapshot }: Observation
   const object = snapshot.deployments.find(({ metadata }) => metadata.name === name)
   if (object === undefined) throw new Error(`no Deployment of ${action.revision} to write`)
   const { uid, resourceVersion, namespace = '', annotations = {}, hasAnnotations } = object.metadata
+  if ((action.replicas ?? 0) > 0) await makeCopies(deps, object, replicasOf(object) === 0, signal)
   const notes = [[STAMP, action.stamp], [FLOOR, action.floor && `${action.floor.replicas} ${action.floor.rollout}`]] as const
   const wanted = notes.filter(([key, value]) => (value === null ? annotations[key] !== undefined : value !== undefined && annotations[key] !== value))
   const operations: readonly JsonPatchOperation[] = [

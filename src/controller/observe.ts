@@ -14,6 +14,7 @@ import { revisionOfSubset, subsetLabels } from '../istio/subset-name.ts'
 import { resources, type Resource } from '../kubernetes/resource.ts'
 import { keyOf, type KubeObject } from '../runtime/object.ts'
 import type { Ages } from './ages.ts'
+import type { TargetConfig } from './config-tracker.ts'
 import { labelKey, scaledBy, templateLabels, WILDCARD } from './indexes.ts'
 import { rivalsOf } from './rivals.ts'
 import { previewServicesOf } from './preview-service.ts'
@@ -57,6 +58,8 @@ export type ObserveOptions = {
   readonly closed: World['closed']
   readonly noSlot: World['noSlot']
   readonly leaving: World['leaving']
+  /** What the target is configured with. */
+  readonly configOf: (target: KubeObject) => TargetConfig
 }
 
 /** The newer of what a cache has and what was written last; a key that is named is looked up even where the cache has nothing. */
@@ -101,7 +104,7 @@ const withRoots = ({ virtualServices }: Stores, found: readonly KubeObject[], [k
 export function observe(snapshot: Snapshot, options: ObserveOptions): Observation {
   const { canary } = snapshot
   const { settings, surroundings, ages, now, monotonicMs } = options
-  const { versions, target, made, workloads } = revisionsNow(snapshot, options)
+  const { versions, target, configured, made, workloads } = revisionsNow(snapshot, options)
   const input: MeshInput = {
     canary: canary.metadata,
     settings,
@@ -126,7 +129,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     workloads,
     ...(target === undefined ? {} : { target: target.facts }),
     endpoints: { ...endpointsOf(snapshot.pods, settings), ...Object.fromEntries(workloads.slice(made.length).map(({ revision, ready }) => [revision, ready])) },
-    mesh: { ...mesh, refusals: [...mesh.refusals, ...workloadRefusals(snapshot, versions, settings), ...tooMany(mesh.routes), ...previewRefusals(input, snapshot.previewServices, uid)] },
+    mesh: { ...mesh, refusals: [...mesh.refusals, ...workloadRefusals(snapshot, versions, settings), ...tooMany(mesh.routes), ...previewRefusals(input, snapshot.previewServices, uid), ...refusedConfig(configured, target?.facts, workloads)] },
     previews: previewsOf(input, snapshot.previewServices, uid),
     ages: {
       routes: ages.observe('routes', routes, monotonicMs),
@@ -149,15 +152,17 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
 type Source = { readonly object: KubeObject; readonly facts: TargetFacts }
 
 /** The target, the revisions that are made, and beside them, while the Canary is being deleted, the target's own pods. */
-function revisionsNow({ deployments, pods, canary }: Snapshot, { settings, leaving }: ObserveOptions) {
+function revisionsNow({ deployments, pods, canary }: Snapshot, { settings, leaving, configOf }: ObserveOptions) {
   const versions = revisionsIn(deployments, settings, canary.metadata.name)
   const object = targetIn(deployments, settings)
-  const facts = object && targetFacts(object, settings, leaving && ownPodsOf(object, pods))
+  const configured = object && configOf(object)
+  const seen = { config: configured?.config, known: canary.status?.observedTarget, own: leaving && object && ownPodsOf(object, pods) }
+  const facts = object && targetFacts(object, settings, seen)
   const target: Source | undefined = object && facts && { object, facts }
   const made = versions.map((deployment) => workloadOf(deployment, podsOf(revisionOf(deployment, settings), pods, settings), settings))
   const own = facts?.own
   const workloads = object === undefined || own === undefined ? made : [...made, targetAsWorkload(object, own, podsOf(own, pods, settings), settings)]
-  return { versions, target, made, workloads }
+  return { versions, target, configured, made, workloads }
 }
 
 /** Every revision with the labels of its pods; the target's too before it is made. */
@@ -165,8 +170,14 @@ function labelledRevisions(versions: readonly KubeObject[], target: Source | und
   const standing = versions.map((deployment) => ({ revision: revisionOf(deployment, settings), labels: templateLabels(deployment) }))
   if (target === undefined) return standing
   const { object, facts: { revision: wanted, own } } = target
-  const unmade = standing.some(({ revision }) => revision === wanted) ? [] : [{ revision: wanted, labels: labelsToBe(object, wanted, settings) }]
+  const unmade = wanted === undefined || standing.some(({ revision }) => revision === wanted) ? [] : [{ revision: wanted, labels: labelsToBe(object, wanted, settings) }]
   return [...standing, ...unmade, ...(own === undefined ? [] : [{ revision: own, labels: { ...templateLabels(object), ...subsetLabels(own, settings) } }])]
+}
+
+/** A revision that stands has what it needs. */
+function refusedConfig(configured: TargetConfig | undefined, facts: World['target'], workloads: readonly Workload[]): readonly Refusal[] {
+  const isMade = workloads.some(({ revision, replicas }) => revision === facts?.revision && replicas > 0)
+  return [...(configured?.refusals ?? []), ...(isMade ? [] : (configured?.absent ?? []))]
 }
 
 const sumOf = (objects: readonly KubeObject[]): number => objects.reduce((sum, { metadata }) => sum + (metadata.generation ?? 0), 0)

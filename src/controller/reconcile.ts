@@ -26,6 +26,7 @@ import type { Fleet } from './fleet.ts'
 import { Growths } from './growths.ts'
 import type { Analyst } from './analyst.ts'
 import { commit } from './commit.ts'
+import type { ConfigTracker, TargetConfig } from './config-tracker.ts'
 import { idOf } from './writes.ts'
 import { TargetMovedError } from './commit-target.ts'
 import { refuseAll, settle } from './canary-actions.ts'
@@ -47,6 +48,7 @@ export type ReconcileDeps = {
   readonly writes: OwnWrites
   readonly analyst: Analyst
   readonly fleet: Fleet
+  readonly config: ConfigTracker
   readonly statusWriter: StatusWriter
   readonly announce: (canary: Canary, events: readonly EventNote[]) => void
   readonly onStatus: (canary: Pick<Canary, 'metadata'>, status: CanaryStatus | undefined) => void
@@ -138,8 +140,8 @@ export class Reconciler {
   }
 
   #seen(key: string, snapshot: Snapshot): string {
-    const { analyst, frozen } = this.#deps
-    return [analyst.looks(key), frozen(), this.#invalid.get(key), this.#noSlot(key, snapshot.canary), versionsIn(snapshot)].join(' ')
+    const { analyst, config, frozen } = this.#deps
+    return [analyst.looks(key), config.turns(key), frozen(), this.#invalid.get(key), this.#noSlot(key, snapshot.canary), versionsIn(snapshot)].join(' ')
   }
 
   #learnt(snapshot: Snapshot): Snapshot {
@@ -215,7 +217,14 @@ export class Reconciler {
       closed: this.#windows.closed(settings.windows, clock.now()),
       noSlot: this.#noSlot(key, snapshot.canary),
       leaving: this.#leaving.get(key),
+      configOf: (target) => this.#configOf(key, target, settings, snapshot.canary),
     })
+  }
+
+  /** A target made anew has nothing to do with what was recorded. */
+  #configOf(key: string, target: KubeObject, settings: Settings, { status }: Canary): TargetConfig {
+    const known = status?.observedTarget
+    return this.#deps.config.configOf(key, target, settings, known?.uid === target.metadata.uid ? known.config : {})
   }
 
   #noSlot(key: string, { metadata, status }: Canary): string | undefined {
@@ -280,6 +289,7 @@ export class Reconciler {
     this.#invalid.delete(key)
     this.#leaving.delete(key)
     this.#deps.analyst.forget(key)
+    this.#deps.config.forget(key)
     this.#deps.statusWriter.forget(key)
     this.#deps.onStatus({ metadata: { namespace, name } }, undefined)
     const actions = this.#newest(resources.canaryActions, this.#deps.stores.canaryActions.by('canary', key))

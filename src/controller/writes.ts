@@ -2,10 +2,11 @@ import type { JsonPatchOperation, KubernetesClient } from '../kubernetes/client.
 import { resourceName, type Resource } from '../kubernetes/resource.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { KubeObject } from '../runtime/object.ts'
+import type { ConfigTracker } from './config-tracker.ts'
 import type { OwnWrites } from './own-writes.ts'
 import { prunedAs } from './prune.ts'
 
-export type CommitDeps = { readonly client: KubernetesClient; readonly writes: OwnWrites; readonly clock: Clock }
+export type CommitDeps = { readonly client: KubernetesClient; readonly writes: OwnWrites; readonly clock: Clock; readonly config: Pick<ConfigTracker, 'stands' | 'learnt'> }
 
 export type Patch = { readonly key: string; readonly operations: readonly JsonPatchOperation[]; readonly signal: AbortSignal }
 

@@ -34,7 +34,7 @@ const TESTERS = [{ headers: { 'x-tester': { exact: 'yes' } } }]
 const source = ({ source: kind, canaryReplicas }: Style, replicas: number | undefined): Settings['source'] =>
   kind === 'versions'
     ? { kind, selector: { app: 'web' } }
-    : { kind, name: 'web', replicas, canaryReplicas: canaryReplicas === undefined ? undefined : { pods: canaryReplicas }, ignoreAnnotations: ['restarts'], historyLimit: 1 }
+    : { kind, name: 'web', replicas, canaryReplicas: canaryReplicas === undefined ? undefined : { pods: canaryReplicas }, ignoreAnnotations: ['restarts'], trackConfig: 'None', historyLimit: 1 }
 
 export const settingsWith = (style: Style, { desired, suspend, approval, replicas }: Wishes): Settings => ({
   source: source(style, replicas),

@@ -106,6 +106,14 @@ lastWrites: 32s
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch, create]
+{{- if .Values.trackSecrets }}
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch, create]
+{{- end }}
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [list, watch]
