@@ -31,6 +31,10 @@ export function lone(object: KubeObject, { stable, exposure }: Ledger): readonly
     .flatMap((route) => subsetsIn(route)).filter((subset) => !mayHaveAll.includes(subset)).map((subset) => `S2: ${subset} is alone in a route and takes everything`)
 }
 
+/** S7: a step lasts as long as it must before the next one begins. */
+export const baked = (revision: string, stoodMs: number, { name, forMs }: { readonly name: string; readonly forMs: number }): readonly string[] =>
+  (stoodMs >= forMs ? [] : [`S7: ${revision} left ${name} after ${stoodMs} ms, which lasts ${forMs}`])
+
 /** S8, S18: with nothing exposed, no route and no mirror names anything of ours but stable. */
 export function nothingElse(named: readonly string[], { stable, exposure }: Ledger): readonly string[] {
   const meant = [OURS + stable, ...(exposure === undefined ? [] : [OURS + exposure.revision])]
@@ -62,6 +66,20 @@ export const owned = ({ kind, metadata: { name, ownerReferences = [] } }: KubeOb
 export function guarded(method: string, path: string, body: string): readonly string[] {
   const isChange = (method === 'PATCH' || method === 'PUT' || method === 'DELETE') && !/\/(events|leases)\//.test(path)
   return isChange && !(body.includes('resourceVersion') && body.includes('uid')) ? [`S12: ${method} ${path} says not what it was computed from`] : []
+}
+
+/** S14: what is written lies where a Canary is, or is the lease. */
+export function atHome(method: string, path: string, homes: ReadonlySet<string>): readonly string[] {
+  const namespace = /\/namespaces\/([^/]+)\//.exec(path)?.[1]
+  // A CanaryAction is answered where it lies, also one that speaks of no Canary.
+  const isHome = path.includes('/leases') || path.includes('/canaryactions/') || (namespace !== undefined && homes.has(namespace))
+  return isHome ? [] : [`S14: ${method} ${path} is nobody's business`]
+}
+
+/** S19: the routes for one host are written for one Canary. */
+export function oneOwner(routes: readonly { readonly host: string; readonly owner: string }[]): readonly string[] {
+  const hosts = [...new Set(routes.map(({ host }) => host))].map((host) => ({ host, owners: [...new Set(routes.filter((route) => route.host === host).map(({ owner }) => owner))] }))
+  return hosts.filter(({ owners }) => owners.length > 1).map(({ host, owners }) => `S19: ${host} is shared out by ${owners.join(' and ')}`)
 }
 
 /** S16: a release that is no longer under way stands in the history. */

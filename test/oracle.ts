@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { CanaryStatus } from '../src/api/canary.ts'
 import { parseDuration } from '../src/api/duration.ts'
+import { parseCanary } from '../src/api/parse.ts'
+import { settingsOf } from '../src/api/settings.ts'
 import type { Ledger } from '../src/canary/ledger.ts'
 import { hashOfTargetsPods, targetsPods } from '../src/canary/targets-pods.ts'
 import { templateHash } from '../src/canary/template-hash.ts'
@@ -43,6 +45,10 @@ export class Oracle {
   readonly #readySince = new Map<string, number>()
   readonly #sizes = new Map<string, number>()
   readonly #wasStable = new Set<string>()
+  /** Namespaces that had a Canary. */
+  readonly #homes = new Set<string>()
+  /** Rollout, plan and step → since when it stands. */
+  readonly #stepSince = new Map<string, number>()
   /** VirtualService → whether one of its routes reaches every pod of the Service; and until when any did. */
   readonly #open = new Map<string, boolean>()
   #openUntil = -Infinity
@@ -73,7 +79,8 @@ export class Oracle {
     return async (request) => {
       const { method, path, body = '' } = request
       if (method === 'GET') return transport(request)
-      laws.guarded(method, path, body).forEach((what) => this.#broken(what))
+      for (const { metadata } of this.#reader.list('canaries.serin.dev')) this.#homes.add(metadata.namespace ?? '')
+      for (const what of [...laws.guarded(method, path, body), ...laws.atHome(method, path, this.#homes)]) this.#broken(what)
       if (/virtualservices|destinationrules|deployments/.test(path)) this.#actedAt = this.#clock.monotonic()
       const name = writtenName(path, body)
       this.#writing.set(name, (this.#writing.get(name) ?? 0) + 1)
@@ -134,6 +141,17 @@ export class Oracle {
     if (before !== undefined && after === undefined && this.#isOwnDoing(event)) this.#opened(object.metadata.name)
     this.#ledgers.delete(key)
     if (type !== 'DELETED') this.#ledgers.set(key, after)
+    if (this.#isOwnDoing(event)) laws.oneOwner(this.#owners()).forEach((what) => this.#broken(what))
+  }
+
+  /** Host → the Canary that its routes were written for, of those that stand. */
+  #owners(): readonly { host: string; owner: string }[] {
+    const standing = new Set(this.#reader.list('canaries.serin.dev').map(({ metadata }) => `${metadata.namespace ?? ''}/${metadata.name}`))
+    return this.#reader.list('virtualservices.networking.istio.io').flatMap((object) => {
+      const owner = (ledgerOf(object) as { readonly canary?: string } | undefined)?.canary
+      const { hosts = [] } = object['spec'] as { readonly hosts?: readonly string[] }
+      return owner === undefined || !standing.has(owner) ? [] : hosts.map((host) => ({ host, owner }))
+    })
   }
 
   /** The host has no VirtualService, or one that names no subset. */
@@ -164,6 +182,7 @@ export class Oracle {
   #ledger(name: string, after: Ledger, before: Ledger | undefined): void {
     const [from, to] = [before?.exposure, after.exposure]
     if (to !== undefined && `${to.revision} ${to.step}` !== this.exposures.at(-1)) this.exposures.push(`${to.revision} ${to.step}`)
+    this.#bake(from, after)
     // What reached another VirtualService already may reach this one.
     const standing = [before, ...this.#ledgers.values()].flatMap((ledger) => ledger?.exposure ?? [])
     const last = Math.max(-1, ...standing.filter(({ revision, plan }) => revision === to?.revision && plan === to.plan).map(({ step }) => step))
@@ -176,6 +195,20 @@ export class Oracle {
     const isLeaving = this.#reader.list('canaries.serin.dev').some(({ metadata }) => metadata.deletionTimestamp !== undefined)
     if (before !== undefined && after.stable !== before.stable && from?.revision !== after.stable && !(isLeaving && hashOfTargetsPods(after.stable) !== undefined)) this.#broken(`${name} made ${after.stable} stable, which was not exposed`)
     if (before !== undefined && after.stable !== before.stable) this.#promoted(name, after.stable, before)
+  }
+
+  /** A step lasts, but for whoever skips it. */
+  #bake(from: Ledger['exposure'], { exposure: to, open }: Ledger): void {
+    if (to === undefined) return
+    const key = (step: number) => `${open[to.revision]?.rollout ?? ''} ${to.plan} ${step}`
+    const now = this.#clock.monotonic()
+    if (!this.#stepSince.has(key(to.step))) this.#stepSince.set(key(to.step), now)
+    const since = this.#stepSince.get(key(to.step - 1))
+    const [canary, ...others] = this.#reader.list('canaries.serin.dev')
+    const step = canary === undefined || others.length > 0 ? undefined : stepsOf(canary)[to.step - 1]
+    const isNext = from?.revision === to.revision && from.plan === to.plan && from.step === to.step - 1
+    if (canary === undefined || step === undefined || since === undefined || !isNext || this.mayJump || isSkipped(canary)) return
+    laws.baked(to.revision, now - since, step).forEach((what) => this.#broken(what))
   }
 
   #exists(revision: string): boolean {
@@ -277,6 +310,18 @@ export class Oracle {
   #broken(what: string): void {
     this.violations.push(`${this.#clock.monotonic()} ms: ${what}`)
   }
+}
+
+/** The steps that a Canary asks for. */
+function stepsOf(object: KubeObject): readonly { readonly name: string; readonly forMs: number }[] {
+  const parsed = parseCanary(object)
+  return parsed.ok ? settingsOf(parsed.canary.spec, DEFAULTS).steps : []
+}
+
+/** Somebody asked for less than all steps. */
+function isSkipped(object: KubeObject): boolean {
+  const { rollout } = (object['status'] ?? {}) as Partial<CanaryStatus>
+  return (rollout?.skips?.length ?? 0) > 0 || rollout?.analysisSkipped !== undefined || (object['spec'] as { skipAnalysis?: boolean }).skipAnalysis === true
 }
 
 const idOf = ({ resource, object }: StoreEvent): string => `${resource} ${object.metadata.uid ?? ''}`
