@@ -26,6 +26,13 @@ describe('the example of a plain Deployment', () => {
     await harness.patch(harness.object('deployments.apps', 'podinfo'), { spec: { template: { spec: { containers: [{ name: 'podinfo', image: 'podinfo:6.7.1' }] } } } })
     await harness.until(() => harness.status('podinfo').phase === 'Idle' && harness.status('podinfo').stableRevision !== first, 1_800_000, 1000)
     expect(harness.status('podinfo').history?.[0]?.result).toBe('Promoted')
+    const standing = harness.find('virtualservices.networking.istio.io', 'serin-podinfo')
+    const orphaned = (harness.canary('podinfo')['spec'] as { onDelete?: string }).onDelete === 'Orphan'
+    const size = Number((harness.canary('podinfo')['spec'] as { replicas?: number }).replicas)
+    await harness.delete(harness.canary('podinfo'))
+    await harness.until(() => harness.find('canaries.serin.dev', 'podinfo') === undefined, 300_000, 1000)
+    expect(harness.replicas('podinfo')).toBe(orphaned ? 0 : size)
+    expect(harness.find('virtualservices.networking.istio.io', 'serin-podinfo')?.['spec']).toEqual(orphaned ? standing?.['spec'] : undefined)
     expect(harness.answers.filter(({ status }) => status !== 200)).toEqual([])
   })
 })
