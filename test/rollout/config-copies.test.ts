@@ -72,6 +72,17 @@ describe('the copies of a revision', () => {
     expect(harness.canary()['spec']).toMatchObject({ replicas: 2 })
   })
 
+  it('come back with it though nobody says how large stable is: it is not left without pods', async () => {
+    harness = await adoptedConfigured(plain, [settled])
+    const first = stable()
+    harness.sandbox.cluster.faults.pauseWatches()
+    await harness.delete(deployment(first))
+    await harness.patch(harness.canary(), { spec: { replicas: null } })
+    harness.sandbox.cluster.faults.resumeWatches()
+    await harness.until(() => harness.pods(first).length > 0 && (harness.status().stable?.readyReplicas ?? 0) > 0, 20_000)
+    expect(harness.canary()['spec']).toMatchObject({ replicas: 1 })
+  })
+
   it('are what a canary names again that somebody edited', async () => {
     harness = await adoptedConfigured(plain, [settled], { spec: { steps: [{ weight: 20, for: '10s' }] } })
     const first = stable()
