@@ -1,6 +1,6 @@
 import { copyName, MISSING } from '../canary/tracked-config.ts'
 import { revisionLabel } from '../api/settings.ts'
-import { isConflict } from '../kubernetes/errors.ts'
+import { isAlreadyExists } from '../kubernetes/errors.ts'
 import { keyOf, type KubeObject, type NewObject } from '../runtime/object.ts'
 import { TargetMovedError } from './commit-target.ts'
 import { configResource, contentHash } from './config-content.ts'
@@ -35,10 +35,10 @@ async function create({ client }: CommitDeps, { metadata }: KubeObject, copy: Ne
   try {
     await client.create(resource, copy, signal)
   } catch (thrown) {
-    const standing = isConflict(thrown) ? await client.get(resource, keyOf(copy), signal) : undefined
+    if (!isAlreadyExists(thrown)) throw thrown
+    const standing = await client.get(resource, keyOf(copy), signal)
     if (standing?.metadata.ownerReferences?.some(({ uid }) => uid === metadata.uid) === true) return
-    // Of a Deployment that is gone: it goes, too.
-    if (standing === undefined || standing.metadata.annotations?.[CANARY] !== undefined) throw thrown
+    if (standing === undefined || standing.metadata.annotations?.[CANARY] !== undefined) throw new TargetMovedError(`${copy.kind} ${copy.metadata.name} is of a Deployment that is gone, and goes, too`)
     throw new Error(`${copy.kind} ${copy.metadata.name} exists and is not Serin's: rename or delete it`, { cause: thrown })
   }
 }

@@ -34,6 +34,7 @@ const SETS: Readonly<Record<string, object>> = {
   'a namespace and no ClusterRole': { watchNamespaces: [NAMESPACE], clusterRole: false, aggregateRoles: false },
   'the least': { replicas: 1, aggregateRoles: false, crds: { install: false }, networkPolicy: { enabled: false } },
   'a mesh that refuses plain text': { sidecar: true, networkPolicy: { prometheus: { ports: [9090] } } },
+  'Secrets that may be tracked': { trackSecrets: true },
   'nothing set aside': { resources: { requests: null, limits: null } },
   'what YAML takes for something else': { prometheus: { url: 'http://prometheus:' }, image: { repository: '0x1', tag: '1e3' }, priorityClassName: '123', flags: { rootNamespace: '1e3', clusterDomain: 'null' }, podLabels: { a: '1' } },
   'everything that can be said': {
@@ -82,7 +83,7 @@ describe.each(Object.entries(SETS))('the chart with %s', (_, values) => {
 })
 
 describe('the chart', () => {
-  it.each(['the defaults', 'one namespace'])('with %s allows all that the operator asks for over a whole life, and nothing else', async (name) => {
+  it.each(['the defaults', 'one namespace', 'Secrets that may be tracked'])('with %s allows all that the operator asks for over a whole life, and nothing else', async (name) => {
     const objects = rendered(SETS[name] ?? {})
     const { account, settings } = installationOf(objects)
     expect(compare(grantsOf(objects, account), await recorded(settings))).toEqual({ denied: [], unused: [] })
