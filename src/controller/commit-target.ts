@@ -4,7 +4,7 @@ import { templateHash } from '../canary/template-hash.ts'
 import { isObserved } from '../canary/tracked-config.ts'
 import type { JsonPatchOperation } from '../kubernetes/client.ts'
 import { resources } from '../kubernetes/resource.ts'
-import { isConflict } from '../kubernetes/errors.ts'
+import { isAlreadyExists } from '../kubernetes/errors.ts'
 import { keyOf, type KubeObject } from '../runtime/object.ts'
 import type { Observation } from './observe.ts'
 import { pruneDeployment } from './prune.ts'
@@ -48,7 +48,7 @@ async function makeRevision(deps: CommitDeps, observation: Observation, { revisi
     await create(deps, resources.deployments, made, signal)
   } catch (thrown) {
     // Made before, and the cache has not heard of it; or somebody else's, which no repetition cures.
-    const standing = isConflict(thrown) ? await deps.client.get(resources.deployments, keyOf(made), signal) : undefined
+    const standing = isAlreadyExists(thrown) ? await deps.client.get(resources.deployments, keyOf(made), signal) : undefined
     if (standing !== undefined && standing.metadata.annotations?.[CANARY] !== observation.input.canary.name)
       throw new Error(`Deployment ${made.metadata.name} exists and is not Serin's: rename or delete it`, { cause: thrown })
     throw thrown

@@ -17,6 +17,11 @@ describe('the hash of a content', () => {
     expect(contentHash(object(one)) === contentHash(object(other))).toBe(same)
   })
 
+  it('of a Secret says nothing to who does not know its uid', () => {
+    const secret = (uid: string) => object({ kind: 'Secret', data: { a: 'MQ==' }, metadata: { ...object().metadata, uid } })
+    expect(new Set([secret('a'), secret('b'), object({ data: { a: 'MQ==' } })].map(contentHash)).size).toBe(3)
+  })
+
   it('is the same for ever: a later Serin must not make releases of what nobody changed', () => {
     expect(contentHash(object({ data: { a: '1' }, binaryData: { b: 'AA==' } }))).toBe('f224acafab527a12')
   })

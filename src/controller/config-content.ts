@@ -34,9 +34,12 @@ export const isDoubted = ({ hash, since }: Content, recorded: string | undefined
 /** The resource of a kind that a reference names. */
 export const configResource = (kind: string): Resource => (kind === 'Secret' ? resources.secrets : resources.configMaps)
 
-/** The hash of what pods get from a ConfigMap or Secret. */
-export const contentHash = ({ data = {}, binaryData = {} }: KubeObject): string =>
-  createHash('sha256').update(canonicalJson([data, binaryData])).digest('hex').slice(0, 16)
+/**
+ * The hash of what pods get from a ConfigMap or Secret. It stands in status, for everybody who may see Canaries: that of a
+ * Secret holds its uid too, which only those know who may see Secrets, so that no guess can be tried on it.
+ */
+export const contentHash = ({ kind, metadata: { uid }, data = {}, binaryData = {} }: KubeObject): string =>
+  createHash('sha256').update(canonicalJson([data, binaryData, ...(kind === 'Secret' ? [uid] : [])])).digest('hex').slice(0, 16)
 
 /** Names an object among all that are tracked: "ConfigMap shop/app". */
 export const itemOf = ({ kind, name }: Pick<ConfigReference, 'kind' | 'name'>, namespace: string): string => `${kind} ${namespace}/${name}`
