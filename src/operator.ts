@@ -11,6 +11,7 @@ import { createMetrics, type Metrics } from './controller/metrics.ts'
 import { OwnWrites } from './controller/own-writes.ts'
 import { Reconciler } from './controller/reconcile.ts'
 import { createSources, type Stores } from './controller/sources.ts'
+import { isUninstalled, ownDeployment, releaseCanaries, uninstall, type Uninstall } from './controller/uninstall.ts'
 import { StatusWriter } from './controller/status-writer.ts'
 import { wireTriggers } from './controller/triggers.ts'
 import { createKubernetesClient, type KubernetesClient } from './kubernetes/client.ts'
@@ -79,6 +80,8 @@ export type Operator = {
 
 /** How long the last events may take to be written, milliseconds. */
 const TELL_MS = 2_000
+/** How long the finalizers of an operator that is uninstalled may take, milliseconds. */
+const LEAVE_MS = 10_000
 /** How often the installed CRD is looked at: while all is well, and while nothing is advanced because of it. */
 const CRD_CHECK_MS = { well: 300_000, frozen: 10_000 }
 
@@ -122,9 +125,10 @@ export function createOperator(options: OperatorOptions): Operator {
     let ended = true
     if (await leadership.acquire(signal)) {
       metrics.leads(true)
+      const home = await homeOf(client, settings, signal)
       loops.push(recorder.run(background.signal), analyst.run(background.signal))
       ended = await runController({ name: 'canary', queue, concurrency: settings.concurrency, reserved: settings.concurrency, reconcile: fleet.around(reconciler.reconcile), log, clock, signal: AbortSignal.any([signal, leadership.lost]), abort: leadership.lost, onReconciled: metrics.reconciled })
-      await told(recorder, clock, leadership.lost)
+      await leaveIfUninstalled(client, ended && !leadership.lost.aborted ? home : undefined, options).then(() => told(recorder, clock, leadership.lost))
     }
     unwire.forEach((stop) => stop())
     background.abort(new Error('the operator stops'))
@@ -139,6 +143,36 @@ export function createOperator(options: OperatorOptions): Operator {
 
 const serveHealth = async ({ log, settings: { healthPort: port } }: OperatorOptions, served: Omit<Parameters<typeof startHealthServer>[0], 'port' | 'log'>) =>
   port === undefined ? undefined : startHealthServer({ port, log, ...served })
+
+export type { Uninstall }
+
+/** Stops the operator that runs, and lets every Canary be deleted without one; nothing else changes. */
+export const leaveForGood = ({ kubernetes, clock, random, log, settings }: Omit<OperatorOptions, 'prometheus' | 'onStatus'>, what: Uninstall, signal: AbortSignal): Promise<void> =>
+  uninstall(createKubernetesClient({ transport: kubernetes, clock, random, timeoutMs: settings.requestTimeoutMs }), what, { clock, log, signal })
+
+type Home = { readonly key: string; readonly uid: string }
+
+/** The Deployment of the chart, which has the name of its lease; undefined where this process is none of its pods. */
+async function homeOf(client: KubernetesClient, { election }: OperatorSettings, signal: AbortSignal): Promise<Home | undefined> {
+  if (election === undefined) return undefined
+  const key = `${election.lease.namespace}/${election.lease.name}`
+  const uid = await ownDeployment(client, key, signal).catch(() => undefined)
+  return uid === undefined ? undefined : { key, uid }
+}
+
+/** A Canary is not to wait for an operator that nobody will start again. */
+async function leaveIfUninstalled(client: KubernetesClient, home: Home | undefined, { clock, log, settings }: OperatorOptions): Promise<void> {
+  if (home === undefined) return
+  const scope = openScope(undefined)
+  scope.deadline(LEAVE_MS, clock, () => new Error(`not done within ${LEAVE_MS} ms`))
+  try {
+    if (await isUninstalled(client, home.key, home.uid, scope.signal)) log.info({ released: await releaseCanaries(client, settings.namespaces, scope.signal) }, 'uninstalled: no Canary waits for Serin when it is deleted')
+  } catch (thrown) {
+    log.warn({ err: asError(thrown) }, 'cannot take the finalizers off: see docs/install.md')
+  } finally {
+    scope.close()
+  }
+}
 
 /** Last of all: a lease that is given back says that nothing is written any more. */
 const stepDown = (leadership: Leadership, ended: boolean): Promise<void> => (ended ? leadership.release() : Promise.resolve())

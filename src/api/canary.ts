@@ -93,6 +93,9 @@ const specFields = fields({
     .describe('A version that was stable within this time goes back out in one step, without analysis; 0s: never.')
     .default('24h'),
   progressDeadline: duration('10s', '24h').describe('How long pods may take to become ready.').default('10m'),
+  onDelete: z.enum(['Restore', 'Orphan'])
+    .describe('What deleting the Canary does. Restore: your routes stand again as you wrote them, and the target has its pods back, without a lost request. Orphan: everything stays as it is.')
+    .default('Restore'),
   suspend: z.boolean().describe('Freezes everything but a rollback; at creation nothing is written.').default(false),
   skipAnalysis: z.boolean().describe('Skips steps and gates, never readiness or order.').default(false),
 })

@@ -37,6 +37,7 @@ describe('a Canary', () => {
           scaleDownDelay: { previous: '10m', failed: '0s' },
           progressDeadline: '10m',
           rollbackWindow: '24h',
+          onDelete: 'Restore',
           suspend: false,
           skipAnalysis: false,
         },
@@ -70,7 +71,7 @@ describe('a Canary', () => {
   const twice = 'spec.steps: must not use one name for two steps'
   const upTo = 'spec.steps[0].upTo: needs a weight above 0 and not above upTo: upTo: 50 with weight: 10 stands for 10, 20, 30, 40, 50'
   const specFields = 'targetRef, versions, service, traffic, preview, steps, analysis, replicas, canaryReplicas, ignoreAnnotations, revisionHistoryLimit, ' +
-    'windows, scaleDownDelay, rollbackWindow, progressDeadline, suspend, skipAnalysis'
+    'windows, scaleDownDelay, rollbackWindow, progressDeadline, onDelete, suspend, skipAnalysis'
 
   it.each<[string, object, string[]]>([
     ['an unknown field', { pods: 3 }, [`spec.pods: is not a field here: write one of ${specFields}`]],

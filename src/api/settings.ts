@@ -39,6 +39,8 @@ export type Settings = {
   readonly failedDelayMs: number
   /** How long ago a version may have been stable to go back in one step; 0: never. */
   readonly rollbackWindowMs: number
+  /** What becomes of routes and pods when the Canary is deleted. */
+  readonly onDelete: 'Restore' | 'Orphan'
   readonly suspend: boolean
   readonly skipAnalysis: boolean
 }
@@ -134,6 +136,7 @@ export function settingsOf(spec: CanarySpec, defaults: { readonly propagationMs:
     previousDelayMs: parseDuration(scaleDownDelay.previous),
     failedDelayMs: parseDuration(scaleDownDelay.failed),
     rollbackWindowMs: parseDuration(spec.rollbackWindow),
+    onDelete: spec.onDelete,
     suspend: spec.suspend,
     skipAnalysis: spec.skipAnalysis,
   }

@@ -82,6 +82,7 @@ export function ledgerWith(facts: Facts, exposure: Exposure | undefined, change:
     ...(exposure === undefined ? {} : { exposure }),
     ...servedLast(served, failed),
     ...(undone.length === 0 ? {} : { undone }),
+    ...(facts.world.leaving === undefined ? {} : { leaving: facts.world.leaving.uid }),
   }
 }
 

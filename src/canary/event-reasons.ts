@@ -42,6 +42,10 @@ export const EVENT_TYPES = {
   SizeTakenOver: 'Normal',
   StableScaled: 'Normal',
   TargetScaledDown: 'Normal',
+  // The Canary is deleted.
+  Restoring: 'Normal',
+  Restored: 'Normal',
+  NotRestored: 'Warning',
   // What others changed was mended.
   OwnRouteCreated: 'Warning',
   DelegateCreated: 'Normal',

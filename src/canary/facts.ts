@@ -12,7 +12,7 @@ export type Facts = {
   readonly ledger: Standing
   /** A stable revision is known. */
   readonly adopted: boolean
-  readonly phase: 'Initializing' | 'Idle' | 'Failed' | 'Waiting' | 'Progressing' | 'Promoting' | 'RollingBack'
+  readonly phase: 'Initializing' | 'Idle' | 'Failed' | 'Waiting' | 'Progressing' | 'Promoting' | 'RollingBack' | 'Terminating'
   readonly seen: readonly SeenVersion[]
   /** s: the stable revision, and its Deployment. */
   readonly s: string | undefined
@@ -97,8 +97,12 @@ export const undoneNow = ({ ledger, world }: Facts): readonly number[] =>
 /** Why `revision` may not be named with `pods` pods: the guard `fit` of the protocol. Undefined when it is fit. */
 export function unfit(facts: Facts, revision: string, pods = 1): string | undefined {
   const rollout = facts.ledger.open[revision]?.rollout
+  return rollout === undefined ? `${revision} is not open` : unfitFor(facts, revision, { rollout, pods })
+}
+
+/** The same of what a write is to open under the name of `rollout`. */
+export function unfitFor(facts: Facts, revision: string, { rollout, pods }: { readonly rollout: string; readonly pods: number }): string | undefined {
   const deployment = workload(facts.world.workloads, revision)
-  if (rollout === undefined) return `${revision} is not open`
   if (deployment === undefined) return `${revision} has no Deployment`
   return unready(deployment, pods) ?? unstamped(facts, deployment, rollout) ?? unspread(facts, revision)
 }
@@ -268,6 +272,7 @@ const highestExposure = (believed: readonly RouteFacts[]): Exposure | undefined 
   believed.map((route) => route.ledger?.exposure).reduce((high, next) => (high === undefined || (next !== undefined && next.step > high.step) ? next : high), undefined)
 
 function phaseOf(facts: Omit<Facts, 'phase' | 'stable' | 'canary'>): Facts['phase'] {
+  if (facts.world.leaving !== undefined) return 'Terminating'
   if (!facts.adopted) return 'Initializing'
   if (facts.c !== undefined) {
     if (tombstoneOf(facts) !== undefined) return 'RollingBack'

@@ -111,11 +111,13 @@ export function openAndSize(facts: Facts): Outcome | undefined {
   const isOpen = ledger.open[c.revision]?.rollout === c.rollout
   const pods = podsFor(facts, next)
   if (isOpen && isSized(facts, pods)) return undefined
-  // Closed since: without another stamp a scale-down that was decided then could land once it is named again.
-  if (!isOpen && facts.canary?.stamp === c.rollout) return start(facts, c)
+  if (wasClosed(facts, c)) return start(facts, c)
   if (world.ages.routes < world.settings.propagationMs) return waitFor({ waitingFor: 'Propagation', message: 'the last change of the routes is spreading' })
   return remake(facts, c) ?? (isOpen ? capacity(facts, c, pods) : outcome(`open ${c.revision}`, { action: writeLedgers(facts, opening(facts, c)) }))
 }
+
+/** Opened in this rollout before: without another stamp a scale-down that was decided meanwhile could land once it is named. */
+const wasClosed = ({ canary, ledger }: Facts, c: Candidate): boolean => ledger.open[c.revision]?.rollout !== c.rollout && canary?.stamp === c.rollout
 
 /** A gate before any pod: what comes after it must not be made while it is shut. */
 const isGateShut = (facts: Facts): boolean => isGate(facts) && presentHold(facts) !== undefined

@@ -57,7 +57,7 @@ function checksNow({ c, phase, world }: Facts, begins: boolean): CanaryStatus['c
   return begins ? [] : world.evidence.checks.map(checkShown)
 }
 
-const phaseShown = ({ world, phase }: Facts): CanaryPhase => (world.settings.suspend ? 'Suspended' : phase)
+const phaseShown = ({ world, phase }: Facts): CanaryPhase => (world.settings.suspend && phase !== 'Terminating' ? 'Suspended' : phase)
 
 function messageOf(facts: Facts, { hold, reason, action }: Decision): string {
   if (facts.phase === 'RollingBack') return `${tombstoneOf(facts)?.message ?? 'rolled back'}; ${(hold ?? { message: reason }).message}`

@@ -34,6 +34,19 @@ export type World = {
   readonly actions: readonly ActionFacts[]
   /** Why nothing may be decided now: a cache is older than what was seen or written before. */
   readonly stale: string | undefined
+  /** Serin's finalizer stands on the Canary. */
+  readonly finalizer?: boolean
+  /** The Canary is being deleted. */
+  readonly leaving?: Leaving
+}
+
+/** A Canary that is being deleted, and that Serin's finalizer holds. */
+export type Leaving = {
+  readonly uid: string
+  /** Milliseconds since the epoch. */
+  readonly since: number
+  /** Why nothing is to be put back, whatever the spec says: namespace or CRD go as well. */
+  readonly orphan: string | undefined
 }
 
 /** A CanaryAction without a result. */
@@ -62,6 +75,10 @@ export type TargetFacts = {
   readonly takenOver: number | undefined
   /** The annotations of its pod template that make no new version. */
   readonly restarts: Readonly<Record<string, string>>
+  /** The name that its own pods go by, as a revision like any other, while the Canary is being deleted. */
+  readonly own?: string
+  /** The deletion that it was stamped for. */
+  readonly stamp?: string | undefined
 }
 
 /** A Deployment that is a revision as it stands: one of the user's versions, or one that Serin made of the target. */
@@ -141,6 +158,8 @@ export type RouteFacts = {
   readonly content: 'ours' | 'original' | 'lower' | 'beyond' | 'outdated' | 'unpinned'
   /** Revisions that its managed routes reach now, by weight, match or mirror; "*" when any reaches every pod. */
   readonly reaches: readonly string[]
+  /** The same of each destination that the user wrote for the Service. */
+  readonly originals: readonly (readonly string[])[]
 }
 
 /** Our DestinationRule beside the user's. */

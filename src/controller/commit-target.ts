@@ -8,9 +8,9 @@ import { keyOf, type KubeObject } from '../runtime/object.ts'
 import type { Observation } from './observe.ts'
 import { pruneDeployment } from './prune.ts'
 import { revisionDeployment, templateOf } from './revision-deployment.ts'
-import { CANARY, MADE, TAKEN_OVER } from './stamps.ts'
+import { CANARY, MADE, STAMP, TAKEN_OVER } from './stamps.ts'
 import { revisionOfTarget } from './workloads.ts'
-import { create, idOf, patched, type CommitDeps } from './writes.ts'
+import { allOf, create, patched, removed, type CommitDeps } from './writes.ts'
 
 /** The target is not what was decided on: nothing is written, and the next look decides anew. */
 export class TargetMovedError extends Error {
@@ -31,6 +31,8 @@ export async function commitTarget(deps: CommitDeps, observation: Observation, a
       return removeRevision(deps, observation, action.revision, signal)
     case 'target':
       return emptyTarget(deps, observation, action.takenOver, signal)
+    case 'refill':
+      return refillTarget(deps, observation, action, signal)
     case 'size':
       return writeSize(deps, observation, action.replicas, signal)
     default:
@@ -107,20 +109,28 @@ async function change(deps: CommitDeps, { metadata }: KubeObject, { operations, 
 }
 
 async function removeRevision(deps: CommitDeps, observation: Observation, revision: string, signal: AbortSignal): Promise<number> {
-  const { metadata: { name, namespace = '', uid, resourceVersion } } = deploymentOf(observation, revision)
-  await deps.client.delete(resources.deployments, `${namespace}/${name}`, { uid, resourceVersion }, signal)
-  deps.writes.deleted(idOf(resources.deployments, `${namespace}/${name}`), uid)
-  return 1
+  return allOf([removed(deps, resources.deployments, deploymentOf(observation, revision), signal)])
 }
 
-async function emptyTarget(deps: CommitDeps, { snapshot, world }: Observation, takenOver: number, signal: AbortSignal): Promise<number> {
+const emptyTarget = (deps: CommitDeps, observation: Observation, takenOver: number, signal: AbortSignal): Promise<number> =>
+  resizeTarget(deps, observation, { replicas: 0, annotations: { [TAKEN_OVER]: String(takenOver) }, signal })
+
+const refillTarget = (deps: CommitDeps, observation: Observation, { replicas, stamp }: Extract<Action, { kind: 'refill' }>, signal: AbortSignal): Promise<number> =>
+  resizeTarget(deps, observation, { replicas, annotations: { [TAKEN_OVER]: null, [STAMP]: stamp }, signal })
+
+type Resize = { readonly replicas: number; /** null takes one away. */ readonly annotations: Readonly<Record<string, string | null>>; readonly signal: AbortSignal }
+
+async function resizeTarget(deps: CommitDeps, { snapshot, world }: Observation, { replicas, annotations, signal }: Resize): Promise<number> {
   const object = snapshot.deployments.find(({ metadata }) => metadata.uid === world.target?.uid)
   if (object === undefined) return 0
-  const key = TAKEN_OVER.replace('/', '~1')
   const operations: readonly JsonPatchOperation[] = [
     ...(object.metadata['hasAnnotations'] === true ? [] : [{ op: 'add', path: '/metadata/annotations', value: {} } as const]),
-    { op: 'add', path: `/metadata/annotations/${key}`, value: String(takenOver) },
-    { op: 'replace', path: '/spec/replicas', value: 0 },
+    ...Object.entries(annotations).flatMap(([key, value]): JsonPatchOperation[] => {
+      const path = `/metadata/annotations/${key.replace('/', '~1')}`
+      if (value !== null) return [{ op: 'add', path, value }]
+      return object.metadata.annotations?.[key] === undefined ? [] : [{ op: 'remove', path }]
+    }),
+    { op: 'replace', path: '/spec/replicas', value: replicas },
   ]
   await change(deps, object, { operations, signal })
   return 1

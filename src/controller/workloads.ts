@@ -4,9 +4,10 @@ import { hashOfParts } from '../canary/template-hash.ts'
 import type { TargetFacts, Workload } from '../canary/world.ts'
 import { jsonOf, labelsOf, textOf } from '../istio/json.ts'
 import type { KubeObject } from '../runtime/object.ts'
-import { templateLabels } from './indexes.ts'
+import { deploymentOf, templateLabels } from './indexes.ts'
 import { troubleOfWorkload } from './pod-trouble.ts'
 import { restartsOf, revisionOfHash } from './revision-deployment.ts'
+import { targetsPods } from '../canary/targets-pods.ts'
 import { CANARY, FLOOR, MADE, STAMP, TAKEN_OVER } from './stamps.ts'
 
 /** The Deployment that `targetRef` names, if it stands and there is one. */
@@ -31,7 +32,7 @@ export const revisionOf = (deployment: KubeObject, settings: Settings): string =
 const createdAt = ({ metadata }: KubeObject): number => Date.parse(metadata.creationTimestamp ?? '') || 0
 
 /** What a pass knows of the target. */
-export function targetFacts(target: KubeObject, { source }: Settings): TargetFacts | undefined {
+export function targetFacts(target: KubeObject, { source }: Settings, own: string | undefined): TargetFacts | undefined {
   if (source.kind !== 'target') return undefined
   const { name, uid, generation = 0, annotations } = target.metadata
   const takenOver = annotations?.[TAKEN_OVER]
@@ -41,8 +42,19 @@ export function targetFacts(target: KubeObject, { source }: Settings): TargetFac
     replicas: replicasOf(target),
     takenOver: takenOver === undefined ? undefined : Number(takenOver),
     restarts: restartsOf(templateAnnotations(target), source.ignoreAnnotations),
+    ...(own === undefined ? {} : { own, stamp: annotations?.[STAMP] }),
   }
 }
+
+/** The name that the target's own pods go by; without their hash while there are none, or those of two templates. */
+export function ownPodsOf({ metadata }: KubeObject, pods: readonly KubeObject[]): string {
+  const hashes = new Set(pods.filter((pod) => deploymentOf(pod) === metadata.name).map((pod) => pod.metadata.labels?.['pod-template-hash'] ?? ''))
+  return targetsPods(hashes.size === 1 ? [...hashes].join('') : '')
+}
+
+/** The target with its own pods, as a revision like any other. */
+export const targetAsWorkload = (target: KubeObject, own: string, pods: readonly KubeObject[], settings: Settings): Workload =>
+  ({ ...workloadOf(target, pods, settings), revision: own, hash: own, floor: undefined })
 
 /** The revision that the target's pod template stands for. */
 export const revisionOfTarget = (target: KubeObject, ignored: readonly string[]): string =>

@@ -21,5 +21,22 @@ export async function create(deps: CommitDeps, resource: Resource, object: Param
   deps.writes.wrote(idOf(resource, `${made.metadata.namespace ?? ''}/${made.metadata.name}`), prunedAs(resource, made), deps.clock.monotonic())
 }
 
+type Named = { readonly [K in 'namespace' | 'name' | 'uid' | 'resourceVersion']?: string | undefined }
+
+/** Deletes this very version of this very object. */
+export async function removed({ client, writes }: CommitDeps, resource: Resource, { metadata }: { readonly metadata: Named }, signal: AbortSignal): Promise<void> {
+  const { namespace = '', name = '', uid = '', resourceVersion = '' } = metadata
+  await client.delete(resource, `${namespace}/${name}`, { uid, resourceVersion }, signal)
+  writes.deleted(idOf(resource, `${namespace}/${name}`), uid)
+}
+
+/** How many were written, once every one is answered; throws the first refusal. */
+export async function allOf(writes: readonly Promise<void>[]): Promise<number> {
+  const results = await Promise.allSettled(writes)
+  const refused = results.find((result) => result.status === 'rejected')
+  if (refused !== undefined) throw refused.reason
+  return results.length
+}
+
 /** Names an object across all kinds. */
 export const idOf = (resource: Resource, key: string): string => `${resourceName(resource)} ${key}`

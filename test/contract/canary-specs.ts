@@ -112,6 +112,7 @@ export const validSpec: fc.Arbitrary<Fields> = fc.tuple(
     preview: fc.oneof(fc.constant({ service: 'a-canary' }), fc.constant({ match: [{ cookies: { tester: { exact: 'yes' } } }] })),
     windows: fc.array(fc.tuple(fc.record({ kind: fc.constantFrom('Allow', 'Deny'), schedule: fc.constantFrom('0 9 * * 1-5', '*/30 * * * * *'), duration: duration('1m', '8784h') }), optional({ timeZone: fc.constantFrom('UTC', 'Europe/Berlin') })).map(([needed, rest]) => ({ ...needed, ...rest })), { maxLength: 3 }),
     rollbackWindow: duration('0s', '8784h'),
+    onDelete: fc.constantFrom('Restore', 'Orphan'),
     scaleDownDelay: optional({ previous: duration('0s', '168h'), failed: duration('0s', '168h') }),
     progressDeadline: duration('10s', '24h'),
     suspend: fc.boolean(),
@@ -159,6 +160,7 @@ const BREACHES: readonly ((spec: Spec) => void)[] = [
   (spec) => void (spec['traffic'] = { sessionAffinity: { cookie: { name: 'a', ttl: '59s' } } }),
   (spec) => void (spec['traffic'] = { sessionAffinity: { cookie: { name: 'a', attributes: [{ name: 'Path', value: '/' }] } } }),
   (spec) => void (spec['rollbackWindow'] = '8785h'),
+  (spec) => void (spec['onDelete'] = 'Delete'),
   ofTarget({ steps: [{ weight: 5, replicas: 0 }] }),
   ofTarget({ steps: [{ match: [{ uri: { prefix: '/' } }], replicas: '0%' }] }),
   ofTarget({ canaryReplicas: '0%' }),
@@ -311,5 +313,6 @@ export function largestSpec(): Fields {
     scaleDownDelay: { previous: '167h59m59s999ms', failed: '167h59m59s999ms' },
     progressDeadline: '23h59m59s999ms',
     rollbackWindow: '8784h',
+    onDelete: 'Restore',
   }
 }

@@ -17,9 +17,11 @@ const RESTART_MS = 100
 /** Long enough for whatever was put off to be written. */
 const QUIET_MS = 12_000
 
+export type Story = 'versions' | 'target' | 'versions-deleted' | 'target-deleted'
+
 export type StoryOptions = {
-  /** Of versions that somebody applies (the default), or of a plain Deployment. */
-  readonly of?: 'versions' | 'target'
+  /** Of versions that somebody applies (the default), or of a plain Deployment; or one that is adopted, and its Canary deleted. */
+  readonly of?: Story
   /** What else there is from the beginning. */
   readonly objects?: readonly KubeObject[]
   /** What befalls the write of this number. */
@@ -54,7 +56,7 @@ export async function shortStory({ of = 'versions', objects = [], fate = () => u
     return { saboteur, start }
   })
   try {
-    await harness.apply(uncheckedCrd(), namespace(), service(), caller(), of === 'target' ? target('v1') : version('v1', { replicas: 2 }), ...objects)
+    await harness.apply(uncheckedCrd(), namespace(), service(), caller(), of.startsWith('target') ? target('v1') : version('v1', { replicas: 2 }), ...objects)
     await clock.advance(500)
     const leave = harness.users(RPS, { host: 'service-c', from: harness.insider })
     for (const { start } of starts) start()
@@ -75,13 +77,16 @@ export async function shortStory({ of = 'versions', objects = [], fate = () => u
   }
 }
 
-type Chapter = { readonly object: KubeObject; readonly revision: string; readonly phase: string }
+/** Without a phase the object is deleted, and gone at the end. */
+type Chapter = { readonly object: KubeObject; readonly revision: string; readonly phase?: string }
 
 /** The name of the revision that a target's pod template stands for. */
 export const revisionOf = (object: KubeObject): string => revisionOfHash(templateHash((object['spec'] as { template: unknown }).template))
 
 const good = target('v3', { env: { ERROR_RATE: '0' } })
-const CHAPTERS: Readonly<Record<'versions' | 'target', readonly Chapter[]>> = {
+const CHAPTERS: Readonly<Record<Story, readonly Chapter[]>> = {
+  'versions-deleted': [{ object: canary(), revision: 'v1', phase: 'Idle' }, { object: canary(), revision: 'v1' }],
+  'target-deleted': [{ object: targetCanary(), revision: revisionOf(target('v1')), phase: 'Idle' }, { object: targetCanary(), revision: revisionOf(target('v1')) }],
   versions: [
     { object: canary(), revision: 'v1', phase: 'Idle' },
     { object: faulty('v2', { replicas: 0 }), revision: 'v1', phase: 'Failed' },
@@ -97,6 +102,11 @@ const CHAPTERS: Readonly<Record<'versions' | 'target', readonly Chapter[]>> = {
 async function tell(harness: Harness, chapters: readonly Chapter[], isOver: () => boolean): Promise<void> {
   for (const { object, revision, phase } of chapters) {
     if (isOver()) return
+    if (phase === undefined) {
+      await harness.delete(object)
+      await harness.until(() => isOver() || harness.find('canaries.serin.dev', object.metadata.name) === undefined, MOST_MS, 50)
+      continue
+    }
     await harness.apply(object)
     await harness.until(() => isOver() || rests(harness, revision, phase), MOST_MS, 50)
   }
@@ -119,7 +129,7 @@ function wrongs(harness: Harness, late: readonly string[]): readonly string[] {
 /** Everything that must be the same whatever went wrong: no times, no names of rollouts. */
 function endOf(harness: Harness): unknown {
   const list = (resource: string) => harness.sandbox.cluster.reader.list(resource, NAMESPACE).toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
-  const { phase, stableRevision, canaryRevision, weight, failed, seen, rollout, previous, history, conditions } = harness.status()
+  const { phase, stableRevision, canaryRevision, weight, failed, seen, rollout, previous, history, conditions } = harness.find('canaries.serin.dev', 'service-c') === undefined ? {} as ReturnType<Harness['status']> : harness.status()
   return {
     status: {
       phase, stableRevision, canaryRevision, weight, rollout, previous,

@@ -26,6 +26,7 @@ export async function recorded(settings: OperatorSettings, isAllowed: (asked: As
     await harness.until(() => harness.status().phase === 'Failed', 60_000)
     await defended(harness)
     await ofTarget(harness)
+    await deleted(harness)
   } finally {
     harness.stop()
   }
@@ -75,4 +76,10 @@ async function stalled(harness: Harness): Promise<void> {
     await harness.patch(canary(), { spec: { versions: { desired } } })
     await harness.until(() => harness.condition('Stalled').startsWith(desired === null ? 'False' : 'True'), 30_000)
   }
+}
+
+/** What was changed for it is put back before it goes. */
+async function deleted(harness: Harness): Promise<void> {
+  await harness.delete(targetCanary({}, 'plain'))
+  await harness.until(() => harness.find('canaries.serin.dev', 'plain') === undefined, 120_000)
 }

@@ -6,7 +6,7 @@ import type { Users } from './users.ts'
 /** How often each thing happens: of all walks, and of those about one kind of source. */
 export const WEIGHTS = { time: 34, pass: 40, sync: 24, crash: 0.3, second: 0.4, verdict: 1.5 }
 
-const EITHER = { suspend: 0.1, edit: 0.12, git: 0.06, delete: 0.06, recreate: 0.06, gate: 0.1, rule: 0.06, pods: 0.2, remove: 0.1, ask: 0.4 }
+const EITHER = { suspend: 0.1, edit: 0.12, git: 0.06, delete: 0.06, recreate: 0.06, gate: 0.1, rule: 0.06, pods: 0.2, remove: 0.1, ask: 0.4, leave: 0 }
 
 const OF_SOURCE = {
   versions: { template: 0.7, desired: 0.35 },
@@ -72,6 +72,7 @@ export function happen(choice: string, { cluster, users, dice }: { readonly clus
     delete: () => users.uncover('user'),
     recreate: () => users.cover('user', dice.maybe(0.3)),
     rule: () => (dice.maybe(0.5) ? users.removeRule() : users.tamperRule()),
+    leave: () => users.deleteCanary(),
     pods: () => users.probes(revision, deployment?.ready !== true),
   }
   moves[choice]?.()

@@ -6,6 +6,7 @@ import { overlooked } from './duties.ts'
 import type { Memory } from './memory.ts'
 import { destinationOf, everBy } from './mesh.ts'
 import { Broken, D, standing, truthOf, type Objects } from './objects.ts'
+import { restoredTooEarly, unrestored } from './restored.ts'
 import { unrest } from './rest.ts'
 import type { Write } from './writes.ts'
 
@@ -38,13 +39,14 @@ export class Judge {
 
   /** What no write may do. */
   landing(write: Write): void {
-    const { scale, subsets, deletes, empties, seen } = write
+    const { scale, subsets, deletes, empties, restores, seen } = write
     const isBlind = this.#memory.isBehindUsers(seen)
     if (write.route !== undefined) this.#routeLands(write)
     if (subsets !== undefined) this.#memory.mendRule()
     if (scale !== undefined) this.#scaleLands(scale, isBlind || truthOf(seen) === undefined)
     // What somebody wrote since may reach anything.
     if (isBlind) return
+    if (restores !== undefined) this.#blame(restoredTooEarly(write, this.#cluster, this.#memory))
     if (deletes !== undefined) this.#mustBeOut(deletes, 'is deleted')
     if (empties === true) this.#mustBeOut(EVERY_POD, 'loses the target’s pods')
     if (subsets !== undefined)
@@ -68,7 +70,7 @@ export class Judge {
   /** Faults have ended, and nothing moves any more. */
   atRest(): void {
     this.#cluster.count(`rests ${this.#cluster.objects.canary.value?.status?.phase ?? 'none'}`)
-    this.#blame(unrest(this.#cluster))
+    this.#blame(this.#cluster.objects.canary.value === undefined ? unrestored(this.#cluster, this.#memory) : unrest(this.#cluster))
   }
 
   /** A route to every pod reaches the dark ones, too. */
