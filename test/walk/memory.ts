@@ -14,6 +14,8 @@ export class Memory {
   readonly buried = new Map<string, number>()
   /** Templates that failed, and nobody has asked for another try of, as "revision/hash". */
   readonly failed = new Set<string>()
+  /** The Canary said as it went that everything is as it was. */
+  isRestored = false
   /** Revisions that somebody asked to promote: they may jump. */
   readonly promoted = new Set<string>()
   /** What stood in the target's template, and since when; newest last. */
