@@ -26,12 +26,17 @@ export function isAlone(facts: Facts): boolean {
   return keeper !== undefined && keeper.ready > 0 && beside(facts, keeper).length === 0
 }
 
+/** The same, or it has taken so long that what is left beside them stays: there is no way back from the target's own pods. */
+export const mayOpen = (facts: Facts): boolean => isAlone(facts) || (isMoved(facts) && isOverdue(facts))
+
+/** No route and no rule of ours stands: without a subset nothing could be named any more, whoever starts pods now. */
+export const isPutBack = ({ world: { mesh } }: Facts): boolean => !mesh.rule.exists && mesh.routes.every(({ ledger }) => ledger === undefined)
+
 /** What must be gone before a route may reach every pod; what a route of the user's names is theirs. */
 export function beside({ world: { workloads, mesh, settings } }: Facts, keeper: Workload | undefined): readonly Workload[] {
   const others = workloads.filter(({ revision }) => revision !== keeper?.revision && !mesh.namedByUser.includes(revision))
   return settings.source.kind === 'target' ? others : others.filter(({ replicas, ready }) => replicas > 0 || ready > 0)
 }
-
 
 /**
  * What is still to be done until everything is as the user wrote it; undefined once it is. Make before break, each stage
@@ -51,7 +56,7 @@ function targetServes(facts: Facts): Outcome | undefined {
   const own = target?.own
   if (target === undefined || own === undefined) return undefined
   const isThere = s === own && mesh.routes.every((route) => route.ledger?.stable === own)
-  const isOver = isAlone(facts) && mesh.routes.every((route) => route.ledger === undefined)
+  const isOver = mayOpen(facts) && mesh.routes.every((route) => route.ledger === undefined)
   return isThere || isOver ? undefined : (targetFull(facts, target, own) ?? routedTo(facts, target, own))
 }
 

@@ -2,7 +2,7 @@ import { buried, ended, normal, outcome, waitFor, warning, writeRoutes } from '.
 import type { Decision, EventNote } from './decision.ts'
 import { busy, type Facts } from './facts.ts'
 import { stableAnswers } from './guards.ts'
-import { isAlone, isMoved, isOverdue, keeperOf, restoring } from './restoring.ts'
+import { isMoved, isOverdue, isPutBack, keeperOf, mayOpen, restoring } from './restoring.ts'
 import { retire } from './retirement.ts'
 import { EVERY_POD } from './world.ts'
 
@@ -17,7 +17,7 @@ export function keepFinalizer({ world }: Facts): Outcome | undefined {
 
 /** Rows 2 and 7 protect users until what they wrote may stand again, and reaches nobody but what is to serve; or until nobody asks for it. */
 export const isUnguarded = (facts: Facts): boolean =>
-  facts.phase === 'Terminating' && (!facts.adopted || facts.world.leaving?.orphan !== undefined || facts.world.settings.onDelete === 'Orphan' || isAlone(facts))
+  facts.phase === 'Terminating' && (!facts.adopted || facts.world.leaving?.orphan !== undefined || facts.world.settings.onDelete === 'Orphan' || isPutBack(facts) || mayOpen(facts))
 
 /** Row 28: where putting things back would hurt, what serves stays named, and goes on without Serin. */
 export function leaveAsItIs(facts: Facts): Outcome | undefined {

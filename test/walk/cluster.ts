@@ -1,5 +1,5 @@
 import { Mesh } from './mesh.ts'
-import { isSingle, truthOf, type Deployment, type Objects, type Single, type Versioned } from './objects.ts'
+import { isSingle, truthOf, type Deployment, type Objects, type Single, type Target, type Versioned } from './objects.ts'
 import type { Style } from './style.ts'
 
 /** What the checks of the canary say. */
@@ -45,7 +45,8 @@ export class Cluster {
   put<T extends Single>(name: T, value: Objects[T]['value']): void
   put(name: string, value: unknown): void
   put(name: string, value: unknown): void {
-    if (isSingle(name)) this.objects = { ...this.objects, [name]: this.#versioned(value) }
+    if (name === 'target') this.#putTarget(value as Target | undefined)
+    else if (isSingle(name)) this.objects = { ...this.objects, [name]: this.#versioned(value) }
     else this.#putDeployment(name, value as Deployment | undefined)
     this.mesh.push(this.objects, this.now)
   }
@@ -91,6 +92,19 @@ export class Cluster {
     if (kept !== undefined && kept.started < kept.replicas && (before?.uid !== kept.uid || before.replicas !== kept.replicas)) this.later(this.#delays.start(), () => this.#start(revision, kept.uid))
   }
 
+  #putTarget(value: Target | undefined): void {
+    const kept: Target | undefined = value && { ...value, started: Math.min(value.started, value.replicas) }
+    const before = this.objects.target.value
+    const next: Target | undefined = kept !== undefined && before?.started !== kept.started ? { ...kept, since: this.now } : kept
+    this.objects = { ...this.objects, target: this.#versioned(next) }
+    if (next !== undefined && next.started < next.replicas && before?.replicas !== next.replicas) this.later(this.#delays.start(), () => this.#startTarget(next.uid))
+  }
+
+  #startTarget(uid: string): void {
+    const { value } = this.objects.target
+    if (value !== undefined && value.uid === uid && value.started < value.replicas) this.put('target', { ...value, started: value.replicas })
+  }
+
   /** Its status says so: another version of the object. */
   #start(revision: string, uid: string): void {
     const value = this.objects.deployments[revision]?.value
@@ -107,9 +121,9 @@ export class Cluster {
       own: none,
       gate: this.style.gate ? route() : none,
       rule: none,
-      canary: this.#versioned({ status: undefined, desired: undefined, suspend: false, approval: this.style.approval, replicas: undefined }),
+      canary: this.#versioned({ status: undefined, desired: undefined, suspend: false, approval: this.style.approval, replicas: undefined, finalizer: false, deletedAt: undefined }),
       actions: this.#versioned([]),
-      target: isTarget ? this.#versioned({ uid: this.uid(), generation: 1, template: 'a', restarts: '', replicas: 2, takenOver: undefined }) : none,
+      target: isTarget ? this.#versioned({ uid: this.uid(), generation: 1, template: 'a', restarts: '', replicas: 2, takenOver: undefined, started: 2, since: 0, stamp: undefined }) : none,
       preview: none,
       deployments: isTarget ? {} : { v1: this.#versioned(this.deployment('a')) },
     }

@@ -6,7 +6,7 @@ import type { Users } from './users.ts'
 /** How often each thing happens: of all walks, and of those about one kind of source. */
 export const WEIGHTS = { time: 34, pass: 40, sync: 24, crash: 0.3, second: 0.4, verdict: 1.5 }
 
-const EITHER = { suspend: 0.1, edit: 0.12, git: 0.06, delete: 0.06, recreate: 0.06, gate: 0.1, rule: 0.06, pods: 0.2, remove: 0.1, ask: 0.4 }
+const EITHER = { suspend: 0.1, edit: 0.12, git: 0.06, delete: 0.06, recreate: 0.06, gate: 0.1, rule: 0.06, pods: 0.2, remove: 0.1, ask: 0.4, leave: 0.06 }
 
 const OF_SOURCE = {
   versions: { template: 0.7, desired: 0.35 },
@@ -50,14 +50,15 @@ export function happen(choice: string, { cluster, users, dice }: { readonly clus
   const ofTarget = style.source === 'target'
   const revision = ofTarget ? dice.of(TEMPLATES) : dice.of(['v1', 'v2', 'v3'])
   const deployment = objects.deployments[revision]?.value
-  const stable = truthOf(objects)?.stable
+  const { stable } = truthOf(objects) ?? {}
+  const served = TEMPLATES.find((template) => template === stable) ?? 'a'
   const name = dice.maybe(0.5) ? 'user' : 'gate'
-  const lists = dice.maybe(0.5) ? OPEN : ({ kind: 'user', revision: ofTarget ? (stable ?? 'a') : revision } as const)
+  const lists = dice.maybe(0.5) ? OPEN : ({ kind: 'user', revision: ofTarget ? served : revision } as const)
   const moves: Readonly<Record<string, () => void>> = {
     template: () => users.template(revision, String(Math.floor(dice.random() * 3))),
     desired: () => users.wish({ desired: dice.maybe(0.4) || deployment === undefined ? undefined : revision }),
     release: () => users.target({ template: revision, ...(dice.maybe(0.4) ? { replicas: dice.of([1, 2, 2, 4]) } : {}) }),
-    back: () => users.target({ template: stable ?? 'a' }),
+    back: () => users.target({ template: served }),
     git: () => (ofTarget && dice.maybe(0.5) ? users.target({ replicas: 2 }) : users.sync(name)),
     size: () => (dice.maybe(0.8) ? users.wish({ replicas: dice.of([1, 2, 3, 5]) }) : users.target({ replicas: dice.of([1, 3, 4]) })),
     restart: () => users.target({ restarts: cluster.uid() }),
@@ -72,6 +73,7 @@ export function happen(choice: string, { cluster, users, dice }: { readonly clus
     delete: () => users.uncover('user'),
     recreate: () => users.cover('user', dice.maybe(0.3)),
     rule: () => (dice.maybe(0.5) ? users.removeRule() : users.tamperRule()),
+    leave: () => users.deleteCanary(),
     pods: () => users.probes(revision, deployment?.ready !== true),
   }
   moves[choice]?.()

@@ -6,6 +6,7 @@ import { overlooked } from './duties.ts'
 import type { Memory } from './memory.ts'
 import { destinationOf, everBy } from './mesh.ts'
 import { Broken, D, standing, truthOf, type Objects } from './objects.ts'
+import { isOverdue, restoredTooEarly, unrestored } from './restored.ts'
 import { unrest } from './rest.ts'
 import type { Write } from './writes.ts'
 
@@ -38,13 +39,15 @@ export class Judge {
 
   /** What no write may do. */
   landing(write: Write): void {
-    const { scale, subsets, deletes, empties, seen } = write
+    const { scale, subsets, deletes, empties, restores, seen } = write
     const isBlind = this.#memory.isBehindUsers(seen)
     if (write.route !== undefined) this.#routeLands(write)
     if (subsets !== undefined) this.#memory.mendRule()
     if (scale !== undefined) this.#scaleLands(scale, isBlind || truthOf(seen) === undefined)
     // What somebody wrote since may reach anything.
     if (isBlind) return
+    if (write.kind === 'finalizer' && write.row === '29' && !isOverdue(this.#cluster)) this.#memory.isRestored = true
+    if (restores !== undefined) this.#blame(restoredTooEarly(write, this.#cluster, this.#memory))
     if (deletes !== undefined) this.#mustBeOut(deletes, 'is deleted')
     if (empties === true) this.#mustBeOut(EVERY_POD, 'loses the target’s pods')
     if (subsets !== undefined)
@@ -68,7 +71,7 @@ export class Judge {
   /** Faults have ended, and nothing moves any more. */
   atRest(): void {
     this.#cluster.count(`rests ${this.#cluster.objects.canary.value?.status?.phase ?? 'none'}`)
-    this.#blame(unrest(this.#cluster))
+    this.#blame(this.#cluster.objects.canary.value === undefined ? unrestored(this.#cluster, this.#memory) : unrest(this.#cluster))
   }
 
   /** A route to every pod reaches the dark ones, too. */
@@ -106,7 +109,7 @@ export class Judge {
     this.#failuresForgotten(write)
     this.#remember(ledger, write.seen)
     if (lists !== true) return
-    if (this.#cluster.truth === undefined) this.#pinned(ledger.stable)
+    if (this.#cluster.truth?.stable !== ledger.stable) this.#pinned(ledger.stable)
     if (ledger.exposure !== undefined) this.#exposes(write)
   }
 
@@ -134,12 +137,17 @@ export class Judge {
       if (revision !== stable && truth?.open[revision]?.rollout !== rollout && truth?.stable === stable) this.#memory.floors.set(`${stable}/${rollout}`, size)
   }
 
-  /** The first write of the routes: from now on stable alone has what every pod had. */
+  /** Another one is stable from now on, or the first: it alone has what every pod had. */
   #pinned(stable: string): void {
     if (this.#memory.ruleExcused || this.#memory.isHurt(stable)) return
-    for (const { subsets, endpoints } of this.#cluster.mesh.proxies) {
+    const { objects, truth, mesh } = this.#cluster
+    const isLeaving = objects.canary.value?.deletedAt !== undefined
+    for (const { subsets, endpoints } of mesh.proxies) {
       if (!subsets.now.includes(stable)) throw new Broken(`the routes are pinned to ${stable} before a proxy knows its subset`)
-      if (endpoints.now[stable] === undefined) throw new Broken(`the routes are pinned to ${stable} before a proxy knows its endpoints`)
+      const known = endpoints.now[stable] ?? 0
+      if (known === 0) throw new Broken(`the routes are pinned to ${stable} before a proxy knows its endpoints`)
+      const served = objects.deployments[truth?.stable ?? '']?.value?.started ?? 0
+      if (isLeaving && known < Math.min(served, objects.target.value?.started ?? 0)) throw new Broken(`the routes are pinned to ${stable} while a proxy knows ${known} of its pods`)
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Cluster } from './cluster.ts'
-import { P, standing, type Objects } from './objects.ts'
+import { ownPods, P, standing, type Objects } from './objects.ts'
 
 /** What is remembered of what happened, to judge what follows. */
 export class Memory {
@@ -14,6 +14,8 @@ export class Memory {
   readonly buried = new Map<string, number>()
   /** Templates that failed, and nobody has asked for another try of, as "revision/hash". */
   readonly failed = new Set<string>()
+  /** The Canary said as it went that everything is as it was. */
+  isRestored = false
   /** Revisions that somebody asked to promote: they may jump. */
   readonly promoted = new Set<string>()
   /** What stood in the target's template, and since when; newest last. */
@@ -65,8 +67,9 @@ export class Memory {
   }
 
   /** Its pods go, or come back, by no doing of Serin's. */
-  hurt(revision: string): void {
+  hurt(revision: string): this {
     this.#hurt.set(revision, { at: this.#cluster.now, whole: undefined })
+    return this
   }
 
   /** Whether what became of the pods of `revision` is somebody else's doing: a rollback to it waits for nothing (protocol section 5). */
@@ -86,7 +89,9 @@ export class Memory {
     if (isForeign || this.#wasForeign) this.#excusedUntil.routes = this.#cluster.now + 2 * P
     this.#wasForeign = isForeign
     for (const [revision, { at, whole }] of this.#hurt) {
-      const deployment = this.#cluster.objects.deployments[revision]?.value
+      const { deployments, target } = this.#cluster.objects
+      const own = target.value !== undefined && ownPods(target.value) === revision ? { ...target.value, ready: true } : undefined
+      const deployment = deployments[revision]?.value ?? own
       const isWhole = deployment !== undefined && deployment.ready && deployment.started > 0 && deployment.started === deployment.replicas
       if (isWhole && whole === undefined) this.#hurt.set(revision, { at, whole: this.#cluster.now })
     }

@@ -1,6 +1,6 @@
 import { canonicalJson } from '../../src/canary/template-hash.ts'
 import { EVERY_POD } from '../../src/canary/world.ts'
-import { reachOf, type Lists, type Objects } from './objects.ts'
+import { ownPods, reachOf, type Lists, type Objects } from './objects.ts'
 
 /** What one kind of thing looks like to one proxy, now and in what is still on its way. */
 type View<T> = { now: T; coming: { at: number; value: T }[] }
@@ -94,5 +94,7 @@ function reachedFrom({ user, own, gate }: Objects): readonly (readonly string[])
   return [mesh, mesh, gate.value === undefined ? [] : reachedIn(gate.value.lists)]
 }
 
-const readyIn = ({ deployments }: Objects): Readonly<Record<string, number>> =>
-  Object.fromEntries(Object.entries(deployments).flatMap(([revision, { value }]) => (value === undefined || !value.ready || value.started === 0 ? [] : [[revision, value.started]])))
+function readyIn({ deployments, target: { value: target } }: Objects): Readonly<Record<string, number>> {
+  const own = target === undefined || target.started === 0 ? [] : [[ownPods(target), target.started] as const]
+  return Object.fromEntries([...Object.entries(deployments).flatMap(([revision, { value }]) => (value === undefined || !value.ready || value.started === 0 ? [] : [[revision, value.started] as const])), ...own])
+}

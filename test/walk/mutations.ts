@@ -18,6 +18,7 @@ export const rules = {
   age: { world: (world) => ({ ...world, ages: { ...world.ages, routes: LONG } }) },
   ready: { world: (world) => ({ ...world, ages: { ...world.ages, ready: longFor(world.ages.ready) } }) },
   subsets: { world: (world) => ({ ...world, ages: { ...world.ages, subsets: longFor(world.ages.subsets) } }) },
+  spread: { world: (world: World) => ({ ...world, ages: { ...world.ages, subsets: longFor(world.ages.subsets), ready: longFor(world.ages.ready) } }) },
   stable: { world: stableFromStatus },
   otherEnds: { pass: withoutTombstones(['5', '6']) },
   promoting: { pass: silentWhilePromoting },
@@ -33,9 +34,14 @@ export const rules = {
   ties: { world: (world) => ({ ...world, workloads: world.workloads.map((workload) => (workload.revision === 'v2' ? { ...workload, name: 'web-v9' } : workload)) }) },
   idleOnly: { pass: (pass, world) => (factsOf(world).phase === 'Idle' ? pass : withoutRows(['9'])(pass)) },
   remembersFailures: { pass: withoutRows(['10t']) },
+  emptiesLast: { world: seesOnlyItsKeeper },
+  stampsDeletion: { world: saidToLeave },
+  guardsLeaving: { pass: (pass, world) => (world.leaving === undefined ? pass : withoutRows(['2', '7'])(pass)) },
+  saysWhatServes: { world: targetSaysStable },
   supersedesPromoting: { pass: (pass, world) => (factsOf(world).phase === 'Promoting' && factsOf(world).t?.revision !== factsOf(world).c?.revision ? nothing(pass) : pass) },
 } satisfies Readonly<Record<string, Mutation>>
 
+const TARGET = { source: 'target' } as const
 const CALM = { edit: 0, delete: 0, recreate: 0, gate: 0, rule: 0, suspend: 0 }
 
 /** Each of them at random, where it matters: what the walk must not survive. */
@@ -55,6 +61,17 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   '13, what protects users is never suspended': rules.suspended,
   '15, a superseded canary waits for propagation and drain': { ...rules.supersede, weights: { ...CALM, pods: 0, template: 2, desired: 1 } },
   '16, tombstones are kept per version': { ...rules.perVersion, weights: { ...CALM, pods: 0, desired: 2, verdict: 3 } },
+  'row 9, the target is emptied': { pass: withoutRows(['9']), style: TARGET },
+  'row 9, and not while it may be reached': { ...rules.age, style: TARGET },
+  'row 9r, a restart reaches the pods that serve': { pass: withoutRows(['9r']), style: TARGET },
+  'row 10t, what serves forgets the failures': { ...rules.remembersFailures, style: TARGET },
+  'row 25c, stable is made again': { pass: withoutRows(['25c']), style: TARGET },
+  'row 25, stable has the size that is wished': { pass: withoutRows(['25']), style: TARGET },
+  'row 24, what a changed adoption left behind goes': { ...rules.leftovers, style: TARGET },
+  'row 24d, old revisions go': { pass: withoutRows(['24d']), style: TARGET },
+  'row 27, a pin waits for subset and endpoints': { world: (world) => (factsOf(world).adopted ? world : (rules.spread.world(world))), style: TARGET },
+  'row 29, others go before a route is opened': { ...rules.emptiesLast, style: { ...TARGET, onDelete: 'Restore' }, weights: { leave: 0.4 } },
+  'row 29, the target’s pods and subset have spread before a route leads there': { world: (world) => (world.leaving === undefined ? world : rules.spread.world(world)), style: { ...TARGET, onDelete: 'Restore' }, weights: { leave: 0.4 } },
   'people, a step waits for its approval': { world: (world) => ({ ...world, settings: { ...world.settings, steps: world.settings.steps.map((step) => ({ ...step, approval: false })) } }), weights: { ask: 0.4 } },
   'people, an abort is heard': { world: (world) => ({ ...world, actions: world.actions.filter(({ action }) => action !== 'Abort') }), weights: { ask: 2 } },
 }
@@ -81,6 +98,30 @@ function flooredAtOnce(world: World): World {
 function adoptsWhatItSawFirst(world: World): World {
   const { adopted } = factsOf(world)
   return adopted || world.target === undefined ? world : { ...world, target: { ...world.target, revision: 'a' } }
+}
+
+/** Nothing but what is to serve after a deletion has anything left. */
+function seesOnlyItsKeeper(world: World): World {
+  const own = world.target?.own
+  if (own === undefined || factsOf(world).s !== own) return world
+  const only = <T>(record: Readonly<Record<string, T>>) => Object.fromEntries(Object.entries(record).filter(([revision]) => revision === own))
+  const routes = world.mesh.routes.map((route) => ({ ...route, ledger: route.ledger && { ...route.ledger, open: only(route.ledger.open) } }))
+  return { ...world, workloads: world.workloads.filter(({ revision }) => revision === own), mesh: { ...world.mesh, routes, rule: { ...world.mesh.rule, subsets: only(world.mesh.rule.subsets) } } }
+}
+
+/** While the Canary goes, the target counts as saying what serves. */
+function targetSaysStable(world: World): World {
+  const { target, status } = world
+  if (target?.own === undefined || status?.stableRevision === undefined) return world
+  const { observedTarget: _observed, ...rest } = status
+  return { ...world, status: rest, target: { ...target, revision: status.stableRevision } }
+}
+
+/** Every VirtualService has heard of the deletion already. */
+function saidToLeave(world: World): World {
+  const { leaving } = world
+  if (leaving === undefined) return world
+  return { ...world, mesh: { ...world.mesh, routes: world.mesh.routes.map((route) => ({ ...route, ledger: route.ledger && { ...route.ledger, leaving: leaving.uid } })) } }
 }
 
 function withoutRows(rows: readonly string[]): (pass: Pass) => Pass {

@@ -1,5 +1,6 @@
 import type { CanaryStatus } from '../../src/api/canary.ts'
 import type { Exposure, Ledger } from '../../src/canary/ledger.ts'
+import { targetsPods } from '../../src/canary/targets-pods.ts'
 import { EVERY_POD, type ActionFacts, type Workload } from '../../src/canary/world.ts'
 
 /** Propagation and drain, milliseconds. */
@@ -35,7 +36,7 @@ export type Deployment = {
 }
 
 /** The Deployment that `targetRef` names: its template is called after the revision that it stands for. */
-export type Target = { readonly uid: string; readonly generation: number; readonly template: string; readonly restarts: string; readonly replicas: number; readonly takenOver: number | undefined }
+export type Target = { readonly uid: string; readonly generation: number; readonly template: string; readonly restarts: string; readonly replicas: number; readonly takenOver: number | undefined; /** Pods that run, and when they changed last. */ readonly started: number; readonly since: number; /** The deletion that asked for them. */ readonly stamp: string | undefined }
 
 /** A CanaryAction, and whether it has its answer. */
 export type Asked = ActionFacts & { readonly result?: string }
@@ -51,7 +52,8 @@ export type Objects = {
   /** The user's for a gateway: another object, another proxy. */
   readonly gate: Versioned<Route>
   readonly rule: Versioned<Rule>
-  readonly canary: Versioned<Wishes & { readonly status: CanaryStatus | undefined }>
+  /** Deleted, it stays for as long as Serin's finalizer stands on it. */
+  readonly canary: Versioned<Wishes & { readonly status: CanaryStatus | undefined; readonly finalizer: boolean; readonly deletedAt: number | undefined }>
   readonly actions: Versioned<readonly Asked[]>
   readonly target: Versioned<Target>
   /** The Service for tests, and the revision that it leads to. */
@@ -88,6 +90,9 @@ export const reachOf = (lists: Lists): readonly string[] => {
 
 /** A step without weight and match is not written into a route. */
 export const isDark = ({ weight, match, mirror, preview = [] }: Exposure): boolean => weight === 0 && match.length === 0 && mirror === undefined && preview.length === 0
+
+/** The name that the target's own pods go by while the Canary is being deleted. */
+export const ownPods = ({ template, started }: Target): string => targetsPods(started === 0 ? '' : template)
 
 /** Those that stand. */
 export const standing = ({ user, own, gate }: Objects): readonly Route[] => [user.value, own.value, gate.value].filter((route) => route !== undefined)

@@ -2,19 +2,21 @@ import type { CanaryStatus } from '../../src/api/canary.ts'
 import { canonicalJson } from '../../src/canary/template-hash.ts'
 import { EVERY_POD, NO_EVIDENCE, type Evidence, type RouteFacts, type TargetFacts, type Workload, type World } from '../../src/canary/world.ts'
 import type { Cluster, Verdict } from './cluster.ts'
-import { reachOf, ROUTES, type Deployment, type Objects, type Route, type Target } from './objects.ts'
+import { ownPods, reachOf, ROUTES, type Deployment, type Objects, type Route, type Target } from './objects.ts'
 import type { Process } from './process.ts'
 import { settingsWith } from './style.ts'
 
 /** The World as one process sees it through these objects, on its own clocks. */
 export function worldFrom(objects: Objects, process: Process, { style, now, verdict }: Pick<Cluster, 'style' | 'now' | 'verdict'>): World {
   const { canary, rule, deployments } = objects
-  const { status, ...wishes } = canary.value ?? { status: undefined, desired: undefined, suspend: false, approval: false, replicas: undefined }
+  const { status, finalizer, ...wishes } = canary.value ?? { status: undefined, desired: undefined, suspend: false, approval: false, replicas: undefined, finalizer: false }
   const settings = settingsWith(style, wishes)
   const routes = Object.entries(ROUTES).map(([name, object]) => [name, objects[object]] as const)
   const standing = routes.flatMap(([name, { value, rv }]) => (value === undefined ? [] : [routeFacts(name, value, status, rv)]))
-  const workloads = Object.entries(deployments).flatMap(([revision, { value }]) => (value === undefined ? [] : [workloadFrom(revision, value)]))
-  const target = objects.target.value && targetFrom(objects.target.value)
+  const made = Object.entries(deployments).flatMap(([revision, { value }]) => (value === undefined ? [] : [workloadFrom(revision, value)]))
+  const leaving = canary.value?.deletedAt === undefined ? undefined : { uid: 'uid-canary', since: canary.value.deletedAt, orphan: undefined }
+  const target = objects.target.value && targetFrom(objects.target.value, leaving !== undefined)
+  const workloads = target?.own === undefined || objects.target.value === undefined ? made : [...made, targetAsWorkload(target.own, objects.target.value)]
   const covered = standing.some(({ mesh }) => mesh)
   return {
     canary: { namespace: 'test', name: 'web' },
@@ -42,18 +44,24 @@ export function worldFrom(objects: Objects, process: Process, { style, now, verd
     closed: style.windows && now % 600_000 < 60_000 ? { message: 'window closed', until: now - (now % 600_000) + 60_000 } : undefined,
     noSlot: style.windows && now % 700_000 < 50_000 ? 'waits for a free slot' : undefined,
     actions: (objects.actions.value ?? []).filter(({ result }) => result === undefined),
-    stale: process.behind(objects) ?? olderTarget(workloads, target, status),
+    finalizer,
+    ...(leaving === undefined ? {} : { leaving }),
+    stale: process.behind(objects) ?? olderTarget(made, target, status),
   }
 }
 
 function agesOf(objects: Objects, process: Process, now: number): World['ages'] {
   const age = (name: string, content: unknown, generation = 0) => process.ages.observe(name, { content: canonicalJson(content ?? null), generation }, now + process.skewMs)
   const rule = objects.rule.value
+  const target = objects.target.value
   const routes = Object.values(ROUTES).map((object) => objects[object].value)
   return {
     routes: age('routes', routes.map((value) => value && [value.uid, value.lists]), routes.reduce((sum, value) => sum + (value?.generation ?? 0), 0)),
     subsets: Object.fromEntries(Object.entries(rule?.subsets ?? {}).map(([revision, stamp]) => [revision, age(`subset ${revision}`, [rule?.uid, stamp, rule?.conform], rule?.generation)])),
-    ready: Object.fromEntries(Object.entries(objects.deployments).map(([revision, { value }]) => [revision, age(`ready ${revision}`, [value?.uid, value?.ready, value?.since, value?.started])])),
+    ready: {
+      ...Object.fromEntries(Object.entries(objects.deployments).map(([revision, { value }]) => [revision, age(`ready ${revision}`, [value?.uid, value?.ready, value?.since, value?.started])])),
+      ...(target === undefined ? {} : { [ownPods(target)]: age(`ready ${ownPods(target)}`, [target.uid, target.since, target.started]) }),
+    },
   }
 }
 
@@ -78,7 +86,7 @@ function routeFacts(name: string, route: Route, status: CanaryStatus | undefined
     lost: believed === undefined && (recorded || route.ledger !== undefined),
     content: believed === undefined ? 'unpinned' : contentOf(route),
     reaches: reachOf(route.lists),
-    originals: [],
+    originals: route.own ? [] : [reachOf(route.ledger === undefined ? route.lists : route.original)],
   }
 }
 
@@ -89,8 +97,15 @@ function olderTarget(workloads: readonly Workload[], target: TargetFacts | undef
   return seen.some(({ uid, generation }) => known.some((entry) => entry.uid === uid && entry.generation > generation)) ? 'older than observed' : undefined
 }
 
-const targetFrom = ({ uid, generation, template, restarts, replicas, takenOver }: Target): TargetFacts =>
-  ({ name: 'web', uid, generation, revision: template, replicas, takenOver, restarts: { restarts } })
+const targetFrom = (target: Target, isLeaving: boolean): TargetFacts => {
+  const { uid, generation, template, restarts, replicas, takenOver, stamp } = target
+  return { name: 'web', uid, generation, revision: template, replicas, takenOver, restarts: { restarts }, ...(isLeaving ? { own: ownPods(target), stamp } : {}) }
+}
+
+/** While the Canary is being deleted, its own pods are a revision like any other. */
+const targetAsWorkload = (own: string, { uid, generation, replicas, started, stamp, restarts }: Target): Workload => ({
+  revision: own, name: 'web', uid, generation, createdAt: 0, hash: own, restarts: { restarts }, skipAnalysis: false, stamp, floor: undefined, replicas, ready: started, settled: started === replicas, trouble: undefined,
+})
 
 const workloadFrom = (revision: string, value: Deployment): Workload => ({
   revision,

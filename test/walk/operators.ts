@@ -33,7 +33,7 @@ export class Operators {
   /** One pass of one process; true when it wrote or changed status. */
   pass(process: Process, { hangs, busyMs = 0, loseStatus = false }: Mishap = {}): boolean {
     const cluster = this.#cluster
-    if (process.busyUntil > cluster.now) return false
+    if (process.busyUntil > cluster.now || process.cache.canary.value === undefined) return false
     const seen = process.cache
     const first = this.#decide(seen, process)
     if (first.pass.decision.row === '0') return false
@@ -125,7 +125,7 @@ export class Operators {
 
 /** What src/controller/live reads: not the Canary, and of the target only what rests on it. */
 function liveFor(action: Action, seen: Objects, now: Objects): Objects {
-  const restsOnTarget = action.kind === 'target' || (action.kind === 'routes' && action.writes.every(({ write }) => !write.lists))
+  const restsOnTarget = action.kind === 'target' || action.kind === 'refill' || (action.kind === 'routes' && action.writes.every(({ write }) => !write.lists))
   return { ...now, canary: seen.canary, actions: seen.actions, preview: seen.preview, target: restsOnTarget ? now.target : seen.target }
 }
 

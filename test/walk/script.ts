@@ -95,4 +95,11 @@ export class Script {
     this.#judge.atRest()
     this.must(this.phase === phase, `ends ${String(this.phase)}, not ${phase}: ${this.status?.message ?? ''}`)
   }
+
+  /** The Canary was deleted: until it is gone, and everybody has heard of all that came with it. */
+  gone(): void {
+    this.until(() => this.cluster.objects.canary.value === undefined)
+    this.wait(3 * P)
+    this.#judge.atRest()
+  }
 }

@@ -20,9 +20,11 @@ export type Style = {
   readonly scaled: boolean
   /** Now and then windows are closed, and every slot is taken. */
   readonly windows: boolean
+  /** What becomes of everything when the Canary is deleted. */
+  readonly onDelete: Settings['onDelete']
 }
 
-export const PLAIN: Style = { source: 'versions', gate: true, affinity: false, preview: false, canaryReplicas: undefined, gated: false, approval: false, scaled: false, windows: false }
+export const PLAIN: Style = { source: 'versions', gate: true, affinity: false, preview: false, canaryReplicas: undefined, gated: false, approval: false, scaled: false, windows: false, onDelete: 'Restore' }
 
 const step = (weight: number, index: number): Step =>
   ({ name: `step-${index + 1}`, weight, match: [], mirror: undefined, forMs: 20_000, minRequests: 10, approval: false, deadlineMs: undefined })
@@ -56,7 +58,7 @@ export const settingsWith = (style: Style, { desired, suspend, approval, replica
   previousDelayMs: 120_000,
   failedDelayMs: 0,
   rollbackWindowMs: 300_000,
-  onDelete: 'Restore',
+  onDelete: style.onDelete,
   suspend,
   skipAnalysis: false,
 })

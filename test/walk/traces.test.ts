@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Mutation } from './mutation.ts'
 import { Broken } from './objects.ts'
 import { Script } from './script.ts'
+import { DELETIONS } from './traces/deletions.ts'
 import { FENCES } from './traces/fences.ts'
 import { LEDGERS } from './traces/ledgers.ts'
 import { ORDER } from './traces/order.ts'
@@ -9,7 +10,7 @@ import { READINGS } from './traces/readings.ts'
 import type { Trace } from './traces/trace.ts'
 import { WAITS } from './traces/waits.ts'
 
-const TRACES: readonly Trace[] = [...FENCES, ...LEDGERS, ...WAITS, ...ORDER, ...READINGS]
+const TRACES: readonly Trace[] = [...FENCES, ...LEDGERS, ...WAITS, ...ORDER, ...DELETIONS, ...READINGS]
 
 function play({ style = {}, play: schedule }: Trace, mutation?: Mutation): void {
   const script = new Script(style, mutation)

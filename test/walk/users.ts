@@ -1,6 +1,6 @@
 import type { Cluster } from './cluster.ts'
 import type { Memory } from './memory.ts'
-import type { Asked, Deployment, Lists, Route, Target, Wishes } from './objects.ts'
+import { ownPods, type Asked, type Deployment, type Lists, type Route, type Target, type Wishes } from './objects.ts'
 
 /** What people, Git and machines do to the objects around the operator; each move is noted, and remembered where it excuses something. */
 export class Users {
@@ -48,13 +48,17 @@ export class Users {
   target(change: Partial<Pick<Target, 'template' | 'replicas' | 'restarts'>>): void {
     const { value } = this.#cluster.objects.target
     this.#note(`target ${JSON.stringify(change)}`)
-    const before = value ?? { uid: this.#cluster.uid(), generation: 0, template: 'a', restarts: '', replicas: 2, takenOver: undefined }
+    const before = value ?? { uid: this.#cluster.uid(), generation: 0, template: 'a', restarts: '', replicas: 2, takenOver: undefined, started: 0, since: this.#cluster.now, stamp: undefined }
+    // Its pods are replaced by those of the new template, one for one.
+    if (before.started > 0) this.#memory.hurt(ownPods(before)).hurt(ownPods({ ...before, ...change }))
     this.#cluster.put('target', { ...before, ...change, generation: before.generation + 1 })
     this.#memory.said()
   }
 
   removeTarget(): void {
+    const { value } = this.#cluster.objects.target
     this.#note('delete the target')
+    if (value !== undefined) this.#memory.hurt(ownPods(value))
     this.#cluster.put('target', undefined)
     this.#memory.said()
   }
@@ -66,6 +70,14 @@ export class Users {
     this.#note(`canary ${JSON.stringify(change)}`)
     this.#cluster.put('canary', { ...value, ...change })
     if (change.desired !== undefined) this.#memory.forgive(change.desired)
+  }
+
+  /** `kubectl delete canary`: it goes once nobody's finalizer holds it. */
+  deleteCanary(): void {
+    const { value } = this.#cluster.objects.canary
+    if (value === undefined || value.deletedAt !== undefined) return
+    this.#note('delete the Canary')
+    this.#cluster.put('canary', value.finalizer ? { ...value, deletedAt: this.#cluster.now } : undefined)
   }
 
   /** A CanaryAction. */

@@ -16,7 +16,7 @@ export function walk(seed: string, steps: number, mutation: Mutation = {}): Coun
   for (let done = 0, episode = 0; done < steps; episode++) {
     const one = new Walk(seededRandom(`${seed}/${episode}`), mutation)
     try {
-      for (let step = 0; step < EPISODE; step++, done++) one.step()
+      for (let step = 0; step < EPISODE && !one.isOver; step++, done++) one.step()
       one.heal()
     } catch (thrown) {
       if (thrown instanceof Broken) throw new Broken(`seed ${seed}/${episode}: ${thrown.message}\n${one.cluster.trace.join('\n')}`)

@@ -36,6 +36,11 @@ export class Walk {
     this.#operators.processes = [this.#process()]
   }
 
+  /** The Canary was deleted, and is gone. */
+  get isOver(): boolean {
+    return this.cluster.objects.canary.value === undefined
+  }
+
   /** One random step. */
   step(): void {
     const choice = this.#dice.next(this.#operators.processes.length > 1 ? { second: 2, ...onlySecond(this.#mutation) } : {})
@@ -52,20 +57,22 @@ export class Walk {
     this.#operators.processes = [process]
     cluster.verdict = cluster.verdict === 'unsure' ? 'pass' : cluster.verdict
     this.#mend()
-    for (let pass = 0, quiet = 0; quiet < QUIET_PASSES || this.#hasDeadline(); pass++) {
+    for (let pass = 0, quiet = 0; !this.isOver && (quiet < QUIET_PASSES || this.#isAwaited()); pass++) {
       const { phase, message } = cluster.objects.canary.value?.status ?? {}
       if (pass > 2000) throw new Broken(`does not come to rest: ${String(phase)} ${message ?? ''}`)
       process.cache = cluster.objects
       quiet = this.#operators.pass(process) ? 0 : quiet + 1
       cluster.advance(3000, () => this.#judge.check())
     }
+    if (this.isOver) cluster.advance(2 * P, () => this.#judge.check())
     this.#judge.atRest()
   }
 
-  /** Pods are waited for, and not for ever. */
-  #hasDeadline(): boolean {
-    const { phase, rollout } = this.cluster.objects.canary.value?.status ?? {}
-    return phase === 'Progressing' && rollout?.waitingFor === 'Pods' && rollout.until !== undefined
+  /** Pods are waited for, or a deletion, and not for ever. */
+  #isAwaited(): boolean {
+    const { status, deletedAt } = this.cluster.objects.canary.value ?? {}
+    const { phase, rollout } = status ?? {}
+    return deletedAt !== undefined || (phase === 'Progressing' && rollout?.waitingFor === 'Pods' && rollout.until !== undefined)
   }
 
   /** Whatever waits for somebody has its answer. */
@@ -74,7 +81,7 @@ export class Walk {
     this.#users.wish({ suspend: false, approval: false })
     this.#users.ask('Resume', undefined)
     for (const [revision, { value }] of Object.entries(objects.deployments)) if (value?.ready === false) this.#users.probes(revision, true)
-    if (this.cluster.style.source !== 'target') return
+    if (this.cluster.style.source !== 'target' || objects.canary.value?.deletedAt !== undefined) return
     // Without stable's Deployment only its template helps: nothing else knows what was in it.
     const lost = truth !== undefined && objects.deployments[truth.stable]?.value === undefined
     if (lost || objects.target.value === undefined) this.#users.target({ template: truth?.stable ?? 'a', replicas: 2 })
@@ -129,7 +136,7 @@ const onlySecond = ({ weights }: Mutation) => (weights?.['second'] === undefined
 
 function styleOf(random: () => number): Style {
   const once = (chance: number) => random() < chance
-  const common = { gate: once(0.5), affinity: once(0.2), preview: once(0.2), approval: once(0.3), windows: true }
+  const common = { gate: once(0.5), affinity: once(0.2), preview: once(0.2), approval: once(0.3), windows: true, onDelete: once(0.8) ? ('Restore' as const) : ('Orphan' as const) }
   return once(0.5)
     ? { ...common, source: 'target', canaryReplicas: once(0.2) ? 1 : undefined, gated: once(0.15), scaled: once(0.3) }
     : { ...common, source: 'versions', canaryReplicas: undefined, gated: false, scaled: false }

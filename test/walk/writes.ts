@@ -1,7 +1,7 @@
 import { isTargetAction, type Action, type RouteWrite, type TargetAction } from '../../src/canary/decision.ts'
 import type { Ledger } from '../../src/canary/ledger.ts'
 import type { Cluster } from './cluster.ts'
-import { ROUTES, type Deployment, type Lists, type Objects, type Route } from './objects.ts'
+import { ownPods, ROUTES, type Deployment, type Lists, type Objects, type Route } from './objects.ts'
 import { podsNeeded } from './size.ts'
 
 /** One write of one object, to land now or later. */
@@ -24,6 +24,8 @@ export type Write = {
   readonly deletes?: string
   /** It takes the target's pods. */
   readonly empties?: true
+  /** It puts a route back as its user wrote it, or takes the rule. */
+  readonly restores?: 'route' | 'rule'
 }
 
 type Deciding = { readonly row: string; readonly seen: Objects; readonly cluster: Cluster }
@@ -49,22 +51,38 @@ export function writesOf(action: Action, deciding: Deciding): readonly Write[] {
       ]
     case 'remove-own-route':
       return [{ ...common, object: 'own', rv: seen.own.rv, apply: () => undefined }]
+    case 'restore-routes':
+      return restoredRoutes(seen).map((write) => ({ ...common, ...write }))
+    case 'remove-rule':
+      return [{ ...common, object: 'rule', rv: seen.rule.rv, restores: 'rule', apply: () => undefined }]
+    case 'finalizer':
+      return [{ ...common, object: 'canary', rv: seen.canary.rv, apply: ({ canary: { value } }) => (value?.deletedAt !== undefined && !action.present ? undefined : value && { ...value, finalizer: action.present }) }]
     case 'rule':
       return [{ ...common, object: 'rule', rv: seen.rule.value === undefined ? -1 : seen.rule.rv, subsets: action.subsets, apply: ({ rule: { value } }) => ({ uid: value?.uid ?? cluster.uid(), generation: (value?.generation ?? 0) + 1, subsets: action.subsets, conform: true }) }]
     case 'workload':
       return [{ ...common, ...workloadWrite(action, deciding) }]
-    case 'restore-routes':
-    case 'remove-rule':
-    case 'finalizer':
-      throw new Error(`${action.kind} is for Canaries that go`)
     default:
       return action satisfies never
   }
 }
 
+const restoredRoutes = (seen: Objects): readonly Change[] =>
+  (['user', 'own', 'gate'] as const).filter((object) => object === 'own' ? seen.own.value !== undefined : seen[object].value?.ledger !== undefined).map((object) => ({
+    object,
+    rv: seen[object].rv,
+    restores: 'route',
+    apply: (objects) => {
+      const value = objects[object].value
+      return object === 'own' || value === undefined ? undefined : { ...value, lists: value.original, ledger: undefined, generation: value.generation + 1 }
+    },
+  }))
+
 type Change = Omit<Write, 'decidedAt' | 'seen' | 'row' | 'kind'>
 
 function workloadWrite(action: Extract<Action, { kind: 'workload' }>, { seen }: Deciding): Change {
+  const target = seen.target.value
+  if (target !== undefined && action.revision === ownPods(target) && seen.deployments[action.revision] === undefined)
+    return { object: 'target', rv: seen.target.rv, apply: ({ target: { value } }) => value && { ...value, stamp: action.stamp ?? undefined } }
   const from = seen.deployments[action.revision]?.value?.replicas ?? 0
   return changeOf(action.revision, seen, {
     scale: { revision: action.revision, from, to: action.replicas ?? from },
@@ -109,7 +127,7 @@ function targetWrites(action: TargetAction, { seen, cluster }: Deciding): readon
     case 'target':
       return [{ object: 'target', rv: seen.target.rv, empties: true, apply: ({ target: { value } }) => value && { ...value, replicas: 0, takenOver: action.takenOver, generation: value.generation + 1 } }]
     case 'refill':
-      throw new Error(`${action.kind} is for Canaries that go`)
+      return [{ object: 'target', rv: seen.target.rv, apply: ({ target: { value } }) => value && { ...value, replicas: action.replicas, stamp: action.stamp, generation: value.generation + (value.replicas === action.replicas ? 0 : 1) } }]
     case 'size':
       return [{ object: 'canary', rv: seen.canary.rv, apply: ({ canary: { value } }) => value && { ...value, replicas: action.replicas } }]
     default:
