@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { formatDuration, parseDuration } from './api/duration.ts'
-import type { ElectionSettings, OperatorSettings } from './operator.ts'
+import type { ElectionSettings, OperatorSettings, Uninstall } from './operator.ts'
 import type { LogLevel } from './runtime/log.ts'
 
 /** What flags and environment come to. */
@@ -11,6 +11,8 @@ export type Config = {
   readonly kubeconfig: string | undefined
   readonly context: string | undefined
   readonly logLevel: LogLevel
+  /** Set where nothing is to run, and everything to be let go. */
+  readonly uninstall: Uninstall | undefined
 }
 
 /** Where a pod finds the name of its namespace. */
@@ -30,12 +32,14 @@ const FLAGS = {
   'health-port': ['8080', 'port of /healthz, /readyz and /metrics'],
   'root-namespace': ['istio-system', "Istio's root namespace"],
   'cluster-domain': ['cluster.local', "domain of the cluster's Services"],
+  'track-secrets': ['false', 'watch the metadata of Secrets, and read those that Canaries with trackConfig: All track: true or false'],
   'leader-elect': ['true', 'write only while holding a lease, so that replicas do not write at once: true or false'],
   'leader-elect-lease': ['serin', 'name of the lease'],
   'leader-elect-namespace': ['', "namespace of the lease; the pod's own when empty, serin-system outside a cluster"],
   'lease-duration': ['15s', 'how long after its last renewal another replica takes the lease'],
   'renew-deadline': ['10s', 'how long the leader tries to renew before it ends'],
   'retry-period': ['2s', 'how often the lease is renewed, or asked for'],
+  uninstall: ['', "name of the operator's Deployment: stops it, takes Serin's finalizer off every Canary, and ends"],
   'log-level': ['info', LEVELS.join(', ')],
   kubeconfig: ['', 'path of a kubeconfig; in a cluster: the service account'],
   context: ['', 'context of the kubeconfig'],
@@ -52,13 +56,18 @@ export function readConfig(argv: readonly string[], env: Readonly<Record<string,
   if (values['help'] !== undefined) return 'help'
   const text = (name: Flag): string => values[name] ?? FLAGS[name][0]
   const settings = operatorSettings(text, env['HOSTNAME'] ?? 'serin')
+  const deployment = unlessEmpty(text('uninstall'))
   const ownNamespace = () => unlessEmpty(env['POD_NAMESPACE'] ?? '') ?? (existsSync(namespaceFile) ? readFileSync(namespaceFile, 'utf8').trim() : 'serin-system')
+  const leaseNamespace = () => unlessEmpty(text('leader-elect-namespace')) ?? ownNamespace()
   return {
-    operator: { ...settings, election: truth('leader-elect', text('leader-elect')) ? election(text, ownNamespace, settings.requestTimeoutMs) : undefined },
+    operator: { ...settings, election: truth('leader-elect', text('leader-elect')) ? election(text, leaseNamespace, settings.requestTimeoutMs) : undefined },
     prometheusUrl: url('prometheus-url', text('prometheus-url')),
     kubeconfig: unlessEmpty(text('kubeconfig')),
     context: unlessEmpty(text('context')),
     logLevel: level(text('log-level')),
+    uninstall: deployment === undefined ? undefined : {
+      deployment: `${leaseNamespace()}/${deployment}`, lease: `${leaseNamespace()}/${text('leader-elect-lease')}`, namespaces: settings.namespaces,
+    },
   }
 }
 
@@ -77,12 +86,13 @@ const operatorSettings = (text: (name: Flag) => string, instance: string): Opera
   queryTimeoutMs: duration('query-timeout', text('query-timeout')),
   rootNamespace: text('root-namespace'),
   clusterDomain: text('cluster-domain'),
+  trackSecrets: truth('track-secrets', text('track-secrets')),
   healthPort: count('health-port', text('health-port')),
   instance,
   election: undefined,
 })
 
-function election(text: (name: Flag) => string, ownNamespace: () => string, requestTimeoutMs: number): ElectionSettings {
+function election(text: (name: Flag) => string, namespace: () => string, requestTimeoutMs: number): ElectionSettings {
   const [leaseDurationMs, renewDeadlineMs, retryPeriodMs] = [duration('lease-duration', text('lease-duration')), duration('renew-deadline', text('renew-deadline')), duration('retry-period', text('retry-period'))]
   const spareMs = leaseDurationMs - renewDeadlineMs
   const rules: readonly (readonly [boolean, Flag, string])[] = [
@@ -94,7 +104,7 @@ function election(text: (name: Flag) => string, ownNamespace: () => string, requ
   ]
   const broken = rules.find(([holds]) => !holds)
   if (broken !== undefined) throw new Error(`--${broken[1]}: "${text(broken[1])}" does not do: write ${broken[2]}`)
-  return { lease: { namespace: unlessEmpty(text('leader-elect-namespace')) ?? ownNamespace(), name: text('leader-elect-lease') }, leaseDurationMs, renewDeadlineMs, retryPeriodMs }
+  return { lease: { namespace: namespace(), name: text('leader-elect-lease') }, leaseDurationMs, renewDeadlineMs, retryPeriodMs }
 }
 
 const unlessEmpty = (text: string): string | undefined => (text === '' ? undefined : text)

@@ -1,7 +1,7 @@
 import { readConfig, usage, type Config } from './config.ts'
 import { loadClusterAccess } from './kubernetes/kubeconfig.ts'
 import { nodeTransport } from './kubernetes/transport.ts'
-import { createOperator } from './operator.ts'
+import { createOperator, leaveForGood } from './operator.ts'
 import { asError } from './runtime/failure.ts'
 import { createLog, type Log } from './runtime/log.ts'
 import { systemClock } from './runtime/system-clock.ts'
@@ -24,13 +24,15 @@ function endOnSignals(log: Log): AbortSignal {
   return stop.signal
 }
 
-async function run({ operator: settings, prometheusUrl, kubeconfig, context }: Config, log: Log): Promise<void> {
+async function run({ operator: settings, prometheusUrl, kubeconfig, context, uninstall: leave }: Config, log: Log): Promise<void> {
   const clock = systemClock
   // First: to a process of number 1 a signal without a handler means nothing.
   const stop = endOnSignals(log)
   const access = await loadClusterAccess({ ...(kubeconfig === undefined ? {} : { path: kubeconfig }), ...(context === undefined ? {} : { context }) })
+  const kubernetes = nodeTransport({ ...access, clock })
+  if (leave !== undefined) return leaveForGood({ kubernetes, clock, random: Math.random, log, settings }, leave, stop)
   const operator = createOperator({
-    kubernetes: nodeTransport({ ...access, clock }),
+    kubernetes,
     prometheus: nodeTransport({ baseUrl: prometheusUrl, clock }),
     clock,
     random: Math.random,

@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events'
 import type { Canary, CanaryStatus } from './api/canary.ts'
 import type { EventNote } from './canary/decision.ts'
 import { Analyst } from './controller/analyst.ts'
+import { ConfigTracker } from './controller/config-tracker.ts'
 import { fencedClient } from './controller/fenced-client.ts'
 import { Fleet } from './controller/fleet.ts'
 import { crdProblem } from './controller/installed-crd.ts'
@@ -11,6 +12,7 @@ import { createMetrics, type Metrics } from './controller/metrics.ts'
 import { OwnWrites } from './controller/own-writes.ts'
 import { Reconciler } from './controller/reconcile.ts'
 import { createSources, type Stores } from './controller/sources.ts'
+import { isUninstalled, ownDeployment, releaseCanaries, uninstall, type Uninstall } from './controller/uninstall.ts'
 import { StatusWriter } from './controller/status-writer.ts'
 import { wireTriggers } from './controller/triggers.ts'
 import { createKubernetesClient, type KubernetesClient } from './kubernetes/client.ts'
@@ -55,6 +57,8 @@ export type OperatorSettings = {
   readonly queryTimeoutMs: number
   readonly rootNamespace: string
   readonly clusterDomain: string
+  /** Secrets may be watched and read, for Canaries that track them. */
+  readonly trackSecrets: boolean
   /** Port of /healthz, /readyz and /metrics; undefined serves none. */
   readonly healthPort: number | undefined
   /** Who reports events: the pod's name. */
@@ -79,6 +83,8 @@ export type Operator = {
 
 /** How long the last events may take to be written, milliseconds. */
 const TELL_MS = 2_000
+/** How long the finalizers of an operator that is uninstalled may take, milliseconds. */
+const LEAVE_MS = 10_000
 /** How often the installed CRD is looked at: while all is well, and while nothing is advanced because of it. */
 const CRD_CHECK_MS = { well: 300_000, frozen: 10_000 }
 
@@ -89,7 +95,7 @@ export function createOperator(options: OperatorOptions): Operator {
   const leadership = leadershipOf(options, metrics)
   const client = fencedClient(kubernetesClient(options, metrics, settings.requestTimeoutMs), () => leadership.refusal(settings.requestTimeoutMs))
   const prometheus = createPrometheus({ transport: options.prometheus, timeoutMs: settings.queryTimeoutMs })
-  const { stores, reflectors } = createSources({ client, clock, log, random, namespaces: settings.namespaces, clusterDomain: settings.clusterDomain })
+  const { stores, reflectors } = createSources({ client, clock, log, random, namespaces: settings.namespaces, clusterDomain: settings.clusterDomain, trackSecrets: settings.trackSecrets })
   const queue = new WorkQueue({ clock, random, maxMs: 15_000 })
   const writes = new OwnWrites()
   const wake = (key: string) => queue.add(key)
@@ -97,8 +103,9 @@ export function createOperator(options: OperatorOptions): Operator {
   const recorder = new EventRecorder({ port: eventPort(client), controller: 'serin.dev/operator', instance: settings.instance, clock, random, log })
   const crd: CrdState = { problem: 'the installed CRD has not been compared yet', changed: () => stores.canaries.list().forEach((object) => queue.add(keyOf(object))) }
   const fleet = new Fleet({ ...settings, canaries: stores.canaries, newest: (object) => writes.newest(idOf(resources.canaries, keyOf(object)), object, clock.monotonic()) ?? object, now: () => clock.now(), wake })
+  const config = new ConfigTracker({ client, stores, clock, random, log, trackSecrets: settings.trackSecrets, wake })
   const reconciler = new Reconciler({
-    client, stores, clock, log, writes, analyst, fleet,
+    client, stores, clock, log, writes, analyst, fleet, config,
     statusWriter: new StatusWriter({ client, clock, writes }),
     announce: (canary, events) => events.forEach((event) => announce(recorder, metrics, canary, event)),
     onStatus: (canary, status) => [metrics.status, options.onStatus].forEach((tell) => tell?.(canary, status)),
@@ -115,16 +122,16 @@ export function createOperator(options: OperatorOptions): Operator {
     // As many listeners as there are watches and loops: Node takes more than ten for a leak, and says so on stderr.
     setMaxListeners(0, background.signal)
     const health = await serveHealth(options, { live: { leader: leadership.problem }, metrics: metrics.registry, ready: { caches: () => (reflectors.every(({ filled }) => filled) ? undefined : 'not filled yet') } })
-    const unwire = [wireTriggers(stores, settings.clusterDomain, wake, writes), fleet.watch()]
+    const unwire = [wireTriggers(stores, settings.clusterDomain, wake, writes), fleet.watch(), config.watch()]
     const loops = [...reflectors.map((reflector) => reflector.run(background.signal)), watchCrd(client, crd, options, background.signal)]
     await Promise.race([synced, aborted(signal)])
     // With the caches filled: whoever takes over waits for nothing else.
     let ended = true
-    if (await leadership.acquire(signal)) {
-      metrics.leads(true)
-      loops.push(recorder.run(background.signal), analyst.run(background.signal))
+    if (await leads(leadership, metrics, signal)) {
+      const home = await homeOf(client, settings, signal)
+      loops.push(recorder.run(background.signal), analyst.run(background.signal), config.run(background.signal))
       ended = await runController({ name: 'canary', queue, concurrency: settings.concurrency, reserved: settings.concurrency, reconcile: fleet.around(reconciler.reconcile), log, clock, signal: AbortSignal.any([signal, leadership.lost]), abort: leadership.lost, onReconciled: metrics.reconciled })
-      await told(recorder, clock, leadership.lost)
+      await leaveIfUninstalled(client, ended && !leadership.lost.aborted ? home : undefined, options).then(() => told(recorder, clock, leadership.lost))
     }
     unwire.forEach((stop) => stop())
     background.abort(new Error('the operator stops'))
@@ -139,6 +146,42 @@ export function createOperator(options: OperatorOptions): Operator {
 
 const serveHealth = async ({ log, settings: { healthPort: port } }: OperatorOptions, served: Omit<Parameters<typeof startHealthServer>[0], 'port' | 'log'>) =>
   port === undefined ? undefined : startHealthServer({ port, log, ...served })
+
+export type { Uninstall }
+
+/** Stops the operator that runs, and lets every Canary be deleted without one; nothing else changes. */
+export const leaveForGood = ({ kubernetes, clock, random, log, settings }: Omit<OperatorOptions, 'prometheus' | 'onStatus'>, what: Uninstall, signal: AbortSignal): Promise<void> =>
+  uninstall(createKubernetesClient({ transport: kubernetes, clock, random, timeoutMs: settings.requestTimeoutMs }), what, { clock, log, signal })
+
+type Home = { readonly key: string; readonly uid: string }
+
+/** The Deployment of the chart, which has the name of its lease; undefined where this process is none of its pods. */
+async function homeOf(client: KubernetesClient, { election }: OperatorSettings, signal: AbortSignal): Promise<Home | undefined> {
+  if (election === undefined) return undefined
+  const key = `${election.lease.namespace}/${election.lease.name}`
+  const uid = await ownDeployment(client, key, signal).catch(() => undefined)
+  return uid === undefined ? undefined : { key, uid }
+}
+
+/** A Canary is not to wait for an operator that nobody will start again. */
+async function leaveIfUninstalled(client: KubernetesClient, home: Home | undefined, { clock, log, settings }: OperatorOptions): Promise<void> {
+  if (home === undefined) return
+  const scope = openScope(undefined)
+  scope.deadline(LEAVE_MS, clock, () => new Error(`not done within ${LEAVE_MS} ms`))
+  try {
+    if (await isUninstalled(client, home.key, home.uid, scope.signal)) log.info({ released: await releaseCanaries(client, settings.namespaces, scope.signal) }, 'uninstalled: no Canary waits for Serin when it is deleted')
+  } catch (thrown) {
+    log.warn({ err: asError(thrown) }, 'cannot take the finalizers off: see docs/install.md')
+  } finally {
+    scope.close()
+  }
+}
+
+async function leads(leadership: Leadership, metrics: Metrics, signal: AbortSignal): Promise<boolean> {
+  const acquired = await leadership.acquire(signal)
+  if (acquired) metrics.leads(true)
+  return acquired
+}
 
 /** Last of all: a lease that is given back says that nothing is written any more. */
 const stepDown = (leadership: Leadership, ended: boolean): Promise<void> => (ended ? leadership.release() : Promise.resolve())

@@ -39,7 +39,7 @@ describe('the documentation', () => {
   })
 
   it('has every reason to refuse a route, and no other, and marks those that only hold', () => {
-    const sources = ['src/controller/observe.ts', 'src/controller/workload-refusals.ts', ...readdirSync(new URL('src/istio/', root)).filter((name) => /refusals\.ts$|^(tcp-routes|preview-service)\.ts$/.test(name)).map((name) => `src/istio/${name}`)].map(read)
+    const sources = ['src/controller/observe.ts', 'src/controller/workload-refusals.ts', 'src/controller/config-refusals.ts', ...readdirSync(new URL('src/istio/', root)).filter((name) => /refusals\.ts$|^(tcp-routes|preview-service)\.ts$/.test(name)).map((name) => `src/istio/${name}`)].map(read)
     const guards = /GUARDS[^=]*= \[\n([^;]*?)\n\]/.exec(read('src/istio/route-refusals.ts'))?.[1] ?? ''
     const reasons = [...sources.join('').matchAll(/(?:reason: |refusal\()'([A-Z]\w+)'/g), ...guards.matchAll(/^ +\['([A-Z]\w+)'/gm)].map(([, reason]) => reason)
     const shown = [...read('docs/routes.md').matchAll(/^\| `(\w+)`( °)? \|/gm)]

@@ -7,7 +7,7 @@ import type { CanaryStatus } from '../src/api/canary.ts'
 import { defaultSettings } from '../src/config.ts'
 import type { Metrics } from '../src/controller/metrics.ts'
 import { createOperator, type OperatorSettings } from '../src/operator.ts'
-import { createLog } from '../src/runtime/log.ts'
+import { createLog, type Log } from '../src/runtime/log.ts'
 import { seededRandom } from '../src/runtime/random.ts'
 import type { Transport } from '../src/runtime/transport.ts'
 import { VirtualClock } from '../src/runtime/virtual-clock.ts'
@@ -57,11 +57,13 @@ export class Harness {
   readonly oracle: Oracle
   readonly answers: Answer[] = []
   readonly #stop = new AbortController()
-  readonly #log = createLog({ level: process.env['SERIN_TEST_LOG'] === '1' ? 'info' : 'silent' })
+  readonly #log: Log
   readonly #processes = new Set<Process>()
   #incarnation = 0
 
-  constructor({ seed = 1, ...options }: { readonly seed?: number; readonly scrapeMs?: number; readonly podStartMs?: number } = {}) {
+  /** `log` is told of every line of every operator, whatever its level. */
+  constructor({ seed = 1, log, ...options }: { readonly seed?: number; readonly scrapeMs?: number; readonly podStartMs?: number; readonly log?: (line: string) => void } = {}) {
+    this.#log = log === undefined ? createLog({ level: process.env['SERIN_TEST_LOG'] === '1' ? 'info' : 'silent' }) : createLog({ level: 'trace', destination: { write: log } })
     this.sandbox = createSandbox({ clock: this.clock, seed, mode: 'function', ...options })
     this.oracle = new Oracle(this.sandbox.cluster.reader, this.clock)
     void this.sandbox.run(this.#stop.signal)

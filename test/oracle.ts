@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { CanaryStatus } from '../src/api/canary.ts'
 import { parseDuration } from '../src/api/duration.ts'
 import type { Ledger } from '../src/canary/ledger.ts'
+import { hashOfTargetsPods, targetsPods } from '../src/canary/targets-pods.ts'
 import { templateHash } from '../src/canary/template-hash.ts'
 import type { Clock } from '../src/runtime/clock.ts'
 import type { Transport } from '../src/runtime/transport.ts'
@@ -130,6 +131,7 @@ export class Oracle {
     const isRendered = this.#isOwnDoing(event) && !isDeepStrictEqual(this.#before.get(idOf(event))?.['spec'], object['spec'])
     if (after !== undefined && isRendered)
       for (const what of [...laws.weights(object), ...laws.lone(object, after), ...laws.nothingElse(named, after), ...laws.failed(named, after)]) this.#broken(what)
+    if (before !== undefined && after === undefined && this.#isOwnDoing(event)) this.#opened(object.metadata.name)
     this.#ledgers.delete(key)
     if (type !== 'DELETED') this.#ledgers.set(key, after)
   }
@@ -171,7 +173,8 @@ export class Oracle {
     const counts = before !== undefined && this.#exists(before.stable) && !(from?.revision === to?.revision && from?.weight === to?.weight)
     if (to !== undefined && counts && to.step > last + 1 && !this.mayJump && !this.#wasStable.has(to.revision)) this.#broken(`${name} went from step ${last} to ${to.step} of ${to.revision}`)
     if (before !== undefined && after.promotions < before.promotions) this.#broken(`${name} forgot a promotion`)
-    if (before !== undefined && after.stable !== before.stable && from?.revision !== after.stable) this.#broken(`${name} made ${after.stable} stable, which was not exposed`)
+    const isLeaving = this.#reader.list('canaries.serin.dev').some(({ metadata }) => metadata.deletionTimestamp !== undefined)
+    if (before !== undefined && after.stable !== before.stable && from?.revision !== after.stable && !(isLeaving && hashOfTargetsPods(after.stable) !== undefined)) this.#broken(`${name} made ${after.stable} stable, which was not exposed`)
     if (before !== undefined && after.stable !== before.stable) this.#promoted(name, after.stable, before)
   }
 
@@ -206,7 +209,7 @@ export class Oracle {
     const { type, object } = event
     const { spec, status } = object as { spec?: { replicas?: number; template?: { metadata?: { labels?: Record<string, string> } } }; status?: { readyReplicas?: number } }
     const labels = spec?.template?.metadata?.labels ?? {}
-    const revision = labels['serin.dev/revision'] ?? labels['version'] ?? ''
+    const revision = this.#isTarget(object) ? this.#ownPods(object) : (labels['serin.dev/revision'] ?? labels['version'] ?? '')
     const size = type === 'DELETED' ? 0 : (spec?.replicas ?? 1)
     const before = this.#sizes.get(object.metadata.name)
     this.#sizes.set(object.metadata.name, size)
@@ -217,6 +220,19 @@ export class Oracle {
     const what = `${object.metadata.name} shrank from ${before} to ${size}`
     if (this.#isTarget(object)) this.#emptied(what)
     else if (!this.#isWished(revision, size)) this.#taken(OURS + revision, what)
+  }
+
+  /** The name that a target's own pods go by. */
+  #ownPods({ metadata: { name } }: KubeObject): string {
+    const pod = this.#reader.list('pods').find(({ metadata: { labels = {}, ownerReferences = [] } }) => ownerReferences[0]?.name === `${name}-${labels['pod-template-hash'] ?? ''}`)
+    return targetsPods(pod?.metadata.labels?.['pod-template-hash'] ?? '')
+  }
+
+  /** What the user wrote may stand again once nothing has pods but what is to serve. */
+  #opened(name: string): void {
+    const running = this.#reader.list('deployments.apps').filter((object) => object.metadata.labels?.['app'] !== 'caller' && (this.#sizes.get(object.metadata.name) ?? 0) > 0)
+    const [first] = running
+    if (running.length > 1 || (first !== undefined && this.#spec()?.targetRef !== undefined && !this.#isTarget(first))) this.#brokenAlone(`${name} reaches every pod while ${running.map(({ metadata }) => metadata.name).join(', ')} have some`)
   }
 
   #isTarget({ metadata }: KubeObject): boolean {

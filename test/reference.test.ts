@@ -32,7 +32,7 @@ describe('the machine in the architecture', () => {
   const rest = ['Idle', 'Failed', 'Waiting']
   const rolling = ['Progressing', 'Promoting']
   const adopted = [...rest, ...rolling, 'RollingBack']
-  const words: Readonly<Record<string, readonly string[]>> = { any: [...adopted, 'Initializing'], adopted, 'at rest': rest, rolling }
+  const words: Readonly<Record<string, readonly string[]>> = { any: [...adopted, 'Initializing', 'Terminating'], adopted, 'at rest': rest, rolling }
 
   it('has every row of the table in its order, with its rule, its phases, and whether it goes on while suspended', () => {
     const drawn = cellsOf(page, /^\| \w+ \| `/).map(([row = '', rule = '', phases = '', suspended = '']) =>

@@ -81,6 +81,9 @@ const specFields = fields({
   canaryReplicas: podCount(1)
     .describe("Pods of the canary. Assumed: its share of stable's by weight and mirror; all where a match may take everybody.")
     .optional(),
+  trackConfig: z.enum(['None', 'ConfigMaps', 'All'])
+    .describe('Whose changes are releases where pods cannot see them (env, envFrom, subPath): ConfigMaps, or All for Secrets too. Assumed: ConfigMaps.')
+    .optional(),
   ignoreAnnotations: set(labelKey(), 32)
     .describe('Annotations of the pod template that make no new version; they are copied to the pods. Assumed: kubectl.kubernetes.io/restartedAt.')
     .optional(),
@@ -93,13 +96,16 @@ const specFields = fields({
     .describe('A version that was stable within this time goes back out in one step, without analysis; 0s: never.')
     .default('24h'),
   progressDeadline: duration('10s', '24h').describe('How long pods may take to become ready.').default('10m'),
+  onDelete: z.enum(['Restore', 'Orphan'])
+    .describe('What deleting the Canary does. Restore: your routes stand again as you wrote them, and the target has its pods back, without a lost request. Orphan: everything stays as it is.')
+    .default('Restore'),
   suspend: z.boolean().describe('Freezes everything but a rollback; at creation nothing is written.').default(false),
   skipAnalysis: z.boolean().describe('Skips steps and gates, never readiness or order.').default(false),
 })
 
 type WrittenSpec = z.output<typeof specFields>
 
-const ofTargets = ['replicas', 'canaryReplicas', 'ignoreAnnotations', 'revisionHistoryLimit'] as const
+const ofTargets = ['replicas', 'canaryReplicas', 'trackConfig', 'ignoreAnnotations', 'revisionHistoryLimit'] as const
 
 /** A Canary's spec: strict about fields it does not know; parsing fills in the stored defaults. */
 export const canarySpecSchema = ruled(specFields, [

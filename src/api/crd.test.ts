@@ -125,7 +125,7 @@ describe('the CRD and the parser', () => {
     metric({ statusCodes: ['5xx', '404'], grpcStatus: [16], failureThreshold: 100 }),
     spec({ analysis: { schedule: '0 9 * * 1-5', metrics: [] } }),
     spec({ versions: { selector: { matchLabels: { a: 'b' } }, label: 'a.b/c', desired: 'v1' } }),
-    { targetRef: { name: 'a' } }, { targetRef: { name: 'a.b' }, service: { name: 'b' }, replicas: 0, canaryReplicas: '1%', ignoreAnnotations: ['a/b'], revisionHistoryLimit: 50 },
+    { targetRef: { name: 'a' } }, { targetRef: { name: 'a.b' }, service: { name: 'b' }, replicas: 0, canaryReplicas: '1%', trackConfig: 'All', ignoreAnnotations: ['a/b'], revisionHistoryLimit: 50 },
     { targetRef: { name: 'a', apiVersion: 'apps/v1', kind: 'Deployment' }, canaryReplicas: 1, steps: [{ replicas: 0 }, { replicas: '0%' }, { weight: 5, replicas: '100%' }] },
     spec({ windows: [{ kind: 'Deny', schedule: '0 0 24 12 *', duration: '240h', timeZone: 'Europe/Berlin' }] }),
   ])('both take %j', (sample) => {
@@ -134,7 +134,7 @@ describe('the CRD and the parser', () => {
 
   it.each([
     { versions: {}, service: { name: 'a' } }, { targetRef: {} }, { targetRef: { name: 'A' } }, { targetRef: { name: 'a', kind: 'StatefulSet' } },
-    { targetRef: { name: 'a' }, replicas: -1 }, { targetRef: { name: 'a' }, canaryReplicas: 0 }, { targetRef: { name: 'a' }, canaryReplicas: '101%' }, spec({ service: {} }), spec({ service: { name: 'A' } }),
+    { targetRef: { name: 'a' }, replicas: -1 }, { targetRef: { name: 'a' }, canaryReplicas: 0 }, { targetRef: { name: 'a' }, canaryReplicas: '101%' }, { targetRef: { name: 'a' }, trackConfig: 'Secrets' }, spec({ service: {} }), spec({ service: { name: 'A' } }),
     spec({ service: { name: 'a', port: 65_536 } }), spec({ versions: { selector: { matchLabels: {} } } }),
     spec({ versions: { selector: { matchLabels: { a: '-' } } } }),
     spec({ versions: { selector: { matchLabels: { a: 'b' } }, label: 'a/b/c' } }),

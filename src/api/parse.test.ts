@@ -37,6 +37,7 @@ describe('a Canary', () => {
           scaleDownDelay: { previous: '10m', failed: '0s' },
           progressDeadline: '10m',
           rollbackWindow: '24h',
+          onDelete: 'Restore',
           suspend: false,
           skipAnalysis: false,
         },
@@ -69,8 +70,8 @@ describe('a Canary', () => {
   const order = 'spec.steps: must not lower the weight from one step to the next: no weight is 0, so after 25% write weight: 25 there too'
   const twice = 'spec.steps: must not use one name for two steps'
   const upTo = 'spec.steps[0].upTo: needs a weight above 0 and not above upTo: upTo: 50 with weight: 10 stands for 10, 20, 30, 40, 50'
-  const specFields = 'targetRef, versions, service, traffic, preview, steps, analysis, replicas, canaryReplicas, ignoreAnnotations, revisionHistoryLimit, ' +
-    'windows, scaleDownDelay, rollbackWindow, progressDeadline, suspend, skipAnalysis'
+  const specFields = 'targetRef, versions, service, traffic, preview, steps, analysis, replicas, canaryReplicas, trackConfig, ignoreAnnotations, revisionHistoryLimit, ' +
+    'windows, scaleDownDelay, rollbackWindow, progressDeadline, onDelete, suspend, skipAnalysis'
 
   it.each<[string, object, string[]]>([
     ['an unknown field', { pods: 3 }, [`spec.pods: is not a field here: write one of ${specFields}`]],
@@ -80,7 +81,7 @@ describe('a Canary', () => {
     ['a target whose name no Service has', { versions: undefined, service: undefined, targetRef: { name: 'reviews.other' } },
       ['spec: must name the Service beside this targetRef, whose name no Service can have: write service: {name: ...}']],
     ['the size of versions', { replicas: 3, canaryReplicas: '50%' },
-      ['spec: replicas, canaryReplicas, ignoreAnnotations, revisionHistoryLimit are only for targetRef: with versions the Deployments are yours']],
+      ['spec: replicas, canaryReplicas, trackConfig, ignoreAnnotations, revisionHistoryLimit are only for targetRef: with versions the Deployments are yours']],
     ['the size of versions in a step', steps({ weight: 5, replicas: 3 }),
       ['spec: replicas of a step is only for targetRef: with versions the Deployments are yours']],
     ['a step with users and no pods', { ...steps({ weight: 5, replicas: '0%' }), versions: undefined, targetRef: { name: 'a' } },

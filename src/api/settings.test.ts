@@ -48,6 +48,7 @@ describe('settings', () => {
       windows: [],
       progressDeadlineMs: 600_000,
       rollbackWindowMs: 86_400_000,
+      onDelete: 'Restore',
       previousDelayMs: 600_000,
       failedDelayMs: 0,
       suspend: false,
@@ -63,6 +64,7 @@ describe('settings', () => {
       windows: [{ kind: 'Allow', schedule: '0 9 * * 1-5', duration: '8h', timeZone: 'Europe/Berlin' }, { kind: 'Deny', schedule: '0 0 24 12 *', duration: '240h' }],
       progressDeadline: '1m',
       rollbackWindow: '0s',
+      onDelete: 'Orphan',
       suspend: true,
       analysis: {
         schedule: '0 * * * *',
@@ -78,7 +80,7 @@ describe('settings', () => {
     })
     expect(written).toMatchObject({
       source: { kind: 'versions', selector: { app: 'a' } }, versionLabel: 'track', desired: 'v3', propagationMs: 0, drainMs: 0, httpRoutes: ['main'], suspend: true,
-      clock: { kind: 'schedule', expression: '0 * * * *' }, previousDelayMs: 3_600_000, failedDelayMs: 7_200_000, progressDeadlineMs: 60_000, rollbackWindowMs: 0,
+      clock: { kind: 'schedule', expression: '0 * * * *' }, previousDelayMs: 3_600_000, failedDelayMs: 7_200_000, progressDeadlineMs: 60_000, rollbackWindowMs: 0, onDelete: 'Orphan',
       windows: [{ kind: 'Allow', schedule: '0 9 * * 1-5', durationMs: 28_800_000, timeZone: 'Europe/Berlin' }, { kind: 'Deny', schedule: '0 0 24 12 *', durationMs: 864_000_000, timeZone: 'UTC' }],
     })
     expect(written.analysis).toMatchObject({ failureThreshold: 3, initialDelayMs: 5000, noData: 'Fail' })

@@ -39,6 +39,8 @@ export type Settings = {
   readonly failedDelayMs: number
   /** How long ago a version may have been stable to go back in one step; 0: never. */
   readonly rollbackWindowMs: number
+  /** What becomes of routes and pods when the Canary is deleted. */
+  readonly onDelete: 'Restore' | 'Orphan'
   readonly suspend: boolean
   readonly skipAnalysis: boolean
 }
@@ -52,6 +54,8 @@ export type Source =
       /** Stable's wished size; undefined until it is known. */
       readonly replicas: number | undefined
       readonly canaryReplicas: PodCount | undefined
+      /** Whose changes are releases where pods cannot see them. */
+      readonly trackConfig: 'None' | 'ConfigMaps' | 'All'
       readonly ignoreAnnotations: readonly string[]
       /** Revisions without pods that are kept. */
       readonly historyLimit: number
@@ -134,6 +138,7 @@ export function settingsOf(spec: CanarySpec, defaults: { readonly propagationMs:
     previousDelayMs: parseDuration(scaleDownDelay.previous),
     failedDelayMs: parseDuration(scaleDownDelay.failed),
     rollbackWindowMs: parseDuration(spec.rollbackWindow),
+    onDelete: spec.onDelete,
     suspend: spec.suspend,
     skipAnalysis: spec.skipAnalysis,
   }
@@ -157,10 +162,10 @@ const trafficOf = ({ traffic }: CanarySpec, propagationMs: number): Pick<Setting
 })
 
 function sourceOf(spec: CanarySpec): Source {
-  const { targetRef, versions, replicas, canaryReplicas, ignoreAnnotations = ignoredAnnotations, revisionHistoryLimit = 3 } = spec
+  const { targetRef, versions, replicas, canaryReplicas, trackConfig = 'ConfigMaps', ignoreAnnotations = ignoredAnnotations, revisionHistoryLimit = 3 } = spec
   if (targetRef === undefined) return { kind: 'versions', selector: versions?.selector.matchLabels ?? {} }
   return {
-    kind: 'target', name: targetRef.name, replicas, ignoreAnnotations, historyLimit: revisionHistoryLimit,
+    kind: 'target', name: targetRef.name, replicas, trackConfig, ignoreAnnotations, historyLimit: revisionHistoryLimit,
     canaryReplicas: canaryReplicas === undefined ? undefined : podCountOf(canaryReplicas),
   }
 }

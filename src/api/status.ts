@@ -1,10 +1,13 @@
 import * as z from 'zod'
-import { atomic } from './collection.ts'
+import { atomic, mapped } from './collection.ts'
 
 const text = (most = 253) => z.string().max(most)
 const time = () => z.iso.datetime({ offset: true })
 const count = () => z.int().min(0)
 const message = () => text(256).describe('What happened, for people.')
+
+/** ConfigMaps and Secrets that one target may track: status has room for so many. */
+export const mostConfig = 64
 
 /** The Deployment that a status speaks of. */
 export const targetSchema = z.object({
@@ -12,6 +15,10 @@ export const targetSchema = z.object({
   uid: text(64).describe('Its UID.'),
   generation: count().describe('Its generation.'),
   revision: text().describe('The revision it stands for.'),
+  hash: text(64).describe('Hash of its pod template.').optional(),
+  config: mapped(text(300), text(64), 0, mostConfig)
+    .describe('Hashes of the ConfigMaps and Secrets that it tracks, by kind and name.')
+    .optional(),
 })
 
 /** Who holds every rollout. */

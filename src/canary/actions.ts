@@ -88,6 +88,7 @@ export function ledgerWith(facts: Facts, exposure: Exposure | undefined, change:
     failed: Object.fromEntries(tombstones.slice(0, MOST_TOMBSTONES)) as Ledger['failed'],
     ...(exposure === undefined ? {} : { exposure }),
     ...servedLast(served, failed),
+    ...(facts.world.leaving === undefined ? {} : { leaving: facts.world.leaving.uid }),
   }
 }
 

@@ -1,6 +1,9 @@
 import { ledgerWith, normal, outcome, podsText, waitFor, writeRoutes } from './actions.ts'
-import type { Decision } from './decision.ts'
+import type { Decision, Hold } from './decision.ts'
+import { keepFinalizer } from './terminating.ts'
 import { because, unfit, type Facts } from './facts.ts'
+import { configUnread } from './guards.ts'
+import type { TargetFacts } from './world.ts'
 
 type Outcome = Omit<Decision, 'row'>
 
@@ -12,14 +15,15 @@ type Outcome = Omit<Decision, 'row'>
 export function adopt(facts: Facts): Outcome {
   const refusal = facts.world.mesh.refusals[0]
   if (refusal !== undefined) return waitFor({ message: refusal.message, stalled: refusal.reason })
-  return fromTarget(facts) ?? withStable(facts)
+  const next = fromTarget(facts) ?? withStable(facts)
+  return next.action.kind === 'none' ? next : (keepFinalizer(facts) ?? next)
 }
 
 /** The first revision of a target: as many pods as the target has, beside them. */
 function fromTarget({ s, stable, world, ledger }: Facts): Outcome | undefined {
   const { target, settings: { source } } = world
   if (source.kind !== 'target') return undefined
-  if (target === undefined || s === undefined) return waitFor({ message: `Deployment ${source.name} does not exist: apply it, or correct spec.targetRef.name`, stalled: 'TargetNotFound' })
+  if (target === undefined || s === undefined) return waitFor(unknown(target, source.name))
   if (source.replicas === undefined)
     return target.replicas === 0
       ? waitFor({ message: `Deployment ${target.name} has no pods, and spec.replicas does not say how many: scale it up, or write spec.replicas`, stalled: 'TargetAtZero' })
@@ -33,6 +37,9 @@ function fromTarget({ s, stable, world, ledger }: Facts): Outcome | undefined {
   if (stable.replicas < size) return outcome(`${stable.name} to ${podsText(size)}`, { action: { kind: 'workload', revision: s, replicas: size, live: false } })
   return stable.ready < size ? waitFor({ waitingFor: 'Pods', message: `${stable.ready} of ${podsText(size)} of ${stable.name} are ready` }) : undefined
 }
+
+const unknown = (target: TargetFacts | undefined, name: string): Hold =>
+  (target === undefined ? { message: `Deployment ${name} does not exist: apply it, or correct spec.targetRef.name`, stalled: 'TargetNotFound' } : configUnread(target))
 
 function withStable(facts: Facts): Outcome {
   const { s, stable, world, ledger } = facts

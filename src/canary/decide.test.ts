@@ -92,6 +92,15 @@ describe('rolling back', () => {
     expect(ledgerWritten(action)?.failed['v2']).toMatchObject({ rollout: ROLLOUT, reason: 'ErrorRate' })
   })
 
+  it('that has reached only some of the routes is finished before anything else (21)', () => {
+    const [exposed] = rollingWorld(1).mesh.routes
+    const rolledBack = routeOf({ ...ledgerOf({ open: exposed?.ledger?.open ?? {} }), failed: { v2: tombstone() } }, { record: { namespace: 'test', name: 'gateway', mode: 'Route' } })
+    const world = rollingWorld(1, { mesh: { routes: [...rollingWorld(1).mesh.routes, rolledBack] }, settings: settings({ preview: { service: 'web-preview', match: [] } }) })
+    expect(decide(world)).toMatchObject({ decision: { row: '21', action: { writes: [{ name: 'web' }, { name: 'gateway' }] } } })
+    expect(decide({ ...world, endpoints: {} }).decision.row).not.toBe('21')
+    expect(decide({ ...world, endpoints: {}, previews: { 'web-preview': 'v1' } })).toMatchObject({ decision: { row: '21w' }, status: { message: expect.stringContaining('no way back') as string } })
+  })
+
   it('happens while stable is short of pods, but not while it has none', () => {
     const stable = (ready: number) => [workloadOf('v1', { ready, settled: false, floor: { rollout: ROLLOUT, replicas: 4 } }), workloadOf('v2', { stamp: ROLLOUT })]
     expect(rowOf(rollingWorld(1, { evidence: fails, workloads: stable(1) }))).toBe('4')
@@ -121,6 +130,13 @@ describe('the rules of the protocol', () => {
     expect(decide(older).decision).toMatchObject({ row: '17', action: { kind: 'workload', stamp: ROLLOUT } })
     const oldSubset = dark({ mesh: { rule: { ...dark().mesh.rule, subsets: { v1: 'v1@adoption', v2: 'v2@earlier' } } } })
     expect(decide(oldSubset).decision).toMatchObject({ row: '17', action: { kind: 'rule' } })
+  })
+
+  it('1: what was closed is opened by another rollout: an older scale-down of it must meet another stamp', () => {
+    const world = dark({ mesh: { routes: [routeOf(ledgerOf())] } })
+    const { decision, status } = decide(world)
+    expect(decision).toMatchObject({ row: '16', action: { kind: 'status' } })
+    expect(status.rollout).toMatchObject({ revision: 'v2', startedAt: new Date(NOW).toISOString() })
   })
 
   it('1: before capacity goes, a VirtualService write closes it, even where it was never named', () => {

@@ -85,6 +85,7 @@ const OWN: RouteFacts = {
   lost: false,
   content: 'unpinned',
   reaches: [],
+  originals: [],
 }
 
 function applied({ status }: World, change: Change): CanaryStatus {

@@ -22,6 +22,11 @@ export type Action =
   /** One guarded patch per VirtualService, all at once. */
   | { readonly kind: 'routes'; readonly writes: readonly RouteTarget[]; readonly own: RouteWrite | undefined; /** The delegate, to be made. */ readonly delegate?: RouteWrite | undefined; readonly live: boolean; /** A revision whose Deployment it rests on, beside stable and the canary. */ readonly reads?: string }
   | { readonly kind: 'remove-own-route'; readonly live: true }
+  /** Every managed route as the user wrote it, without a trace of ours; what we made ourselves goes. */
+  | { readonly kind: 'restore-routes'; readonly live: true }
+  | { readonly kind: 'remove-rule'; readonly live: true }
+  /** Serin's finalizer on the Canary. */
+  | { readonly kind: 'finalizer'; readonly present: boolean; readonly live: false }
   | { readonly kind: 'rule'; readonly subsets: Readonly<Record<string, string>>; readonly live: boolean }
   /** A Deployment for a revision of the target, made from the target's template as it stands. */
   | { readonly kind: 'create'; readonly revision: string; readonly replicas: number; readonly stamp: string; readonly live: false }
@@ -35,6 +40,8 @@ export type Action =
   | { readonly kind: 'size'; readonly replicas: number; readonly live: false }
   /** The target to 0, with the size that it asked for. */
   | { readonly kind: 'target'; readonly takenOver: number; readonly live: true }
+  /** The target gets its pods back; the stamp names the deletion that asks for it. */
+  | { readonly kind: 'refill'; readonly replicas: number; readonly stamp: string; readonly live: true }
   /** The Service for tests leads to this revision; undefined takes it away. */
   | { readonly kind: 'preview'; readonly name: string; readonly revision: string | undefined; readonly live: false }
   | {
@@ -49,9 +56,9 @@ export type Action =
     }
 
 /** What is done to a target, to the Deployments that Serin makes of it, and to the size it is asked for. */
-export type TargetAction = Extract<Action, { kind: 'create' | 'remake' | 'restart' | 'delete' | 'target' | 'size' }>
+export type TargetAction = Extract<Action, { kind: 'create' | 'remake' | 'restart' | 'delete' | 'target' | 'refill' | 'size' }>
 
-const OF_TARGETS: readonly Action['kind'][] = ['create', 'remake', 'restart', 'delete', 'target', 'size']
+const OF_TARGETS: readonly Action['kind'][] = ['create', 'remake', 'restart', 'delete', 'target', 'refill', 'size']
 
 export const isTargetAction = (action: Action): action is TargetAction => OF_TARGETS.includes(action.kind)
 

@@ -41,12 +41,18 @@ function servedUntil({ ledger, world: { now, status } }: Facts): Facts['ledger']
   return { ...ledger.served, [ledger.stable]: { hash: ledger.open[ledger.stable]?.hash ?? '', until } }
 }
 
-/** Row 21: rolled back, and something names it still. */
+/** Row 21: rolled back, and something names it still: a write that reached only some of the routes is finished before anything else. */
 export function backToStable(facts: Facts): Outcome | undefined {
   const { c } = facts
-  if (c === undefined || !isNamed(facts, c.revision)) return undefined
-  if (!stableAnswers(facts)) return waitFor({ waitingFor: 'Pods', message: 'stable has no ready pod: there is no way back' })
+  if (c === undefined || !isNamed(facts, c.revision) || !stableAnswers(facts)) return undefined
   return outcome(`a route still names ${c.revision}`, { action: writeRoutes(facts, undefined, {}) })
+}
+
+/** Row 21, where nobody would answer: what could bring stable back stands before it. */
+export function noWayBack(facts: Facts): Outcome | undefined {
+  const { c } = facts
+  if (c === undefined || !isNamed(facts, c.revision)) return undefined
+  return waitFor({ waitingFor: 'Pods', message: 'stable has no ready pod: there is no way back' })
 }
 
 /** Row 22: what failed goes, once nobody can reach it and nobody wants to look at it any more. */

@@ -2,6 +2,7 @@ import type { CanaryStatus, SeenVersion } from '../api/canary.ts'
 import { instant } from './instant.ts'
 import type { Exposure, Ledger, Tombstone } from './ledger.ts'
 import { isPromoting, podsWanted } from './steps.ts'
+import { isObserved, movedConfig } from './tracked-config.ts'
 import { knownHash, seenVersions, stableLast } from './versions.ts'
 import { EVERY_POD, type RouteFacts, type Workload, type World } from './world.ts'
 
@@ -12,7 +13,7 @@ export type Facts = {
   readonly ledger: Standing
   /** A stable revision is known. */
   readonly adopted: boolean
-  readonly phase: 'Initializing' | 'Idle' | 'Failed' | 'Waiting' | 'Progressing' | 'Promoting' | 'RollingBack'
+  readonly phase: 'Initializing' | 'Idle' | 'Failed' | 'Waiting' | 'Progressing' | 'Promoting' | 'RollingBack' | 'Terminating'
   readonly seen: readonly SeenVersion[]
   /** s: the stable revision, and its Deployment. */
   readonly s: string | undefined
@@ -102,8 +103,12 @@ const undoneLately = (ledger: Ledger | undefined, { now }: World): readonly numb
 /** Why `revision` may not be named with `pods` pods: the guard `fit` of the protocol. Undefined when it is fit. */
 export function unfit(facts: Facts, revision: string, pods = 1): string | undefined {
   const rollout = facts.ledger.open[revision]?.rollout
+  return rollout === undefined ? `${revision} is not open` : unfitFor(facts, revision, { rollout, pods })
+}
+
+/** The same of what a write is to open under the name of `rollout`. */
+export function unfitFor(facts: Facts, revision: string, { rollout, pods }: { readonly rollout: string; readonly pods: number }): string | undefined {
   const deployment = workload(facts.world.workloads, revision)
-  if (rollout === undefined) return `${revision} is not open`
   if (deployment === undefined) return `${revision} has no Deployment`
   return unready(deployment, pods) ?? unstamped(facts, deployment, rollout) ?? unspread(facts, revision)
 }
@@ -221,14 +226,15 @@ function seenNow({ status, workloads, now, mesh }: World, s: string | undefined,
 
 /**
  * What the target's pod template stands for. A revision that was read from this very generation keeps its name: if the
- * hash moved since, it was a new default of the API, or a new Serin, and nobody asks for a release.
+ * hash moved since, it was a new default of the API, or a new Serin, and nobody asks for a release. Another one is asked
+ * for without a new generation where the content of what its pods are configured with is another.
  */
 function revisionWanted({ target, status }: World): Target | undefined {
   if (target === undefined) return undefined
-  const { uid, generation, revision } = status?.observedTarget ?? {}
-  const isKnown = uid === target.uid && generation === target.generation && revision !== undefined
-  const wanted = isKnown ? revision : target.revision
-  return { revision: wanted, hash: wanted }
+  const known = status?.observedTarget
+  const isKnown = isObserved(known, target) && movedConfig(known.config, target.config).length === 0
+  const wanted = isKnown ? known.revision : target.revision
+  return wanted === undefined ? undefined : { revision: wanted, hash: wanted }
 }
 
 /** What `versions.desired` names, else the version seen last; stable where that one's Deployment is gone. */
@@ -273,6 +279,7 @@ const highestExposure = (believed: readonly RouteFacts[]): Exposure | undefined 
   believed.map((route) => route.ledger?.exposure).reduce((high, next) => (high === undefined || (next !== undefined && next.step > high.step) ? next : high), undefined)
 
 function phaseOf(facts: Omit<Facts, 'phase' | 'stable' | 'canary'>): Facts['phase'] {
+  if (facts.world.leaving !== undefined) return 'Terminating'
   if (!facts.adopted) return 'Initializing'
   if (facts.c !== undefined) {
     if (tombstoneOf(facts) !== undefined) return 'RollingBack'

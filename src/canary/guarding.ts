@@ -3,6 +3,7 @@ import { abandon, buried, giveUp, ledgerWith, normal, outcome, promoted, repair,
 import type { Decision } from './decision.ts'
 import { isNamed, undoneNow, unfit, type Facts } from './facts.ts'
 import { deviating, stableAnswers, whyRollBack } from './guards.ts'
+import { isUnguarded } from './terminating.ts'
 
 type Outcome = Omit<Decision, 'row'>
 
@@ -36,7 +37,7 @@ function rolloutOf(facts: Facts, revision: string): RolloutStatus {
 /** Row 2: a host without a VirtualService sends everybody to all pods, the dark ones too. Waits for nothing. */
 export function uncovered(facts: Facts): Outcome | undefined {
   const { mesh } = facts.world
-  if (mesh.covered || mesh.refusals.some(({ reason }) => reason === 'NameTaken' || reason === 'ServiceNotFound')) return undefined
+  if (isUnguarded(facts) || mesh.covered || mesh.refusals.some(({ reason }) => reason === 'NameTaken' || reason === 'ServiceNotFound')) return undefined
   const rollsOut = facts.phase === 'Progressing' || facts.phase === 'Promoting'
   const failed = rollsOut ? buried(facts, { reason: 'RouteDeleted', message: 'the VirtualService for the mesh was deleted or left the host' }) : facts.ledger.failed
   return outcome('no VirtualService has the host for the mesh', {
@@ -48,7 +49,7 @@ export function uncovered(facts: Facts): Outcome | undefined {
 /** Row 2 for the delegate: while a root names one that is not there, Istio drops its route, and all pods may be reached. */
 export function delegateMissing(facts: Facts): Outcome | undefined {
   const { mesh, status } = facts.world
-  if (!mesh.delegateMissing || mesh.refusals.some(({ reason }) => reason === 'ServiceNotFound')) return undefined
+  if (isUnguarded(facts) || !mesh.delegateMissing || mesh.refusals.some(({ reason }) => reason === 'ServiceNotFound')) return undefined
   const rollsOut = facts.phase === 'Progressing' || facts.phase === 'Promoting'
   const isDeleted = status?.routes.some(({ mode }) => mode === 'Delegate') === true
   const failed = rollsOut && isDeleted ? buried(facts, { reason: 'RouteDeleted', message: 'the delegate that Serin made was deleted' }) : facts.ledger.failed
@@ -93,7 +94,7 @@ export function routeTaken(facts: Facts): Outcome | undefined {
 /** Row 7: any other foreign change is undone at once: to the present exposure while the canary is fit for it, else to stable. */
 export function routesDeviate(facts: Facts): Outcome | undefined {
   const routes = deviating(facts)
-  if (routes.length === 0) return undefined
+  if (isUnguarded(facts) || routes.length === 0) return undefined
   const { c, phase } = facts
   const rollsOut = c !== undefined && (phase === 'Progressing' || phase === 'Promoting')
   return repair(facts, routes, rollsOut && routes.every((route) => undoneNow(facts, route).length < CONTESTED) && unfit(facts, c.revision) === undefined)
@@ -101,6 +102,7 @@ export function routesDeviate(facts: Facts): Outcome | undefined {
 
 /** Row 7, our own rule: deleted, edited, or the user's beside it changed. */
 export function ruleDeviates(facts: Facts): Outcome | undefined {
+  if (isUnguarded(facts)) return undefined
   const { ledger, world, s, c } = facts
   const { rule, refusals } = world.mesh
   const named = [s, c !== undefined && isNamed(facts, c.revision) ? c.revision : undefined].filter((revision) => revision !== undefined)

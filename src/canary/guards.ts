@@ -8,15 +8,15 @@ import { exposureOf, isBeforeFirst, placeOf, planOf, previewExposure, reworded, 
 import { sleepHold } from './sleep.ts'
 import { abortOf, analysisSkipped, approvalHold, pausedHold, said, skipsAll, skipsStep } from './people.ts'
 import { knownHash } from './versions.ts'
-import type { Check, RouteFacts } from './world.ts'
+import type { Check, RouteFacts, TargetFacts } from './world.ts'
 
 /** Why a rollout must end, in one word and in words. */
 export type Failure = { readonly reason: string; readonly message: string; readonly by?: string; readonly action?: string }
 
 /** Refusals that let nobody reach a dark pod: they forbid to begin or to raise, but are no reason to end what stands. */
 const OPENS_NO_PATH = new Set([
-  'DuplicateRoute', 'DuplicateVersion', 'ForeignEndpoints', 'PreviewServiceTaken', 'RouteNotFound', 'ScalerOnTarget', 'SelectorExcludesVersions', 'TooManyRoutes',
-  'TooManyVersions', 'UnmatchableProduct',
+  'ConfigNotFound', 'ConfigUnreadable', 'DuplicateRoute', 'DuplicateVersion', 'ForeignEndpoints', 'PreviewServiceTaken', 'RouteNotFound', 'ScalerOnTarget', 'SecretsNotTracked',
+  'SelectorExcludesVersions', 'TooManyConfigs', 'TooManyRoutes', 'TooManyVersions', 'UnmatchableProduct',
 ])
 
 /** Why the canary must be rolled back; undefined while nothing speaks against it. */
@@ -144,8 +144,11 @@ function wayBackHold(facts: Facts): Hold | undefined {
   return { waitingFor: 'Pods', message: `${noStablePod(facts)}; mend it${wayOut}` }
 }
 
-const versionNotFound = ({ world: { settings: { source, desired } } }: Facts): Hold =>
-  source.kind === 'target' ? { message: `Deployment ${source.name} is gone: what serves goes on; apply it again, or delete the Canary`, stalled: 'TargetNotFound' } : ({ message: `no Deployment has version ${String(desired)}: apply it, or change spec.versions.desired`, stalled: 'VersionNotFound' })
+const versionNotFound = ({ world: { target, settings: { source, desired } } }: Facts): Hold =>
+  target !== undefined ? configUnread(target) : source.kind === 'target' ? { message: `Deployment ${source.name} is gone: what serves goes on; apply it again, or delete the Canary`, stalled: 'TargetNotFound' } : ({ message: `no Deployment has version ${String(desired)}: apply it, or change spec.versions.desired`, stalled: 'VersionNotFound' })
+
+/** Known in a moment. */
+export const configUnread = ({ name }: Pick<TargetFacts, 'name'>): Hold => ({ message: `reading what the pods of ${name} are configured with` })
 
 /** Stable is gone, Deployment and pods, and somebody named another version: there is nothing left to compare or protect. */
 export const goesBackBlindly = (facts: Facts): boolean =>

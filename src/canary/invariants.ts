@@ -1,6 +1,7 @@
 import { isTargetAction, type Action, type TargetAction } from './decision.ts'
 import { busy, isNamed, podsFor, unfit, workload, type Facts } from './facts.ts'
 import type { Exposure } from './ledger.ts'
+import { beside, isOverdue, keeperOf } from './restoring.ts'
 import { EVERY_POD } from './world.ts'
 
 /**
@@ -13,12 +14,16 @@ export function violationOf(facts: Facts, action: Action): string | undefined {
     case 'none':
     case 'status':
     case 'preview':
+    case 'finalizer':
       return undefined
+    case 'restore-routes':
+    case 'remove-rule':
+      return violationOfRestore(facts, action.kind)
     case 'routes':
       return firstOf([...action.writes.map(({ write }) => write), ...[action.own, action.delegate].filter((write) => write !== undefined)], ({ ledger, lists }) =>
         (lists ? namesUnfit(facts, ledger.exposure) : undefined) ?? failedExposed(ledger.failed, ledger.exposure, facts) ?? movesPointer(facts, ledger.stable))
     case 'remove-own-route':
-      return facts.world.mesh.routes.some((route) => !route.own && route.mesh) ? undefined : 'the host would be uncovered in the mesh'
+      return uncovers(facts)
     case 'rule':
       return firstOf(Object.keys(facts.world.mesh.rule.subsets), (revision) =>
         action.subsets[revision] !== undefined ? undefined : takesAway(facts, revision))
@@ -41,6 +46,7 @@ function violationOfTarget(facts: Facts, action: TargetAction): string | undefin
       return targetReached(facts) ? 'takes the pods of the target, which a route may still reach' : undefined
     case 'size':
     case 'restart':
+    case 'refill':
       return undefined
     default:
       return action satisfies never
@@ -74,6 +80,7 @@ function failedExposed(failed: Facts['ledger']['failed'], exposure: Exposure | u
 
 function movesPointer(facts: Facts, stable: string): string | undefined {
   if (stable === facts.s) return undefined
+  if (facts.phase === 'Terminating' && stable === facts.world.target?.own) return notSpread(facts, stable)
   const whole = facts.exposure?.revision === stable && facts.exposure.weight === 100
   return whole && facts.phase === 'Promoting' ? undefined : `moves stable to ${stable} without it carrying everything`
 }
@@ -101,3 +108,23 @@ function grown(facts: Facts, revision: string): string | undefined {
   const open = revision !== facts.s && facts.world.ages.routes < facts.world.settings.propagationMs
   return open ? `grows ${revision} while an open route may still stand` : undefined
 }
+
+const uncovers = ({ world }: Facts): string | undefined =>
+  (world.mesh.routes.some((route) => !route.own && route.mesh) ? undefined : 'the host would be uncovered in the mesh')
+
+function violationOfRestore(facts: Facts, kind: 'restore-routes' | 'remove-rule'): string | undefined {
+  if (facts.phase !== 'Terminating') return 'restores what is still in use'
+  if (kind === 'restore-routes') return opensTooEarly(facts)
+  return facts.world.mesh.routes.some(({ ledger }) => ledger !== undefined) ? 'takes the rule whose subsets are named' : spreading(facts)
+}
+
+/** An open route reaches every pod: only what is to serve may have any. */
+function opensTooEarly(facts: Facts): string | undefined {
+  const others = beside(facts, keeperOf(facts)).filter(({ replicas, ready }) => replicas + ready > 0)
+  return others.length === 0 || isOverdue(facts) ? undefined : `opens the routes while ${others.map(({ name }) => name).join(', ')} may have pods`
+}
+
+const notSpread = ({ world: { ages, settings } }: Facts, revision: string): string | undefined =>
+  (Math.min(ages.subsets[revision] ?? 0, ages.ready[revision] ?? 0) < settings.propagationMs ? `names ${revision} before it has spread` : undefined)
+
+const spreading = ({ world: { ages, settings } }: Facts): string | undefined => (ages.routes < settings.propagationMs + settings.drainMs ? 'takes the rule before the routes have spread and drained' : undefined)

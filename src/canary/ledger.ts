@@ -22,6 +22,8 @@ export type Ledger = {
   readonly served?: Readonly<Record<string, Service>>
   /** When a foreign write was undone, milliseconds since the epoch; the last three of ten minutes. */
   readonly undone?: readonly number[]
+  /** uid of the Canary that is being deleted: whatever was decided before that was written comes too late. */
+  readonly leaving?: string
 }
 
 export type Service = {

@@ -107,13 +107,21 @@ export function raiseToFloor(facts: Facts): Outcome | undefined {
 export function openAndSize(facts: Facts): Outcome | undefined {
   const { c, ledger, world } = facts
   const next = nextExposure(facts)
-  if (c === undefined || next === undefined || noWayOn(facts) || isGateShut(facts)) return undefined
+  if (c === undefined || next === undefined || mayNotGrow(facts)) return undefined
   const isOpen = ledger.open[c.revision]?.rollout === c.rollout
   const pods = podsFor(facts, next)
   if (isOpen && isSized(facts, pods)) return undefined
+  if (!isOpen && isStamped(facts, c)) return start(facts, c)
   if (world.ages.routes < world.settings.propagationMs) return waitFor({ waitingFor: 'Propagation', message: 'the last change of the routes is spreading' })
-  return remake(facts, c) ?? (isOpen ? capacity(facts, c, pods) : outcome(`open ${c.revision}`, { action: writeLedgers(facts, opening(facts, c)) }))
+  return remake(facts, c) ?? (isOpen ? capacity(facts, c, pods) : open(facts, c))
 }
+
+const open = (facts: Facts, c: Candidate): Outcome => outcome(`open ${c.revision}`, { action: writeLedgers(facts, opening(facts, c)) })
+
+/** Closed since: without another stamp a scale-down that was decided then could land once it is named again. */
+const isStamped = ({ canary }: Facts, { rollout }: Candidate): boolean => canary?.stamp === rollout
+
+const mayNotGrow = (facts: Facts): boolean => noWayOn(facts) || isGateShut(facts)
 
 /** A gate before any pod: what comes after it must not be made while it is shut. */
 const isGateShut = (facts: Facts): boolean => isGate(facts) && presentHold(facts) !== undefined

@@ -110,7 +110,11 @@ export const dueAction = (facts: Facts): ActionFacts | undefined => heard(facts)
  * What can be answered by what stands. An effect is answered once it is seen to stand, in a later pass than the one that
  * made it: a process that dies in between, or a second one, finds either the effect or the action still to do.
  */
-export const answersOf = (facts: Facts): readonly Answer[] => (facts.world.stale === undefined ? heard(facts).answers : [])
+export const answersOf = (facts: Facts): readonly Answer[] => {
+  if (facts.world.stale !== undefined) return []
+  if (facts.phase !== 'Terminating') return heard(facts).answers
+  return facts.world.actions.map(({ uid }) => ({ uid, result: 'Refused', message: `Canary ${facts.world.canary.name} is being deleted` }))
+}
 
 /** A record of what was granted: of the present step, or of all that are left. */
 export const granted = (facts: Facts, { by, uid }: ActionFacts, at: string) => {

@@ -57,7 +57,7 @@ function checksNow({ c, phase, world }: Facts, begins: boolean): CanaryStatus['c
   return begins ? [] : world.evidence.checks.map(checkShown)
 }
 
-const phaseShown = ({ world, phase }: Facts): CanaryPhase => (world.settings.suspend ? 'Suspended' : phase)
+const phaseShown = ({ world, phase }: Facts): CanaryPhase => (world.settings.suspend && phase !== 'Terminating' ? 'Suspended' : phase)
 
 function messageOf(facts: Facts, { hold, reason, action }: Decision): string {
   if (facts.phase === 'RollingBack') return `${tombstoneOf(facts)?.message ?? 'rolled back'}; ${(hold ?? { message: reason }).message}`
@@ -86,7 +86,9 @@ function scaledByOthers({ world: { workloads } }: Facts, revision: string): stri
 /** What this status speaks of: the Deployment of what should serve, as it was seen. */
 function targetNow({ t, world: { workloads, target: made } }: Facts): CanaryStatus['observedTarget'] {
   const target = made ?? workload(workloads, t?.revision)
-  return t && target && { name: target.name, uid: target.uid, generation: target.generation, revision: t.revision }
+  const { hash, config = {} } = made ?? {}
+  const content = { ...(hash === undefined ? {} : { hash }), ...(Object.keys(config).length === 0 ? {} : { config }) }
+  return t && target && { name: target.name, uid: target.uid, generation: target.generation, revision: t.revision, ...content }
 }
 
 function stableNow(before: Facts, { adopted, s, stable, exposure, world }: Facts) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { exposureOf, isPromoting, placeOf, planOf, podsNeeded } from './steps.ts'
+import { exposureOf, isPromoting, placeOf, planOf, podsNeeded, reworded } from './steps.ts'
 import { settings } from './world.fixture.ts'
 
 const exposure = (over = {}) => ({ ...exposureOf(settings(), 'v2', 0), ...over })
@@ -24,6 +24,17 @@ describe('the pods that an exposure needs', () => {
       expect(pods).toBeGreaterThanOrEqual((stable * weight) / 100)
       expect(pods).toBeLessThanOrEqual(stable)
     }))
+  })
+})
+
+describe('what tests reach', () => {
+  const [gate, first] = [{ replicas: { pods: 0 }, weight: 0 }, {}].map((over, index) => ({ ...settings().steps[index]!, ...over }))
+  const preview = { service: undefined, match: [{ headers: { 'x-tester': { exact: 'yes' } } }] }
+  const wanted = settings({ preview, steps: [gate!, first!] })
+
+  it('is nothing in a step without pods, and the canary in every other', () => {
+    expect([0, 1, 2].map((step) => exposureOf(wanted, 'v2', step).preview)).toEqual([undefined, preview.match, preview.match])
+    expect(reworded(exposureOf(wanted, 'v2', 0), wanted, 'v2@now')).toBeUndefined()
   })
 })
 

@@ -14,12 +14,16 @@ export function planOf({ steps }: Pick<Settings, 'steps'>): string {
   return plan
 }
 
-/** What every exposure gives to tests, and the one that stands before the first step. */
-const previewOf = ({ preview: { match } }: Settings): Pick<Exposure, 'preview'> => (match.length === 0 ? {} : { preview: match })
+/** What every exposure gives to tests, and the one that stands before the first step; nothing where a step wants no pod yet. */
+const previewOf = ({ preview: { match }, steps }: Settings, index: number): Pick<Exposure, 'preview'> =>
+  (match.length === 0 || wantsNoPod(steps[index]) ? {} : { preview: match })
+
+const wantsNoPod = ({ replicas }: Pick<Step, 'replicas'> = {}): boolean =>
+  replicas !== undefined && ('pods' in replicas ? replicas.pods : replicas.percent) === 0
 
 /** Nothing but the preview, from the canary's first ready pod on; undefined where none is asked for. */
 export const previewExposure = (settings: Settings, revision: string): Exposure | undefined =>
-  settings.preview.match.length === 0 ? undefined : { revision, weight: 0, match: [], ...previewOf(settings), step: -1, plan: planOf(settings) }
+  settings.preview.match.length === 0 ? undefined : { revision, weight: 0, match: [], ...previewOf(settings, -1), step: -1, plan: planOf(settings) }
 
 /** No step has begun: tests may reach the canary, users do not. */
 export const isBeforeFirst = ({ step, weight }: Exposure): boolean => step < 0 && weight === 0
@@ -27,7 +31,7 @@ export const isBeforeFirst = ({ step, weight }: Exposure): boolean => step < 0 &
 /** The same exposure, with preview and affinity as they are wanted now; undefined where it is that already. */
 export function reworded(exposure: Exposure, settings: Settings, rollout: string): Exposure | undefined {
   const { preview: _preview, sticky: _sticky, ...bare } = exposure
-  const wanted = { ...bare, ...previewOf(settings), ...stickyOf(bare.weight, exposure, { settings, rollout }) }
+  const wanted = { ...bare, ...previewOf(settings, bare.step), ...stickyOf(bare.weight, exposure, { settings, rollout }) }
   return canonicalJson(wanted) === canonicalJson(exposure) ? undefined : wanted
 }
 
@@ -46,9 +50,9 @@ function stickyOf(weight: number, before: Exposure | undefined, { settings: { se
 export function exposureOf(settings: Settings, revision: string, index: number): Exposure {
   const step = settings.steps[index]
   const plan = planOf(settings)
-  if (step === undefined) return { revision, weight: 100, match: [], ...previewOf(settings), step: settings.steps.length, plan }
+  if (step === undefined) return { revision, weight: 100, match: [], ...previewOf(settings, index), step: settings.steps.length, plan }
   const { weight, match, mirror } = step
-  return { revision, weight, match, ...(mirror === undefined ? {} : { mirror }), ...previewOf(settings), step: index, plan }
+  return { revision, weight, match, ...(mirror === undefined ? {} : { mirror }), ...previewOf(settings, index), step: index, plan }
 }
 
 /** After an edit of the steps: where the present weight belongs now. -1 when below all of them. */

@@ -1,6 +1,7 @@
 import * as adoption from './adoption.ts'
 import * as ending from './ending.ts'
 import * as target from './target.ts'
+import * as terminating from './terminating.ts'
 import * as guarding from './guarding.ts'
 import * as previewing from './previewing.ts'
 import * as heeding from './heeding.ts'
@@ -22,7 +23,9 @@ export type Row = {
 const ROLLING = ['Progressing', 'Promoting'] as const
 const AT_REST = ['Idle', 'Failed', 'Waiting'] as const
 const ADOPTED = [...AT_REST, ...ROLLING, 'RollingBack'] as const
-const ANY = [...ADOPTED, 'Initializing'] as const
+const ANY = [...ADOPTED, 'Initializing', 'Terminating'] as const
+/** Until what the user wrote stands again. */
+const GUARDED = [...ADOPTED, 'Terminating'] as const
 
 const always = { suspended: true } as const
 const unlessSuspended = { suspended: false } as const
@@ -34,15 +37,16 @@ const unlessSuspended = { suspended: false } as const
 export const TABLE: readonly Row[] = [
   { row: '0', phases: ANY, ...always, rule: guarding.stale },
   { row: '1', phases: ADOPTED, ...always, rule: guarding.statusDisagrees },
-  { row: '2', phases: ADOPTED, ...always, rule: guarding.uncovered },
-  { row: '2d', phases: ADOPTED, ...always, rule: guarding.delegateMissing },
+  { row: '2', phases: GUARDED, ...always, rule: guarding.uncovered },
+  { row: '2d', phases: GUARDED, ...always, rule: guarding.delegateMissing },
   { row: '3', phases: ROLLING, ...always, rule: guarding.routeLost },
   { row: '4', phases: ROLLING, ...always, rule: guarding.failingWhileNamed },
   { row: '5', phases: ROLLING, ...unlessSuspended, rule: guarding.failingWhileDark },
   { row: '5a', phases: ROLLING, ...always, rule: heeding.abortedWhileDark },
   { row: '6', phases: ROLLING, ...always, rule: guarding.routeTaken },
-  { row: '7', phases: ADOPTED, ...always, rule: guarding.routesDeviate },
-  { row: '7r', phases: ADOPTED, ...always, rule: guarding.ruleDeviates },
+  { row: '7', phases: GUARDED, ...always, rule: guarding.routesDeviate },
+  { row: '21', phases: ['RollingBack'], ...always, rule: ending.backToStable },
+  { row: '7r', phases: GUARDED, ...always, rule: guarding.ruleDeviates },
   { row: '8', phases: ADOPTED, ...unlessSuspended, rule: guarding.ownRouteSuperfluous },
   { row: '8a', phases: ADOPTED, ...unlessSuspended, rule: heeding.heed },
   { row: '9', phases: AT_REST, ...unlessSuspended, rule: target.targetToZero },
@@ -67,11 +71,14 @@ export const TABLE: readonly Row[] = [
   { row: '18p', phases: ['Progressing'], ...unlessSuspended, rule: progressing.openPreview },
   { row: '19', phases: ['Progressing'], ...unlessSuspended, rule: progressing.holdStep },
   { row: '20', phases: ['Promoting'], ...unlessSuspended, rule: ending.promote },
-  { row: '21', phases: ['RollingBack'], ...always, rule: ending.backToStable },
+  { row: '21w', phases: ['RollingBack'], ...always, rule: ending.noWayBack },
   { row: '22', phases: ['RollingBack'], ...unlessSuspended, rule: ending.retireFailed },
   { row: '23', phases: AT_REST, ...unlessSuspended, rule: ending.retirePrevious },
   { row: '24', phases: AT_REST, ...unlessSuspended, rule: ending.retireOthers },
   { row: '24d', phases: AT_REST, ...unlessSuspended, rule: target.forgetRevisions },
+  { row: '27f', phases: AT_REST, ...unlessSuspended, rule: terminating.keepFinalizer },
   { row: '12w', phases: ['Waiting'], ...always, rule: progressing.waitToBegin },
   { row: '27', phases: ['Initializing'], ...unlessSuspended, rule: adoption.adopt },
+  { row: '28', phases: ['Terminating'], ...always, rule: terminating.leaveAsItIs },
+  { row: '29', phases: ['Terminating'], ...always, rule: terminating.restore },
 ]

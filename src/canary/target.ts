@@ -55,7 +55,7 @@ export function sizeStable(facts: Facts): Outcome | undefined {
   const { source, suspend } = world.settings
   if (source.kind !== 'target' || stable === undefined || s === undefined) return undefined
   if (source.replicas === undefined)
-    return suspend ? undefined : outcome(`stable has ${podsText(stable.replicas)}`, { action: { kind: 'size', replicas: stable.replicas, live: false } })
+    return suspend ? undefined : outcome(`stable has ${podsText(stable.replicas)}`, { action: { kind: 'size', replicas: Math.max(1, stable.replicas), live: false } })
   const wish = Math.max(source.replicas, floorOf(facts) ?? 0)
   if (wish === stable.replicas || (wish < stable.replicas && !mayShrink(facts))) return undefined
   return outcome(`${stable.name} to ${podsText(wish)}`, {

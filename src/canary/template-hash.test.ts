@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { templateHash } from './template-hash.ts'
+import { hashOfParts, templateDigest, templateHash } from './template-hash.ts'
 
 const template = {
   metadata: { labels: { app: 'web', version: 'v1' } },
@@ -11,6 +11,16 @@ const container = template.spec.containers[0]
 describe('the name of a pod template', () => {
   it('is the same for ever: a later Serin must not make releases of templates that nobody changed', () => {
     expect(templateHash(template)).toBe('h1:26b9bd2a13cff9caa086')
+  })
+
+  it('is the same for ever with what the pods are configured with, too, and without any the template\'s own', () => {
+    const parts = [templateDigest(template), {}, []] as const
+    expect(hashOfParts(...parts, {})).toBe(templateHash(template))
+    const configured = hashOfParts(...parts, { 'ConfigMap app': '1', 'Secret app': '2' })
+    expect(configured).toBe('h1:663c4b2c476a4ebe8c01')
+    expect(hashOfParts(...parts, { 'Secret app': '2', 'ConfigMap app': '1' })).toBe(configured)
+    const others = [{ 'ConfigMap app': '1' }, { 'ConfigMap app': '2', 'Secret app': '2' }, { 'ConfigMap app': '1', 'Secret other': '2' }].map((config) => hashOfParts(...parts, config))
+    expect(new Set([configured, templateHash(template), ...others]).size).toBe(5)
   })
 
   it('does not see the order of keys, defaults, empty fields, restarts or our own annotations', () => {

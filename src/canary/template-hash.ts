@@ -34,9 +34,12 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
 export const templateHash = (template: unknown, ignored: readonly string[] = ignoredAnnotations): string =>
   hashOfParts(templateDigest(template), annotationsOf(template), ignored)
 
-/** The same from what a cache keeps of a template: its digest and its annotations. */
-export const hashOfParts = (digest: string, annotations: Annotations, ignored: readonly string[] = ignoredAnnotations): string =>
-  `h1:${sha256(canonicalJson([digest, counted(annotations, ignored)])).slice(0, 20)}`
+/**
+ * The same from what a cache keeps of a template: its digest and its annotations; with the hashes of the objects that its
+ * pods are configured with, where any are tracked.
+ */
+export const hashOfParts = (digest: string, annotations: Annotations, ignored: readonly string[] = ignoredAnnotations, config: Annotations = {}): string =>
+  `h1:${sha256(canonicalJson([digest, counted(annotations, ignored), ...(Object.keys(config).length === 0 ? [] : [config])])).slice(0, 20)}`
 
 /** The content of a pod template but for its annotations. */
 export const templateDigest = (template: unknown): string => sha256(canonicalJson(pruned(template)))

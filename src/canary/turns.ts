@@ -1,6 +1,7 @@
 import type { CanaryStatus } from '../api/canary.ts'
 import type { EventNote } from './decision.ts'
 import { isEventReason, type ReasonOf } from './event-reasons.ts'
+import { movedConfig } from './tracked-config.ts'
 
 const TROUBLES = ['Stalled', 'Degraded']
 
@@ -9,8 +10,17 @@ const TROUBLES = ['Stalled', 'Degraded']
  * difference could not tell it, because one of its writes was refused or the process died.
  */
 export function turns(before: CanaryStatus | undefined, after: CanaryStatus): readonly EventNote[] {
-  return [...rolledBack(before, after), ...promoted(before, after), ...neverBegun(before, after), ...waiting(before, after), ...troubles(before, after)]
+  return [...configChanged(before, after), ...rolledBack(before, after), ...promoted(before, after), ...neverBegun(before, after), ...waiting(before, after), ...troubles(before, after)]
 }
+
+/** Names alone: what the objects say is nobody's business here. */
+function configChanged(before: CanaryStatus | undefined, { observedTarget: now }: CanaryStatus): readonly EventNote[] {
+  const known = before?.observedTarget
+  const moved = now === undefined || known?.uid !== now.uid || known.revision === now.revision ? [] : movedConfig(known.config, now.config)
+  return moved.length === 0 ? [] : [{ type: 'Normal', reason: 'ConfigChanged', note: `${moved.slice(0, MOST_NAMED).join(', ')}${moved.length > MOST_NAMED ? ' and others' : ''} changed: with it ${now?.name ?? ''} stands for revision ${now?.revision ?? ''}` }]
+}
+
+const MOST_NAMED = 3
 
 function rolledBack(before: CanaryStatus | undefined, { failed }: CanaryStatus): readonly EventNote[] {
   const told = failed === undefined || (before?.failed?.revision === failed.revision && before.failed.at === failed.at)

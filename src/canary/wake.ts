@@ -15,8 +15,8 @@ const CONTEST_LOOK_MS = 60_000
 export function nextWake(facts: Facts): number | undefined {
   const { c, s, world } = facts
   const { ages, settings, status, now } = world
-  const resting = c === undefined && facts.phase !== 'Initializing' && !hasLeftovers(facts)
-  const spreading = [s, c?.revision].flatMap((revision) =>
+  const resting = c === undefined && facts.phase !== 'Initializing' && facts.phase !== 'Terminating' && !hasLeftovers(facts)
+  const spreading = (world.leaving === undefined ? [s, c?.revision] : world.workloads.map(({ revision }) => revision)).flatMap((revision) =>
     revision === undefined ? [] : [settings.propagationMs - (ages.subsets[revision] ?? 0), settings.propagationMs - (ages.ready[revision] ?? 0)])
   const routes = [settings.propagationMs - ages.routes, settings.propagationMs + settings.drainMs - ages.routes]
   const previous = status?.previous === undefined ? [] : [Date.parse(status.previous.until) - now, ...routes]
@@ -46,6 +46,7 @@ function ends(facts: Facts): readonly number[] {
     ...admissionLooks(facts),
     ...facts.world.actions.map(({ expiresAt }) => expiresAt - now),
     ...(isContested(facts) ? [contestedUntil(facts) - now] : []),
+    ...(facts.world.leaving === undefined ? [] : [facts.world.leaving.since + settings.progressDeadlineMs - now]),
     ...(tombstone === undefined ? [] : [tombstone.at + settings.failedDelayMs - now]),
   ]
 }

@@ -31,6 +31,7 @@ export const settings = (over: Partial<Settings> = {}): Settings => ({
   progressDeadlineMs: 600_000,
   previousDelayMs: 600_000,
   failedDelayMs: 0,
+  onDelete: 'Restore',
   rollbackWindowMs: 0,
   suspend: false,
   skipAnalysis: false,
@@ -72,6 +73,7 @@ export const routeOf = (ledger: Ledger | undefined, over: Partial<RouteFacts> = 
   ledger,
   lost: false,
   content: ledger === undefined ? 'unpinned' : 'ours',
+  originals: [],
   reaches: ledger === undefined ? ['*'] : [ledger.stable, ...(ledger.exposure === undefined ? [] : [ledger.exposure.revision])],
   ...over,
 })

@@ -3,6 +3,7 @@ import type { CanaryStatus, RouteRecord } from '../api/canary.ts'
 import type { Settings } from '../api/settings.ts'
 import type { EventReason } from './event-reasons.ts'
 import type { Ledger } from './ledger.ts'
+import type { TrackedConfig } from './tracked-config.ts'
 import type { Closure } from './windows.ts'
 
 /** Everything one pass may know, gathered before it decides. Never mutated; holds no I/O and no clock. */
@@ -34,6 +35,19 @@ export type World = {
   readonly actions: readonly ActionFacts[]
   /** Why nothing may be decided now: a cache is older than what was seen or written before. */
   readonly stale: string | undefined
+  /** Serin's finalizer stands on the Canary. */
+  readonly finalizer?: boolean
+  /** The Canary is being deleted. */
+  readonly leaving?: Leaving
+}
+
+/** A Canary that is being deleted, and that Serin's finalizer holds. */
+export type Leaving = {
+  readonly uid: string
+  /** Milliseconds since the epoch. */
+  readonly since: number
+  /** Why nothing is to be put back, whatever the spec says: namespace or CRD go as well. */
+  readonly orphan: string | undefined
 }
 
 /** A CanaryAction without a result. */
@@ -54,14 +68,22 @@ export type TargetFacts = {
   readonly name: string
   readonly uid: string
   readonly generation: number
-  /** The revision that its pod template stands for. */
-  readonly revision: string
+  /** The revision that its pod template and its configuration stand for; undefined while that is unknown. */
+  readonly revision: string | undefined
+  /** Hash of its pod template. */
+  readonly hash?: string | undefined
+  /** What its pods are configured with, as far as it is tracked. */
+  readonly config?: TrackedConfig | undefined
   /** Desired pods: 0 once Serin's own carry the requests. */
   readonly replicas: number
   /** The size that was taken over from it last. */
   readonly takenOver: number | undefined
   /** The annotations of its pod template that make no new version. */
   readonly restarts: Readonly<Record<string, string>>
+  /** The name that its own pods go by, as a revision like any other, while the Canary is being deleted. */
+  readonly own?: string
+  /** The deletion that it was stamped for. */
+  readonly stamp?: string | undefined
 }
 
 /** A Deployment that is a revision as it stands: one of the user's versions, or one that Serin made of the target. */
@@ -141,6 +163,8 @@ export type RouteFacts = {
   readonly content: 'ours' | 'original' | 'lower' | 'beyond' | 'outdated' | 'unpinned'
   /** Revisions that its managed routes reach now, by weight, match or mirror; "*" when any reaches every pod. */
   readonly reaches: readonly string[]
+  /** The same of each destination that the user wrote for the Service. */
+  readonly originals: readonly (readonly string[])[]
 }
 
 /** Our DestinationRule beside the user's. */

@@ -1,16 +1,17 @@
 import type { Action, TargetAction } from '../canary/decision.ts'
 import { workload } from '../canary/facts.ts'
 import { templateHash } from '../canary/template-hash.ts'
+import { isObserved } from '../canary/tracked-config.ts'
 import type { JsonPatchOperation } from '../kubernetes/client.ts'
 import { resources } from '../kubernetes/resource.ts'
 import { isConflict } from '../kubernetes/errors.ts'
 import { keyOf, type KubeObject } from '../runtime/object.ts'
 import type { Observation } from './observe.ts'
 import { pruneDeployment } from './prune.ts'
-import { revisionDeployment, templateOf } from './revision-deployment.ts'
-import { CANARY, MADE, TAKEN_OVER } from './stamps.ts'
-import { revisionOfTarget } from './workloads.ts'
-import { create, idOf, patched, type CommitDeps } from './writes.ts'
+import { configOf, revisionDeployment, templateOf } from './revision-deployment.ts'
+import { CANARY, MADE, STAMP, TAKEN_OVER } from './stamps.ts'
+import { hashOfTarget, revisionOfTarget } from './workloads.ts'
+import { allOf, create, patched, removed, type CommitDeps } from './writes.ts'
 
 /** The target is not what was decided on: nothing is written, and the next look decides anew. */
 export class TargetMovedError extends Error {
@@ -31,6 +32,8 @@ export async function commitTarget(deps: CommitDeps, observation: Observation, a
       return removeRevision(deps, observation, action.revision, signal)
     case 'target':
       return emptyTarget(deps, observation, action.takenOver, signal)
+    case 'refill':
+      return refillTarget(deps, observation, action, signal)
     case 'size':
       return writeSize(deps, observation, action.replicas, signal)
     default:
@@ -40,7 +43,7 @@ export async function commitTarget(deps: CommitDeps, observation: Observation, a
 
 async function makeRevision(deps: CommitDeps, observation: Observation, { revision, replicas, stamp }: Extract<Action, { kind: 'create' }>, signal: AbortSignal): Promise<void> {
   const target = await wholeTarget(deps, observation, revision, signal)
-  const made = revisionDeployment(target, { canary: observation.input.canary.name, revision, replicas, stamp })
+  const made = revisionDeployment(target, { canary: observation.input.canary.name, revision, config: observation.world.target?.config ?? {}, replicas, stamp })
   try {
     await create(deps, resources.deployments, made, signal)
   } catch (thrown) {
@@ -57,19 +60,20 @@ async function wholeTarget({ client }: CommitDeps, { world, input }: Observation
   const { source } = world.settings
   if (source.kind !== 'target') throw new Error('no target to make a revision of')
   const target = await client.get(resources.deployments, `${input.canary.namespace}/${source.name}`, signal)
-  const stands = target && (revisionOfTarget(pruneDeployment(target), source.ignoreAnnotations) === revision || isKnownAs(target, world, revision))
+  const pruned = target && pruneDeployment(target)
+  const stands = pruned && (revisionOfTarget(pruned, source.ignoreAnnotations, world.target?.config) === revision || isKnownAs(pruned, world, revision))
   if (target === undefined || stands !== true) throw new TargetMovedError(`Deployment ${source.name} no longer stands for revision ${revision}`)
   return target
 }
 
 /** Its hash moved, though nobody changed it: the revision keeps its name. */
-function isKnownAs({ metadata }: KubeObject, { status }: Observation['world'], revision: string): boolean {
-  const known = status?.observedTarget
-  return known?.revision === revision && known.uid === metadata.uid && known.generation === metadata.generation
+function isKnownAs(target: KubeObject, { status, settings }: Observation['world'], revision: string): boolean {
+  const { uid, generation = 0 } = target.metadata
+  return status?.observedTarget?.revision === revision && isObserved(status.observedTarget, { uid, generation, hash: hashOfTarget(target, settings) })
 }
 
 async function remade(deps: CommitDeps, observation: Observation, revision: string, signal: AbortSignal): Promise<readonly JsonPatchOperation[]> {
-  const template = templateOf(await wholeTarget(deps, observation, revision, signal), revision)
+  const template = templateOf(await wholeTarget(deps, observation, revision, signal), revision, configOf(deploymentOf(observation, revision)))
   return [
     { op: 'add', path: `/metadata/annotations/${MADE.replace('/', '~1')}`, value: templateHash(template) },
     { op: 'replace', path: '/spec/template', value: template },
@@ -107,20 +111,28 @@ async function change(deps: CommitDeps, { metadata }: KubeObject, { operations, 
 }
 
 async function removeRevision(deps: CommitDeps, observation: Observation, revision: string, signal: AbortSignal): Promise<number> {
-  const { metadata: { name, namespace = '', uid, resourceVersion } } = deploymentOf(observation, revision)
-  await deps.client.delete(resources.deployments, `${namespace}/${name}`, { uid, resourceVersion }, signal)
-  deps.writes.deleted(idOf(resources.deployments, `${namespace}/${name}`), uid)
-  return 1
+  return allOf([removed(deps, resources.deployments, deploymentOf(observation, revision), signal)])
 }
 
-async function emptyTarget(deps: CommitDeps, { snapshot, world }: Observation, takenOver: number, signal: AbortSignal): Promise<number> {
+const emptyTarget = (deps: CommitDeps, observation: Observation, takenOver: number, signal: AbortSignal): Promise<number> =>
+  resizeTarget(deps, observation, { replicas: 0, annotations: { [TAKEN_OVER]: String(takenOver) }, signal })
+
+const refillTarget = (deps: CommitDeps, observation: Observation, { replicas, stamp }: Extract<Action, { kind: 'refill' }>, signal: AbortSignal): Promise<number> =>
+  resizeTarget(deps, observation, { replicas, annotations: { [TAKEN_OVER]: null, [STAMP]: stamp }, signal })
+
+type Resize = { readonly replicas: number; /** null takes one away. */ readonly annotations: Readonly<Record<string, string | null>>; readonly signal: AbortSignal }
+
+async function resizeTarget(deps: CommitDeps, { snapshot, world }: Observation, { replicas, annotations, signal }: Resize): Promise<number> {
   const object = snapshot.deployments.find(({ metadata }) => metadata.uid === world.target?.uid)
   if (object === undefined) return 0
-  const key = TAKEN_OVER.replace('/', '~1')
   const operations: readonly JsonPatchOperation[] = [
     ...(object.metadata['hasAnnotations'] === true ? [] : [{ op: 'add', path: '/metadata/annotations', value: {} } as const]),
-    { op: 'add', path: `/metadata/annotations/${key}`, value: String(takenOver) },
-    { op: 'replace', path: '/spec/replicas', value: 0 },
+    ...Object.entries(annotations).flatMap(([key, value]): JsonPatchOperation[] => {
+      const path = `/metadata/annotations/${key.replace('/', '~1')}`
+      if (value !== null) return [{ op: 'add', path, value }]
+      return object.metadata.annotations?.[key] === undefined ? [] : [{ op: 'remove', path }]
+    }),
+    { op: 'replace', path: '/spec/replicas', value: replicas },
   ]
   await change(deps, object, { operations, signal })
   return 1

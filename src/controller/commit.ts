@@ -8,12 +8,15 @@ import { ruleWrite } from '../istio/rule-write.ts'
 import type { JsonPatchOperation } from '../kubernetes/client.ts'
 import { resources } from '../kubernetes/resource.ts'
 import type { NewObject } from '../runtime/object.ts'
+import { makeCopies } from './config-copies.ts'
 import type { Observation } from './observe.ts'
 import { movePreview } from './preview-service.ts'
 import { prunedAs } from './prune.ts'
 import { FLOOR, STAMP } from './stamps.ts'
+import { commitRestore } from './commit-restore.ts'
 import { commitTarget } from './commit-target.ts'
-import { create, idOf, patched, type CommitDeps } from './writes.ts'
+import { replicasOf } from './workloads.ts'
+import { allOf, create, idOf, patched, removed, type CommitDeps } from './writes.ts'
 
 /**
  * Carries out one action: guarded by uid and resourceVersion, so that it happens to what was looked at or not at all.
@@ -33,6 +36,10 @@ export async function commit(deps: CommitDeps, observation: Observation, action:
       return commitRule(deps, observation, action.subsets, signal)
     case 'preview':
       return commitPreview(deps, observation, action, signal)
+    case 'restore-routes':
+    case 'remove-rule':
+    case 'finalizer':
+      return commitRestore(deps, observation, action, signal)
     case 'workload':
       return commitWorkload(deps, observation, action, signal)
     default:
@@ -80,6 +87,7 @@ async function commitWorkload(deps: CommitDeps, { world, snapshot }: Observation
   const object = snapshot.deployments.find(({ metadata }) => metadata.name === name)
   if (object === undefined) throw new Error(`no Deployment of ${action.revision} to write`)
   const { uid, resourceVersion, namespace = '', annotations = {}, hasAnnotations } = object.metadata
+  if ((action.replicas ?? 0) > 0) await makeCopies(deps, object, replicasOf(object) === 0, signal)
   const notes = [[STAMP, action.stamp], [FLOOR, action.floor && `${action.floor.replicas} ${action.floor.rollout}`]] as const
   const wanted = notes.filter(([key, value]) => (value === null ? annotations[key] !== undefined : value !== undefined && annotations[key] !== value))
   const operations: readonly JsonPatchOperation[] = [
@@ -109,15 +117,6 @@ async function commitPreview(deps: CommitDeps, observation: Observation, action:
 async function removeOwnRoute(deps: CommitDeps, { input, world }: Observation, signal: AbortSignal): Promise<number> {
   const own = world.mesh.routes.find((route) => route.own)
   if (own === undefined) return 0
-  const key = `${input.canary.namespace}/${own.record.name}`
-  await deps.client.delete(resources.virtualServices, key, { uid: own.uid, resourceVersion: own.resourceVersion }, signal)
-  deps.writes.deleted(idOf(resources.virtualServices, key), own.uid)
-  return 1
-}
-
-async function allOf(writes: readonly Promise<void>[]): Promise<number> {
-  const results = await Promise.allSettled(writes)
-  const refused = results.find((result) => result.status === 'rejected')
-  if (refused !== undefined) throw refused.reason
-  return results.length
+  const { uid, resourceVersion, record: { name } } = own
+  return allOf([removed(deps, resources.virtualServices, { metadata: { namespace: input.canary.namespace, name, uid, resourceVersion } }, signal)])
 }

@@ -28,7 +28,7 @@ export async function readLive(client: KubernetesClient, { world, input, snapsho
 
 /** Taking the target's pods, and forgetting a failure because the target says so; a raise is undone by the next pass where the target changed. */
 const restsOnTarget = (action: Action): boolean =>
-  action.kind === 'target' || (action.kind === 'routes' && action.writes.every(({ write }) => !write.lists))
+  action.kind === 'target' || action.kind === 'refill' || (action.kind === 'routes' && action.writes.every(({ write }) => !write.lists))
 
 /** The snapshot with the managed VirtualServices read anew: what a refused write of them is decided on again. */
 export async function readRoutes(client: KubernetesClient, { world, input, snapshot }: Observation, signal: AbortSignal): Promise<Snapshot> {

@@ -2,7 +2,7 @@ import type { Canary } from '../api/canary.ts'
 import type { Settings } from '../api/settings.ts'
 import { stepKey } from '../canary/due-checks.ts'
 import { factsOf } from '../canary/facts.ts'
-import { NO_EVIDENCE, type Evidence, type Refusal, type RouteFacts, type Workload, type World } from '../canary/world.ts'
+import { NO_EVIDENCE, type Evidence, type Refusal, type RouteFacts, type TargetFacts, type Workload, type World } from '../canary/world.ts'
 import { canonicalJson } from '../canary/template-hash.ts'
 import { serviceHost } from '../istio/host-name.ts'
 import { jsonOf, labelsOf, listOf } from '../istio/json.ts'
@@ -10,16 +10,19 @@ import { meshFacts } from '../istio/mesh-facts.ts'
 import type { MeshInput } from '../istio/mesh-input.ts'
 import { previewRefusals, previewsOf } from '../istio/preview-service.ts'
 import { routesContent } from '../istio/route-content.ts'
+import { revisionOfSubset, subsetLabels } from '../istio/subset-name.ts'
 import { resources, type Resource } from '../kubernetes/resource.ts'
 import { keyOf, type KubeObject } from '../runtime/object.ts'
 import type { Ages } from './ages.ts'
+import type { TargetConfig } from './config-tracker.ts'
 import { labelKey, scaledBy, templateLabels, WILDCARD } from './indexes.ts'
 import { rivalsOf } from './rivals.ts'
 import { previewServicesOf } from './preview-service.ts'
 import { actionsAsked } from './canary-actions.ts'
 import type { Stores } from './sources.ts'
 import { workloadRefusals } from './workload-refusals.ts'
-import { labelsToBe, revisionOf, revisionsIn, targetFacts, targetIn, workloadOf } from './workloads.ts'
+import { FINALIZER } from './leaving.ts'
+import { labelsToBe, ownPodsOf, revisionOf, revisionsIn, targetAsWorkload, targetFacts, targetIn, workloadOf } from './workloads.ts'
 
 /** The objects that one pass looks at: from the caches, or read live where a decision rests on them. */
 export type Snapshot = {
@@ -54,6 +57,9 @@ export type ObserveOptions = {
   readonly growths: Readonly<Record<string, number>>
   readonly closed: World['closed']
   readonly noSlot: World['noSlot']
+  readonly leaving: World['leaving']
+  /** What the target is configured with. */
+  readonly configOf: (target: KubeObject) => TargetConfig
 }
 
 /** The newer of what a cache has and what was written last; a key that is named is looked up even where the cache has nothing. */
@@ -98,9 +104,7 @@ const withRoots = ({ virtualServices }: Stores, found: readonly KubeObject[], [k
 export function observe(snapshot: Snapshot, options: ObserveOptions): Observation {
   const { canary } = snapshot
   const { settings, surroundings, ages, now, monotonicMs } = options
-  const versions = revisionsIn(snapshot.deployments, settings, canary.metadata.name)
-  const target = targetIn(snapshot.deployments, settings)
-  const facts = target && targetFacts(target, settings)
+  const { versions, target, configured, made, workloads } = revisionsNow(snapshot, options)
   const input: MeshInput = {
     canary: canary.metadata,
     settings,
@@ -116,7 +120,6 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
   }
   const mesh = meshFacts(input)
   const { uid = '' } = canary.metadata
-  const workloads = versions.map((deployment) => workloadOf(deployment, podsOf(revisionOf(deployment, settings), snapshot.pods, settings), settings))
   const routes = { content: routesContent(input), generation: sumOf(snapshot.virtualServices) }
   const world: World = {
     canary: { namespace: canary.metadata.namespace, name: canary.metadata.name },
@@ -124,14 +127,14 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     status: canary.status,
     now,
     workloads,
-    ...(facts === undefined ? {} : { target: facts }),
-    endpoints: endpointsOf(snapshot.pods, settings),
-    mesh: { ...mesh, refusals: [...mesh.refusals, ...workloadRefusals(snapshot, versions, settings), ...tooMany(mesh.routes), ...previewRefusals(input, snapshot.previewServices, uid)] },
+    ...(target === undefined ? {} : { target: target.facts }),
+    endpoints: { ...endpointsOf(snapshot.pods, settings), ...Object.fromEntries(workloads.slice(made.length).map(({ revision, ready }) => [revision, ready])) },
+    mesh: { ...mesh, refusals: [...mesh.refusals, ...workloadRefusals(snapshot, versions, settings), ...tooMany(mesh.routes), ...previewRefusals(input, snapshot.previewServices, uid), ...refusedConfig(configured, target?.facts, workloads)] },
     previews: previewsOf(input, snapshot.previewServices, uid),
     ages: {
       routes: ages.observe('routes', routes, monotonicMs),
       subsets: agesOf(subsetsSeen(input), (name, seen) => ages.observe(`subset ${name}`, seen, monotonicMs)),
-      ready: agesOf(readySeen(versions, snapshot.pods, settings), (name, seen) => ages.observe(`ready ${name}`, seen, monotonicMs)),
+      ready: agesOf(readySeen(workloads, snapshot.pods, settings), (name, seen) => ages.observe(`ready ${name}`, seen, monotonicMs)),
     },
     growths: options.growths,
     scaled: snapshot.autoscalers.some((autoscaler) => scaledBy(autoscaler).includes(`Canary ${canary.metadata.namespace}/${canary.metadata.name}`)),
@@ -139,17 +142,42 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     actions: actionsAsked(snapshot.actions),
     closed: options.closed,
     noSlot: options.noSlot,
-    stale: olderTarget(facts === undefined ? workloads : [...workloads, facts], canary),
+    ...(options.leaving === undefined ? {} : { leaving: options.leaving }),
+    finalizer: canary.metadata.finalizers?.includes(FINALIZER) === true,
+    stale: olderTarget(target === undefined ? made : [...made, target.facts], canary),
   }
   return { world: { ...world, evidence: options.evidence(stepKey(factsOf(world))) ?? NO_EVIDENCE }, input, snapshot }
 }
 
+type Source = { readonly object: KubeObject; readonly facts: TargetFacts }
+
+/** The target, the revisions that are made, and beside them, while the Canary is being deleted, the target's own pods. */
+function revisionsNow({ deployments, pods, canary }: Snapshot, { settings, leaving, configOf }: ObserveOptions) {
+  const versions = revisionsIn(deployments, settings, canary.metadata.name)
+  const object = targetIn(deployments, settings)
+  const configured = object && configOf(object)
+  const seen = { config: configured?.config, known: canary.status?.observedTarget, own: leaving && object && ownPodsOf(object, pods) }
+  const facts = object && targetFacts(object, settings, seen)
+  const target: Source | undefined = object && facts && { object, facts }
+  const made = versions.map((deployment) => workloadOf(deployment, podsOf(revisionOf(deployment, settings), pods, settings), settings))
+  const own = facts?.own
+  const workloads = object === undefined || own === undefined ? made : [...made, targetAsWorkload(object, own, podsOf(own, pods, settings), settings)]
+  return { versions, target, configured, made, workloads }
+}
+
 /** Every revision with the labels of its pods; the target's too before it is made. */
-function labelledRevisions(versions: readonly KubeObject[], target: KubeObject | undefined, settings: Settings): MeshInput['revisions'] {
+function labelledRevisions(versions: readonly KubeObject[], target: Source | undefined, settings: Settings): MeshInput['revisions'] {
   const standing = versions.map((deployment) => ({ revision: revisionOf(deployment, settings), labels: templateLabels(deployment) }))
-  const wanted = target && targetFacts(target, settings)?.revision
-  if (target === undefined || wanted === undefined || standing.some(({ revision }) => revision === wanted)) return standing
-  return [...standing, { revision: wanted, labels: labelsToBe(target, wanted, settings) }]
+  if (target === undefined) return standing
+  const { object, facts: { revision: wanted, own } } = target
+  const unmade = wanted === undefined || standing.some(({ revision }) => revision === wanted) ? [] : [{ revision: wanted, labels: labelsToBe(object, wanted, settings) }]
+  return [...standing, ...unmade, ...(own === undefined ? [] : [{ revision: own, labels: { ...templateLabels(object), ...subsetLabels(own, settings) } }])]
+}
+
+/** A revision that stands has what it needs. */
+function refusedConfig(configured: TargetConfig | undefined, facts: World['target'], workloads: readonly Workload[]): readonly Refusal[] {
+  const isMade = workloads.some(({ revision, replicas }) => revision === facts?.revision && replicas > 0)
+  return [...(configured?.refusals ?? []), ...(isMade ? [] : (configured?.absent ?? []))]
 }
 
 const sumOf = (objects: readonly KubeObject[]): number => objects.reduce((sum, { metadata }) => sum + (metadata.generation ?? 0), 0)
@@ -163,8 +191,10 @@ function endpointsOf(pods: readonly KubeObject[], settings: Settings): Readonly<
 const readyPods = (revision: string, pods: readonly KubeObject[], settings: Settings): readonly KubeObject[] =>
   podsOf(revision, pods, settings).filter((pod) => pod['ready'] === true)
 
-const podsOf = (revision: string, pods: readonly KubeObject[], { versionLabel }: Settings): readonly KubeObject[] =>
-  pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined && metadata.labels?.[versionLabel] === revision)
+function podsOf(revision: string, pods: readonly KubeObject[], settings: Settings): readonly KubeObject[] {
+  const selected = subsetLabels(revision, settings)
+  return pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined && includes(metadata.labels ?? {}, selected))
+}
 
 const selectorOf = (service: KubeObject | undefined): Readonly<Record<string, string>> => labelsOf(jsonOf(service?.['spec'])['selector'])
 
@@ -184,7 +214,7 @@ function subsetsSeen(input: MeshInput): ReadonlyMap<string, { content: string; g
   const stamps = own?.metadata.annotations?.['serin.dev/stamps'] ?? ''
   const shared = canonicalJson([own?.metadata.uid, rest, input.destinationRules.filter((rule) => rule !== own).map((rule) => rule['spec'])])
   return new Map(listOf(subsets).map((subset) => {
-    const revision = labelsOf(subset['labels'])[input.settings.versionLabel] ?? ''
+    const revision = revisionOfSubset(labelsOf(subset['labels']), input.settings)
     const stamp = labelsOf(jsonOf(parsedStamps(stamps)))[revision] ?? ''
     return [revision, { content: canonicalJson([subset, stamp, shared]), generation: own?.metadata.generation ?? 0 }]
   }))
@@ -199,9 +229,8 @@ function parsedStamps(text: string): unknown {
   }
 }
 
-function readySeen(versions: readonly KubeObject[], pods: readonly KubeObject[], settings: Settings): ReadonlyMap<string, { content: string; generation: number }> {
-  return new Map(versions.map((deployment) => {
-    const revision = revisionOf(deployment, settings)
+function readySeen(workloads: readonly Workload[], pods: readonly KubeObject[], settings: Settings): ReadonlyMap<string, { content: string; generation: number }> {
+  return new Map(workloads.map(({ revision }) => {
     const ready = readyPods(revision, pods, settings).map((pod) => `${pod.metadata.uid}@${String(pod['readySince'])}`).sort()
     return [revision, { content: ready.join(), generation: 0 }]
   }))

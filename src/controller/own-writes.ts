@@ -50,4 +50,4 @@ export class OwnWrites {
 }
 
 /** Resource versions compare as integers: etcd always kept that, and Kubernetes promises it (KEP-5504). */
-const isOlder = (a: string, b: string): boolean => /^\d+$/.test(a) && /^\d+$/.test(b) && BigInt(a) < BigInt(b)
+export const isOlder = (a: string, b: string): boolean => /^\d+$/.test(a) && /^\d+$/.test(b) && BigInt(a) < BigInt(b)

@@ -1,9 +1,11 @@
+import { configReferences } from '../canary/config-references.ts'
 import { annotationsOf, templateDigest } from '../canary/template-hash.ts'
 import { jsonOf, listOf } from '../istio/json.ts'
 import type { Resource } from '../kubernetes/resource.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import { templateLabels } from './indexes.ts'
 import { troubleOfPod } from './pod-trouble.ts'
+import { TRACK } from './stamps.ts'
 
 /** Keeps everything but managedFields: annotations stay whole, for a patch must know whether there are any. */
 export function pruneManagedFields(object: KubeObject): KubeObject {
@@ -23,6 +25,7 @@ export function pruneDeployment(object: KubeObject): KubeObject {
     metadata: { ...identity(object), annotations: Object.fromEntries(own), hasAnnotations: object.metadata.annotations !== undefined },
     spec: { replicas: spec['replicas'], selector: spec['selector'], template: { metadata: { labels: templateLabels(object), annotations: annotationsOf(spec['template']) } } },
     templateDigest: templateDigest(spec['template']),
+    config: configReferences(jsonOf(spec['template'])['spec']),
     status: object['status'],
   }
 }
@@ -30,6 +33,12 @@ export function pruneDeployment(object: KubeObject): KubeObject {
 /** What is kept of an object of this resource, whether a watch tells of it or a write is answered with it. */
 export const prunedAs = ({ plural }: Pick<Resource, 'plural'>, object: KubeObject): KubeObject =>
   plural === 'deployments' ? pruneDeployment(object) : pruneManagedFields(object)
+
+/** Keeps of a ConfigMap or Secret whether it is to be tracked, and whose it is; nothing of what it says, nor what another tool noted of that. */
+export function pruneConfig(object: KubeObject): KubeObject {
+  const { annotations: { [TRACK]: track } = {}, ownerReferences = [] } = object.metadata
+  return { apiVersion: object.apiVersion, kind: object.kind, metadata: { ...identity(object), labels: {}, ownerReferences, annotations: track === undefined ? {} : { [TRACK]: track } } }
+}
 
 /** Keeps of an autoscaler what it scales, and who made it. */
 export function pruneAutoscaler(object: KubeObject): KubeObject {

@@ -8,7 +8,7 @@ import type { Action, EventNote } from '../canary/decision.ts'
 import { dueChecks } from '../canary/due-checks.ts'
 import { factsOf } from '../canary/facts.ts'
 import { TARGET_GROWTHS } from '../canary/target.ts'
-import type { World } from '../canary/world.ts'
+import type { Leaving, World } from '../canary/world.ts'
 import { serviceHost } from '../istio/host-name.ts'
 import { serviceHosts } from '../istio/hosts.ts'
 import { jsonOf } from '../istio/json.ts'
@@ -26,9 +26,11 @@ import type { Fleet } from './fleet.ts'
 import { Growths } from './growths.ts'
 import type { Analyst } from './analyst.ts'
 import { commit } from './commit.ts'
+import type { ConfigTracker, TargetConfig } from './config-tracker.ts'
 import { idOf } from './writes.ts'
 import { TargetMovedError } from './commit-target.ts'
 import { refuseAll, settle } from './canary-actions.ts'
+import { isGone, leavingOf, writeFinalizer } from './leaving.ts'
 import { readLive, readRoutes, restsOnLive } from './live.ts'
 import { observe, snapshotOf, type Newest, type Observation, type Snapshot, type Surroundings } from './observe.ts'
 import type { OwnWrites } from './own-writes.ts'
@@ -46,6 +48,7 @@ export type ReconcileDeps = {
   readonly writes: OwnWrites
   readonly analyst: Analyst
   readonly fleet: Fleet
+  readonly config: ConfigTracker
   readonly statusWriter: StatusWriter
   readonly announce: (canary: Canary, events: readonly EventNote[]) => void
   readonly onStatus: (canary: Pick<Canary, 'metadata'>, status: CanaryStatus | undefined) => void
@@ -72,6 +75,8 @@ export class Reconciler {
   /** The last spec of each Canary that could be used, and what is wrong with the present one. */
   readonly #usable = new Map<string, CanarySpec>()
   readonly #invalid = new Map<string, string>()
+  /** What is known of those that are being deleted. */
+  readonly #leaving = new Map<string, Leaving>()
 
   constructor(deps: ReconcileDeps) {
     this.#deps = deps
@@ -81,9 +86,12 @@ export class Reconciler {
     const { stores, writes, clock } = this.#deps
     const cached = stores.canaries.get(key)
     const object = cached && writes.newest(idOf(resources.canaries, key), cached, clock.monotonic())
-    if (object === undefined || object.metadata.deletionTimestamp !== undefined) return this.#forget(key, object, object === undefined ? `there is no Canary ${splitKey(key).name}` : `Canary ${splitKey(key).name} is being deleted`, signal)
+    if (object === undefined || isGone(object)) return this.#forget(key, object, object === undefined ? `there is no Canary ${splitKey(key).name}` : `Canary ${splitKey(key).name} is being deleted`, signal)
+    const leaving = await leavingOf(object, this.#deps.client, signal)
+    if (leaving !== undefined) this.#leaving.set(key, leaving)
     const { elder } = rivalsOf(stores.canaries, object)
     if (elder !== undefined) {
+      if (leaving !== undefined) return this.#release(key, object, `Canary ${keyOf(elder)} has what this one wanted`, signal)
       await this.#forget(key, object, `Canary ${keyOf(elder)} has what this one wants`, signal)
       return yieldTo(elder, object as unknown as Canary, this.#deps, signal)
     }
@@ -132,8 +140,8 @@ export class Reconciler {
   }
 
   #seen(key: string, snapshot: Snapshot): string {
-    const { analyst, frozen } = this.#deps
-    return [analyst.looks(key), frozen(), this.#invalid.get(key), this.#noSlot(key, snapshot.canary), versionsIn(snapshot)].join(' ')
+    const { analyst, config, frozen } = this.#deps
+    return [analyst.looks(key), config.turns(key), frozen(), this.#invalid.get(key), this.#noSlot(key, snapshot.canary), versionsIn(snapshot)].join(' ')
   }
 
   #learnt(snapshot: Snapshot): Snapshot {
@@ -185,6 +193,7 @@ export class Reconciler {
     const status = { ...decided, message: frozen() ?? decided.message ?? '' }
     // After a write nothing may hold the event back; where status is all that is written, it must be true first.
     if (wrote) announce(canary, decision.events)
+    if (decision.action.kind === 'finalizer' && this.#leaving.has(keyOf(canary))) return this.#forget(keyOf(canary), undefined, `Canary ${canary.metadata.name} is being deleted`, signal)
     const laterMs = await statusWriter.write(canary, status, signal)
     if (!wrote) announce(canary, decision.events)
     onStatus(canary, status)
@@ -207,7 +216,15 @@ export class Reconciler {
       growths: this.#growths.repeated(key, clock.monotonic()),
       closed: this.#windows.closed(settings.windows, clock.now()),
       noSlot: this.#noSlot(key, snapshot.canary),
+      leaving: this.#leaving.get(key),
+      configOf: (target) => this.#configOf(key, target, settings, snapshot.canary),
     })
+  }
+
+  /** A target made anew has nothing to do with what was recorded. */
+  #configOf(key: string, target: KubeObject, settings: Settings, { status }: Canary): TargetConfig {
+    const known = status?.observedTarget
+    return this.#deps.config.configOf(key, target, settings, known?.uid === target.metadata.uid ? known.config : {})
   }
 
   #noSlot(key: string, { metadata, status }: Canary): string | undefined {
@@ -246,13 +263,20 @@ export class Reconciler {
     const canary = object as unknown as Canary
     const message = problems.map((problem) => `${problem.path}: ${problem.message}`).join('; ').slice(0, 1000)
     const said = this.#invalid.get(key) ?? canary.status?.conditions.find(({ type }) => type === 'Stalled')?.message
-    if (said !== message) announce(canary, [{ type: 'Warning', reason: 'InvalidSpec', note: message }])
+    if (said !== message && !this.#leaving.has(key)) announce(canary, [{ type: 'Warning', reason: 'InvalidSpec', note: message }])
     this.#invalid.set(key, message)
     const usable = parseCanary({ ...object, spec: this.#usable.get(key) ?? essentials(object) })
     if (usable.ok) return this.#pass(key, usable.canary, { ...this.#settings(usable.canary), suspend: true }, signal)
+    if (this.#leaving.has(key)) return this.#release(key, object, message, signal)
     const before = canary.status ?? { phase: 'Initializing', waits: [], seen: [], routes: [], checks: [], history: [], conditions: [] }
     await statusWriter.write(canary, stalled(before, message, { status: before, now: clock.now() } as World), signal)
     return DONE
+  }
+
+  /** A Canary that cannot be acted on is not held when somebody deletes it. */
+  async #release(key: string, object: KubeObject, why: string, signal: AbortSignal): Promise<Outcome> {
+    await writeFinalizer(this.#deps, object, false, signal)
+    return this.#forget(key, object, why, signal)
   }
 
   /** Nothing is known of it any more; whoever asks something of it is told why that is refused. */
@@ -263,7 +287,9 @@ export class Reconciler {
     this.#rests.forget(key)
     this.#usable.delete(key)
     this.#invalid.delete(key)
+    this.#leaving.delete(key)
     this.#deps.analyst.forget(key)
+    this.#deps.config.forget(key)
     this.#deps.statusWriter.forget(key)
     this.#deps.onStatus({ metadata: { namespace, name } }, undefined)
     const actions = this.#newest(resources.canaryActions, this.#deps.stores.canaryActions.by('canary', key))

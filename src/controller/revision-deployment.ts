@@ -1,28 +1,34 @@
 import { revisionLabel } from '../api/settings.ts'
+import { withReferences, type ConfigReference } from '../canary/config-references.ts'
 import { templateHash } from '../canary/template-hash.ts'
+import { configId, copyName, type TrackedConfig } from '../canary/tracked-config.ts'
 import { jsonOf, labelsOf, type Json } from '../istio/json.ts'
 import type { KubeObject, NewObject } from '../runtime/object.ts'
-import { CANARY, MADE, STAMP, TARGET } from './stamps.ts'
+import { CANARY, CONFIG, MADE, STAMP, TARGET } from './stamps.ts'
 
 /** Labels that are copied from the target; those by which other tools find what is theirs to prune are not. */
 const COPIED = ['app', 'version', 'app.kubernetes.io/name', 'app.kubernetes.io/component', 'app.kubernetes.io/part-of', 'app.kubernetes.io/version']
 
 /** Argo CD would take what Git does not name for a leftover. */
-const LEFT_ALONE = { 'argocd.argoproj.io/compare-options': 'IgnoreExtraneous', 'argocd.argoproj.io/sync-options': 'Prune=false' }
+export const LEFT_ALONE = { 'argocd.argoproj.io/compare-options': 'IgnoreExtraneous', 'argocd.argoproj.io/sync-options': 'Prune=false' }
 
 /** Labels that already say to Istio what the workload is called. Source: Istio's canonical service, istio.io/latest/docs/ops/deployment/requirements. */
 const NAMING = ['service.istio.io/canonical-name', 'app.kubernetes.io/name', 'app']
 
-export type Made = { readonly canary: string; readonly revision: string; readonly replicas: number; readonly stamp: string }
+export type Made = { readonly canary: string; readonly revision: string; readonly config: TrackedConfig; readonly replicas: number; readonly stamp: string }
 
 /** The name of what a pod template of the target stands for. */
 export const revisionOfHash = (hash: string): string => hash.replace(/^h\d+:/, '').slice(0, 10)
 
-/** The Deployment that runs one revision of the target: its pod template, selector and all, and nobody's tracking marks. */
-export function revisionDeployment(target: KubeObject, { canary, revision, replicas, stamp }: Made): NewObject {
+/**
+ * The Deployment that runs one revision of the target: its pod template, selector and all, and nobody's tracking marks.
+ * What it is to have copies of is made before its pods: it starts with none.
+ */
+export function revisionDeployment(target: KubeObject, { canary, revision, config, replicas, stamp }: Made): NewObject {
   const { name, namespace = '', labels = {} } = target.metadata
   const { selector, minReadySeconds, progressDeadlineSeconds, strategy } = jsonOf(target['spec'])
-  const template = templateOf(target, revision)
+  const template = templateOf(target, revision, config)
+  const isConfigured = Object.keys(config).length > 0
   const copied = Object.entries(labels).filter(([key]) => COPIED.includes(key))
   const kept = Object.entries({ minReadySeconds, progressDeadlineSeconds }).filter(([, value]) => value !== undefined)
   return {
@@ -32,10 +38,10 @@ export function revisionDeployment(target: KubeObject, { canary, revision, repli
       name: `${name}-${revision}`,
       namespace,
       labels: { ...Object.fromEntries(copied), 'app.kubernetes.io/managed-by': 'serin', [revisionLabel]: revision },
-      annotations: { [TARGET]: name, [CANARY]: canary, [MADE]: templateHash(template), [STAMP]: stamp, ...LEFT_ALONE },
+      annotations: { [TARGET]: name, [CANARY]: canary, [MADE]: templateHash(template), [STAMP]: stamp, ...(isConfigured ? { [CONFIG]: JSON.stringify(config) } : {}), ...LEFT_ALONE },
     },
     spec: {
-      replicas,
+      replicas: isConfigured ? 0 : replicas,
       ...Object.fromEntries(kept),
       revisionHistoryLimit: 1,
       // Its pods are replaced by a restart alone, and never before others stand.
@@ -46,14 +52,17 @@ export function revisionDeployment(target: KubeObject, { canary, revision, repli
   }
 }
 
-/** The target's pod template, with the revision's label and what it lacks for Istio's and people's views. */
-export function templateOf(target: KubeObject, revision: string): Json {
+/** The target's pod template, with the revision's label and what it lacks for Istio's and people's views; what is tracked it takes from the revision's copies. */
+export function templateOf(target: KubeObject, revision: string, config: TrackedConfig): Json {
   const template = jsonOf(jsonOf(target['spec'])['template'])
   const metadata = jsonOf(template['metadata'])
   const labels = labelsOf(metadata['labels'])
   const named = NAMING.some((key) => labels[key] !== undefined)
+  const deployment = `${target.metadata.name}-${revision}`
+  const nameOf = (reference: ConfigReference) => (config[configId(reference)] === undefined ? reference.name : copyName(reference.name, deployment))
   return {
     ...template,
+    ...(Object.keys(config).length === 0 ? {} : { spec: withReferences(template['spec'], nameOf) }),
     metadata: {
       ...metadata,
       labels: {
@@ -63,6 +72,16 @@ export function templateOf(target: KubeObject, revision: string): Json {
         [revisionLabel]: revision,
       },
     },
+  }
+}
+
+/** The configuration that a revision's Deployment was made with. */
+export function configOf({ metadata }: KubeObject): TrackedConfig {
+  try {
+    return JSON.parse(metadata.annotations?.[CONFIG] ?? '{}') as TrackedConfig
+  } catch {
+    // Somebody's edit: its pods say what they lack.
+    return {}
   }
 }
 

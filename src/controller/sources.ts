@@ -8,7 +8,7 @@ import { PartialReflector, type Reflecting } from '../runtime/partial-reflector.
 import { Reflector } from '../runtime/reflector.ts'
 import { createStore, type IndexFunction, type Store } from '../runtime/store.ts'
 import { delegateOfCanary, delegatesOf, hostsOf, labelKeys, namespaceOf, previewKeys, scaledBy, servicesOf, targetOfCanary, targetsOf } from './indexes.ts'
-import { pruneAutoscaler, pruneDeployment, pruneManagedFields, prunePod } from './prune.ts'
+import { pruneAutoscaler, pruneConfig, pruneDeployment, pruneManagedFields, prunePod } from './prune.ts'
 import { claimsOf } from './rivals.ts'
 import { ownersOf } from './preview-service.ts'
 import { canaryOf } from './canary-actions.ts'
@@ -24,6 +24,9 @@ export type Stores = {
   readonly destinationRules: Store
   readonly httpRoutes: Store
   readonly autoscalers: Store
+  readonly configMaps: Store
+  /** Empty where they may not be read. */
+  readonly secrets: Store
 }
 
 export type SourceOptions = {
@@ -34,6 +37,7 @@ export type SourceOptions = {
   readonly clusterDomain: string
   /** Empty: the whole cluster. */
   readonly namespaces: readonly string[]
+  readonly trackSecrets: boolean
 }
 
 export type Sources = {
@@ -41,7 +45,7 @@ export type Sources = {
   readonly reflectors: readonly Reflecting[]
 }
 
-type Source = { readonly resource: Resource; readonly prune: (object: KubeObject) => KubeObject; readonly indexes: Readonly<Record<string, IndexFunction<KubeObject>>>; readonly optional?: boolean; /** Read of every namespace, whatever is watched: a rule or route elsewhere decides here too. What is not seen where that is forbidden. */ readonly everywhere?: string }
+type Source = { readonly resource: Resource; readonly prune: (object: KubeObject) => KubeObject; readonly indexes: Readonly<Record<string, IndexFunction<KubeObject>>>; readonly optional?: boolean; readonly metadataOnly?: true; /** Never asked for. */ readonly off?: boolean; /** Read of every namespace, whatever is watched: a rule or route elsewhere decides here too. What is not seen where that is forbidden. */ readonly everywhere?: string }
 
 /** The watches, all on one screen: what is kept of each object, and what it is found by. */
 export function createSources(options: SourceOptions): Sources {
@@ -58,6 +62,8 @@ export function createSources(options: SourceOptions): Sources {
     httpRoutes: { resource: resources.httpRoutes, prune: pruneManagedFields, indexes: { namespace: namespaceOf }, optional: true, everywhere: 'HTTPRoutes of other namespaces are not seen' },
     // KEDA scales through autoscalers of its own making.
     autoscalers: { resource: resources.autoscalers, prune: pruneAutoscaler, indexes: { scaled: scaledBy }, optional: true },
+    configMaps: { resource: resources.configMaps, prune: pruneConfig, indexes: {}, metadataOnly: true },
+    secrets: { resource: resources.secrets, prune: pruneConfig, indexes: {}, metadataOnly: true, off: !options.trackSecrets },
   }
   const made = Object.entries(table).map(([name, source]) => ({ name, ...reflected(name, source, options) }))
   return {
@@ -67,15 +73,16 @@ export function createSources(options: SourceOptions): Sources {
 }
 
 function reflected(name: string, source: Source, options: SourceOptions): { readonly store: Store; readonly reflectors: readonly Reflecting[] } {
-  const { resource, prune, indexes, optional, everywhere } = source
+  const { resource, prune, indexes, optional, metadataOnly = false, off, everywhere } = source
   const { client, clock, log, random, namespaces } = options
   const { store, writer } = createStore({ log, indexes })
   const within = (namespace?: string): Reflector => new Reflector({
     name: namespace === undefined ? name : `${name} in ${namespace}`,
-    listWatch: client.listWatch(resource, namespace === undefined ? {} : { namespace }),
+    listWatch: client.listWatch(resource, { metadataOnly, ...(namespace === undefined ? {} : { namespace }) }),
     writer: { ...writer, replace: (objects) => writer.replace(objects, namespace) },
     prune, clock, log, random, ...(optional === true ? { optional } : {}),
   })
+  if (off === true) return { store, reflectors: [] }
   if (namespaces.length === 0) return { store, reflectors: [within()] }
   const parts = namespaces.map(within)
   if (everywhere === undefined) return { store, reflectors: parts }

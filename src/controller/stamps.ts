@@ -6,6 +6,10 @@ export const TARGET = 'serin.dev/target'
 export const CANARY = 'serin.dev/canary'
 /** The same: the hash of the pod template as it was made; another one says that somebody edited it. */
 export const MADE = 'serin.dev/made'
+/** The same: hashes of the ConfigMaps and Secrets that it was made with, by kind and name, as JSON; it names copies of them. */
+export const CONFIG = 'serin.dev/config'
+/** Annotation of a ConfigMap or Secret, by people: "true" has a mounted one tracked, "false" leaves it out. */
+export const TRACK = 'serin.dev/track'
 /** Annotation of the target: the size that was taken over from it last. */
 export const TAKEN_OVER = 'serin.dev/replicas'
 /** Annotation of stable's Deployment: its size when a rollout began, and which: "3 v2@2026-01-01T00:00:00.000Z". */

@@ -1,12 +1,15 @@
+import type { CanaryStatus } from '../api/canary.ts'
 import type { Settings } from '../api/settings.ts'
 import { SKIP_ANALYSIS } from '../canary/people.ts'
 import { hashOfParts } from '../canary/template-hash.ts'
+import type { TrackedConfig } from '../canary/tracked-config.ts'
 import type { TargetFacts, Workload } from '../canary/world.ts'
 import { jsonOf, labelsOf, textOf } from '../istio/json.ts'
 import type { KubeObject } from '../runtime/object.ts'
-import { templateLabels } from './indexes.ts'
+import { deploymentOf, templateLabels } from './indexes.ts'
 import { troubleOfWorkload } from './pod-trouble.ts'
 import { restartsOf, revisionOfHash } from './revision-deployment.ts'
+import { targetsPods } from '../canary/targets-pods.ts'
 import { CANARY, FLOOR, MADE, STAMP, TAKEN_OVER } from './stamps.ts'
 
 /** The Deployment that `targetRef` names, if it stands and there is one. */
@@ -30,23 +33,48 @@ export const revisionOf = (deployment: KubeObject, settings: Settings): string =
 
 const createdAt = ({ metadata }: KubeObject): number => Date.parse(metadata.creationTimestamp ?? '') || 0
 
-/** What a pass knows of the target. */
-export function targetFacts(target: KubeObject, { source }: Settings): TargetFacts | undefined {
+/** What a pass knows of the target. While its configuration is unknown it stands for what status saw of it last. */
+export function targetFacts(target: KubeObject, settings: Settings, { config, known, own }: Seen): TargetFacts | undefined {
+  const { source } = settings
   if (source.kind !== 'target') return undefined
   const { name, uid, generation = 0, annotations } = target.metadata
   const takenOver = annotations?.[TAKEN_OVER]
+  const now = { generation, hash: hashOfTarget(target, settings), config, revision: config && revisionOfTarget(target, source.ignoreAnnotations, config) }
+  const seen = known?.uid === uid ? { generation: known.generation, hash: known.hash, config: known.config, revision: known.revision } : now
   return {
-    name, uid, generation,
-    revision: revisionOfTarget(target, source.ignoreAnnotations),
+    name, uid,
+    ...(config === undefined ? seen : now),
     replicas: replicasOf(target),
     takenOver: takenOver === undefined ? undefined : Number(takenOver),
     restarts: restartsOf(templateAnnotations(target), source.ignoreAnnotations),
+    ...(own === undefined ? {} : { own, stamp: annotations?.[STAMP] }),
   }
 }
 
-/** The revision that the target's pod template stands for. */
-export const revisionOfTarget = (target: KubeObject, ignored: readonly string[]): string =>
-  revisionOfHash(hashOfParts(textOf(target['templateDigest']) ?? '', templateAnnotations(target), ignored))
+/** The name that the target's own pods go by; without their hash while there are none, or those of two templates. */
+export function ownPodsOf({ metadata }: KubeObject, pods: readonly KubeObject[]): string {
+  const hashes = new Set(pods.filter((pod) => deploymentOf(pod) === metadata.name).map((pod) => pod.metadata.labels?.['pod-template-hash'] ?? ''))
+  return targetsPods(hashes.size === 1 ? [...hashes].join('') : '')
+}
+
+/** The target with its own pods, as a revision like any other. */
+export const targetAsWorkload = (target: KubeObject, own: string, pods: readonly KubeObject[], settings: Settings): Workload =>
+  ({ ...workloadOf(target, pods, settings), revision: own, hash: own, floor: undefined })
+
+type Seen = {
+  readonly config: TrackedConfig | undefined
+  /** What status saw of it last. */
+  readonly known: CanaryStatus['observedTarget']
+  readonly own: string | undefined
+}
+
+/** The revision that the target's pod template stands for, with what its pods are configured with. */
+export const revisionOfTarget = (target: KubeObject, ignored: readonly string[], config: TrackedConfig = {}): string =>
+  revisionOfHash(hashOfParts(textOf(target['templateDigest']) ?? '', templateAnnotations(target), ignored, config))
+
+/** The hash of the target's pod template alone. */
+export const hashOfTarget = (target: KubeObject, { source }: Settings): string =>
+  hashOfParts(textOf(target['templateDigest']) ?? '', templateAnnotations(target), source.kind === 'target' ? source.ignoreAnnotations : [])
 
 /** The labels that the target's revision will have on its pods. */
 export const labelsToBe = (target: KubeObject, revision: string, { versionLabel }: Settings): Readonly<Record<string, string>> =>
@@ -88,7 +116,7 @@ function contentOf(deployment: KubeObject, settings: Settings): Pick<Workload, '
 
 const ruleOf = (hash: string): string | undefined => hash.split(':')[0]
 
-const replicasOf = (deployment: KubeObject): number => Number(jsonOf(deployment['spec'])['replicas'] ?? 1)
+export const replicasOf = (deployment: KubeObject): number => Number(jsonOf(deployment['spec'])['replicas'] ?? 1)
 
 const templateAnnotations = (deployment: KubeObject): Readonly<Record<string, string>> =>
   labelsOf(jsonOf(jsonOf(jsonOf(deployment['spec'])['template'])['metadata'])['annotations'])

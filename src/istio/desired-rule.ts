@@ -1,7 +1,7 @@
 import { originalOf } from './http-route.ts'
 import { jsonOf, labelsOf, listOf, parsed, sameJson, specOf, type Json } from './json.ts'
 import type { Mesh } from './mesh.ts'
-import { subsetName } from './subset-name.ts'
+import { subsetLabels, subsetName } from './subset-name.ts'
 
 /** On Serin's DestinationRule: revision → the rollout its subset was stamped with, as JSON. */
 export const STAMPS = 'serin.dev/stamps'
@@ -23,7 +23,7 @@ export function desiredSpec(mesh: Mesh, revisions: readonly string[]): Json {
     ...(policy === undefined ? {} : { trafficPolicy: policy }),
     subsets: revisions.toSorted().map((revision) => ({
       name: subsetName(revision),
-      labels: { [input.settings.versionLabel]: revision },
+      labels: subsetLabels(revision, input.settings),
       ...(subsetPolicy === undefined ? {} : { trafficPolicy: subsetPolicy }),
     })),
   }
@@ -34,7 +34,7 @@ export function standingSubsets({ rules: { own }, input }: Mesh): Readonly<Recor
   if (own === undefined) return {}
   const subsets = listOf(specOf(own)['subsets'])
   const stands = (revision: string) => subsets.some(({ name, labels }) =>
-    name === subsetName(revision) && sameJson(labels, { [input.settings.versionLabel]: revision }))
+    name === subsetName(revision) && sameJson(labels, subsetLabels(revision, input.settings)))
   return Object.fromEntries(Object.entries(stampsOf(own.metadata.annotations)).filter(([revision]) => stands(revision)))
 }
 

@@ -2,12 +2,13 @@ import { EVERY_POD, type MeshFacts, type RouteFacts, type RuleFacts } from '../c
 import { desiredSpec, stampsOf, standingSubsets } from './desired-rule.ts'
 import { delegateOf, isDelegateMissing, isMadeDelegate } from './delegates.ts'
 import { audienceOf } from './export-to.ts'
-import type { HttpRoute } from './http-route.ts'
-import { listOf, sameJson, specOf } from './json.ts'
+import { originalOf, type HttpRoute } from './http-route.ts'
+import { listOf, sameJson, specOf, type Json } from './json.ts'
 import type { MeshInput } from './mesh-input.ts'
 import { readMesh, type Mesh, type VirtualService } from './mesh.ts'
 import { refusalsOf } from './refusals.ts'
 import { driftOf } from './route-drift.ts'
+import { sharesOf } from './route-list.ts'
 
 /** What the VirtualServices and DestinationRules say about the Canary's Service. Total: any input has facts. */
 export function meshFacts(input: MeshInput): MeshFacts {
@@ -46,8 +47,16 @@ function routeFacts(service: VirtualService, mesh: Mesh): RouteFacts {
     lost,
     content: driftOf(service, mesh),
     reaches: unique(reaches),
+    originals: own ? [] : managed.flatMap((route) => serving(originalOf(route, service) ?? route.list, service, mesh)),
   }
 }
+
+/** Where each destination of a list that gets requests and is for the Service leads. */
+const serving = (list: readonly Json[], { namespace }: VirtualService, { reach }: Mesh): readonly (readonly string[])[] =>
+  list.filter((_entry, i) => sharesOf(list)[i] !== 0).flatMap(({ destination }) => {
+    const reached = reach(destination, namespace)
+    return reached === undefined ? [] : [reached]
+  })
 
 function ruleFacts(mesh: Mesh): RuleFacts {
   const { own } = mesh.rules

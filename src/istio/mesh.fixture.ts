@@ -27,6 +27,7 @@ export const settings = (overrides: Partial<Settings> = {}): Settings => ({
   windows: [],
   progressDeadlineMs: 600_000,
   rollbackWindowMs: 0,
+  onDelete: 'Restore',
   previousDelayMs: 600_000,
   failedDelayMs: 0,
   suspend: false,

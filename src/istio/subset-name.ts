@@ -1,4 +1,6 @@
+import type { Settings } from '../api/settings.ts'
 import { sha256 } from '../canary/sha256.ts'
+import { hashOfTargetsPods, targetsPods } from '../canary/targets-pods.ts'
 
 const PREFIX = 'serin-'
 const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,55}[a-z0-9])?$/
@@ -12,3 +14,13 @@ export function subsetName(revision: string): string {
   const cleaned = revision.toLowerCase().replaceAll(/[^a-z0-9-]+/g, '-').slice(0, 46)
   return `${PREFIX}${cleaned}-${sha256(revision).slice(0, 10)}`
 }
+
+/** The labels by which a subset selects the pods of a revision; a target's own pods belong to none, and are told by their template's hash. */
+export function subsetLabels(revision: string, { source, versionLabel }: Settings): Readonly<Record<string, string>> {
+  const hash = source.kind === 'target' ? hashOfTargetsPods(revision) : undefined
+  return hash === undefined ? { [versionLabel]: revision } : { 'pod-template-hash': hash }
+}
+
+/** The revision that a subset with such labels is for; empty where it is for none. */
+export const revisionOfSubset = ({ 'pod-template-hash': hash, ...labels }: Readonly<Record<string, string>>, { versionLabel }: Settings): string =>
+  labels[versionLabel] ?? (hash === undefined ? '' : targetsPods(hash))

@@ -1,7 +1,7 @@
 import type { ListPage, ListWatch } from '../runtime/list-watch.ts'
 import { type KubeObject, keyOf, type NewObject } from '../runtime/object.ts'
 import { type Connection, type ConnectionOptions, createConnection, type WriteBody } from './connection.ts'
-import { isGone, isNotFound } from './errors.ts'
+import { type Attempt, isGone, isNotFound } from './errors.ts'
 import { apiVersionOf, collectionPath, objectPath, type Resource } from './resource.ts'
 import { isObject, parseKubeObject } from './status.ts'
 
@@ -9,6 +9,8 @@ import { isObject, parseKubeObject } from './status.ts'
 export type ListQuery = {
   readonly namespace?: string
   readonly labelSelector?: string
+  /** Nothing but names, versions, labels and annotations is sent. */
+  readonly metadataOnly?: boolean
 }
 
 /** One operation of a JSON Patch (RFC 6902). */
@@ -84,7 +86,7 @@ export const createKubernetesClient = (options: ConnectionOptions): KubernetesCl
           timeoutSeconds: Math.max(1, Math.round(timeoutMs / 1000)),
           labelSelector: query.labelSelector,
         })
-        return connection.watch({ method: 'WATCH', resource, key: query.namespace ?? '' }, path, signal)
+        return connection.watch({ method: 'WATCH', resource, key: query.namespace ?? '', ...accepting(query, '') }, path, signal)
       },
     }),
     create: (resource, object, signal) => {
@@ -102,6 +104,10 @@ export const createKubernetesClient = (options: ConnectionOptions): KubernetesCl
   }
 }
 
+/** Source: kubernetes.io/docs/reference/using-api/api-concepts, "Metadata-only fetches". */
+const accepting = ({ metadataOnly }: ListQuery, suffix: '' | 'List'): Pick<Attempt, 'accept'> =>
+  (metadataOnly === true ? { accept: `application/json;as=PartialObjectMetadata${suffix};g=meta.k8s.io;v=v1` } : {})
+
 type PageQuery = ListQuery & {
   readonly resource: Resource
   readonly limit?: number
@@ -111,7 +117,7 @@ type PageQuery = ListQuery & {
 const listPage = async (connection: Connection, query: PageQuery, signal?: AbortSignal): Promise<ListPage> => {
   const { resource, namespace, labelSelector, limit = 250, next } = query
   const path = withQuery(collectionPath(resource, namespace), { limit, continue: next, labelSelector })
-  const { metadata, items } = await connection.read({ method: 'LIST', resource, key: namespace ?? '' }, path, signal)
+  const { metadata, items } = await connection.read({ method: 'LIST', resource, key: namespace ?? '', ...accepting(query, 'List') }, path, signal)
   if (!isObject(metadata) || typeof metadata['resourceVersion'] !== 'string' || !Array.isArray(items)) {
     throw new Error(`${path}: expected a list`)
   }

@@ -93,7 +93,7 @@ const exchange = async <T>(
   const startedAt = clock.monotonic()
   let status: number | undefined
   try {
-    const headers = { accept: 'application/json', 'user-agent': userAgent, ...request.headers }
+    const headers = { accept: attempt.accept ?? 'application/json', 'user-agent': userAgent, ...request.headers }
     const response = await transport({ ...request, headers })
     status = response.status
     if (status >= 300) throw new KubernetesError(attempt, failureOfAnswer(response, await response.text()))

@@ -6,6 +6,8 @@ export type Attempt = {
   readonly resource: Resource
   /** "namespace/name", or the namespace or nothing where it was about a collection. */
   readonly key: string
+  /** The form that was asked for, where it was not whole objects. */
+  readonly accept?: string
 }
 
 /** The API server refused. Its message is in `message`, with what was attempted on which object. */

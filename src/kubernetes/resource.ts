@@ -32,6 +32,8 @@ export const resources = {
   deployments: namespaced('apps', 'v1', 'deployments', 'Deployment'),
   pods: namespaced('', 'v1', 'pods', 'Pod'),
   services: namespaced('', 'v1', 'services', 'Service'),
+  configMaps: namespaced('', 'v1', 'configmaps', 'ConfigMap'),
+  secrets: namespaced('', 'v1', 'secrets', 'Secret'),
   namespaces: clusterScoped('', 'v1', 'namespaces', 'Namespace'),
   virtualServices: namespaced(...ISTIO, 'virtualservices', 'VirtualService'),
   destinationRules: namespaced(...ISTIO, 'destinationrules', 'DestinationRule'),

@@ -96,6 +96,16 @@ const service: Rule = ({ draft, previous, clusterIp }) => {
   return moved ? [invalidValue('spec.clusterIPs[0]', [spec['clusterIP']], 'may not change once set')] : []
 }
 
+/** Of a ConfigMap or Secret that says so nothing changes any more. */
+const config: Rule = ({ draft, previous }) => {
+  const { stringData, ...kept } = draft
+  const encoded = Object.entries(isFields(stringData) ? stringData : {}).map(([key, value]) => [key, Buffer.from(String(value)).toString('base64')])
+  if (encoded.length > 0) Object.assign(draft, { data: { ...fieldsAt(kept, 'data'), ...Object.fromEntries(encoded) }, stringData: undefined })
+  if (draft.kind === 'Secret') defaults(draft, { type: 'Opaque' })
+  const changed = previous?.['immutable'] === true ? ['data', 'binaryData', 'immutable'].filter((field) => !equal(previous[field], draft[field])) : []
+  return changed.map((field) => ({ field, message: 'Forbidden: field is immutable when `immutable` is set', reason: 'FieldValueForbidden' }))
+}
+
 const namespace: Rule = ({ draft, previous }) => {
   setAt(draft.metadata, ['labels', 'kubernetes.io/metadata.name'], draft.metadata.name)
   if (previous === undefined) Object.assign(draft, { spec: { finalizers: ['kubernetes'] }, status: { phase: 'Active' } })
@@ -106,6 +116,8 @@ const rules: Readonly<Record<ResourceName, Rule>> = {
   namespaces: namespace,
   pods: pod,
   services: service,
+  configmaps: config,
+  secrets: config,
   'deployments.apps': deployment,
   'replicasets.apps': replicaSet,
   events: admitEvent,

@@ -11,7 +11,7 @@ import type { ApiAnswer, ApiRequest, Target } from './requests.ts'
 import { demandSize, scaleOf, withScale } from './scale.ts'
 import { parseSelection } from './selectors.ts'
 import type { Store } from './store.ts'
-import { asksForTable, tableOf } from './tables.ts'
+import { asksForMetadata, asksForTable, METADATA, tableOf } from './tables.ts'
 import type { Watches } from './watch.ts'
 import { checkPreconditions } from './write-checks.ts'
 import type { Written, Writes } from './writes.ts'
@@ -76,7 +76,8 @@ const inVersion = ({ kind, version }: Endpoint, object: KubeObject): KubeObject 
   return kind.group === 'events.k8s.io' ? eventsV1Event(object) : { ...object, apiVersion }
 }
 
-const textOf = ({ target, parts }: Call, object: KubeObject): string => {
+const textOf = ({ request, target, parts }: Call, object: KubeObject): string => {
+  if (asksForMetadata(request)) return JSON.stringify({ ...METADATA, metadata: object.metadata })
   const shown = inVersion(target.endpoint, object)
   return shown === object ? parts.store.text(object) : JSON.stringify(shown)
 }
@@ -107,7 +108,8 @@ const list = (call: Call): ApiAnswer => {
   const list = () => ({ objects: all(), version: parts.store.version })
   const { objects, version: at, next } = parts.pages.page(query.get('continue'), Number(query.get('limit') ?? 0), list)
   const metadata = JSON.stringify({ resourceVersion: String(at), ...(next !== undefined && { continue: next }) })
-  const head = `{"kind":"${kind.kind}List","apiVersion":"${groupVersion(kind.group, version.name)}","metadata":${metadata}`
+  const type = asksForMetadata(call.request) ? { ...METADATA, kind: `${METADATA.kind}List` } : { kind: `${kind.kind}List`, apiVersion: groupVersion(kind.group, version.name) }
+  const head = `{"kind":"${type.kind}","apiVersion":"${type.apiVersion}","metadata":${metadata}`
   return { status: 200, headers: json, body: `${head},"items":[${objects.map((object) => textOf(call, object)).join(',')}]}` }
 }
 
@@ -122,8 +124,8 @@ const watch = (call: Call): ApiAnswer => {
     return `{"type":"${type}","object":${body}}`
   }
   const bookmark = (at: number, annotations?: Readonly<Record<string, string>>): string => {
-    const apiVersion = groupVersion(kind.group, version.name)
-    const object = { kind: kind.kind, apiVersion, metadata: { resourceVersion: String(at), ...(annotations && { annotations }) } }
+    const type = asksForMetadata(request) ? METADATA : { kind: kind.kind, apiVersion: groupVersion(kind.group, version.name) }
+    const object = { ...type, metadata: { resourceVersion: String(at), ...(annotations && { annotations }) } }
     return JSON.stringify({ type: 'BOOKMARK', object })
   }
   // What the client-go of kubectl 1.36 lists with.

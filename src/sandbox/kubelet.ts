@@ -1,7 +1,8 @@
 import { condition, type ControllerParts } from './controllers.ts'
 import { fieldsAt, listAt, textAt, type Fields } from './json.ts'
 import type { KubeObject, PodRuntime } from './objects.ts'
-import { troubleOf, type Trouble } from './pod-troubles.ts'
+import { withEnvironment } from './pod-environment.ts'
+import { isUnconfigured, troubleOf, unconfigured, type Trouble } from './pod-troubles.ts'
 
 type SetReady = (namespace: string, name: string, ready: boolean) => void
 
@@ -13,8 +14,9 @@ export const runKubelet = ({ store, writes, turns }: ControllerParts, runtime: P
   const report = (pod: KubeObject, status: Fields): void =>
     void writes.commit('pods', pod, { ...pod, status: { ...fieldsAt(pod, 'status'), ...status } })
   const start = async (pod: KubeObject): Promise<void> => {
-    const trouble = troubleOf(pod)
-    const status = trouble !== undefined ? stuck(pod, trouble, writes.now()) : await runtime.start(pod).then(
+    const whole = withEnvironment(pod, (resource, name) => store.get(resource, pod.metadata.namespace ?? '', name))
+    const trouble = troubleOf(pod) ?? ('lack' in whole ? unconfigured(String(whole.lack)) : undefined)
+    const status = trouble !== undefined ? stuck(pod, trouble, writes.now()) : await runtime.start(whole as KubeObject).then(
       ({ ip, ready = true }) => running(pod, ip, ready, writes.now()),
       (error: unknown) => waiting(pod, String(error), writes.now()),
     )
@@ -34,6 +36,11 @@ export const runKubelet = ({ store, writes, turns }: ControllerParts, runtime: P
     else if (deletionTimestamp !== undefined && previous?.metadata.deletionTimestamp === undefined)
       turns.ask(`stop ${uid}`, () => void stop(object))
   }, 'pods')
+  for (const resource of ['configmaps', 'secrets'])
+    store.subscribe(({ object: { metadata } }) => {
+      const unmade = store.list('pods', metadata.namespace).filter((pod) => pod.metadata.deletionTimestamp === undefined && isUnconfigured(pod))
+      for (const pod of unmade) turns.ask(`start ${pod.metadata.uid ?? ''}`, () => void start(pod))
+    }, resource)
   return (namespace, name, ready) => {
     const pod = store.get('pods', namespace, name)
     if (pod === undefined) throw new Error(`no pod ${namespace}/${name}`)

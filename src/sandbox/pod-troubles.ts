@@ -20,6 +20,15 @@ export function troubleOf(pod: KubeObject): Trouble | undefined {
   return { container: { ...waiting('CrashLoopBackOff', backOff), lastState: { terminated: { exitCode: 1, reason: 'Error' } }, restartCount: 1 } }
 }
 
+const UNCONFIGURED = 'CreateContainerConfigError'
+
+/** What the containers take their configuration from is not there; the kubelet tries again. */
+export const unconfigured = (lack: string): Trouble => ({ container: waiting(UNCONFIGURED, lack) })
+
+/** Whether that is what keeps a pod from running. */
+export const isUnconfigured = (pod: KubeObject): boolean =>
+  listAt(pod, 'status', 'containerStatuses').some((status) => textAt(status, 'state', 'waiting', 'reason') === UNCONFIGURED)
+
 const waiting = (reason: string, message: string): Fields => ({ state: { waiting: { reason, message } } })
 
 /** Pods that the namespace's ResourceQuotas leave room for, and the first that leaves none for one more. */

@@ -25,6 +25,15 @@ export const asksForTable = ({ headers }: ApiRequest): boolean => {
   return first.includes('as=Table') && first.includes('v=v1') && !first.includes('v1beta1')
 }
 
+/** Whether the Accept header prefers the objects' metadata alone. */
+export const asksForMetadata = ({ headers }: ApiRequest): boolean => {
+  const [first = ''] = (headers['accept'] ?? '').split(',')
+  return first.includes('as=PartialObjectMetadata') && first.includes('v=v1')
+}
+
+/** The type of an object of which nothing but the metadata is shown. */
+export const METADATA = { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1' } as const
+
 /** Objects as rows of a meta.k8s.io/v1 Table. */
 export const tableOf = (endpoint: Endpoint, objects: readonly KubeObject[], options: TableOptions): Fields => {
   const { now, version, header, includeObject, present } = options
@@ -35,7 +44,7 @@ export const tableOf = (endpoint: Endpoint, objects: readonly KubeObject[], opti
   const objectOf = (object: KubeObject): Fields =>
     includeObject === 'Object'
       ? present(object)
-      : { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata }
+      : { ...METADATA, metadata: object.metadata }
   return {
     kind: 'Table',
     apiVersion: 'meta.k8s.io/v1',

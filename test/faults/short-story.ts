@@ -1,9 +1,12 @@
 import type { Transport } from '../../src/runtime/transport.ts'
 import type { KubeObject } from '../../src/sandbox/objects.ts'
-import { templateHash } from '../../src/canary/template-hash.ts'
+import { ignoredAnnotations } from '../../src/api/settings.ts'
+import { annotationsOf, hashOfParts, templateDigest } from '../../src/canary/template-hash.ts'
+import { contentHash } from '../../src/controller/config-content.ts'
 import { revisionOfHash } from '../../src/controller/revision-deployment.ts'
 import { caller, canary, faulty, faultyTarget, namespace, service, target, targetCanary, version } from '../fixtures.ts'
 import { Harness, NAMESPACE, uncheckedCrd, type Process } from '../harness.ts'
+import { config, configuredTarget, fromKey } from '../rollout/configured.ts'
 import { ledgerOf } from '../oracle.ts'
 import { Saboteur, type Fault } from './saboteur.ts'
 
@@ -17,9 +20,12 @@ const RESTART_MS = 100
 /** Long enough for whatever was put off to be written. */
 const QUIET_MS = 12_000
 
+type Subject = 'versions' | 'target' | 'config'
+export type Story = Subject | 'versions-deleted' | 'target-deleted'
+
 export type StoryOptions = {
-  /** Of versions that somebody applies (the default), or of a plain Deployment. */
-  readonly of?: 'versions' | 'target'
+  /** Of versions that somebody applies (the default), of a plain Deployment, or of what that is configured with; or one that is adopted, and its Canary deleted. */
+  readonly of?: Story
   /** What else there is from the beginning. */
   readonly objects?: readonly KubeObject[]
   /** What befalls the write of this number. */
@@ -54,7 +60,7 @@ export async function shortStory({ of = 'versions', objects = [], fate = () => u
     return { saboteur, start }
   })
   try {
-    await harness.apply(uncheckedCrd(), namespace(), service(), caller(), of === 'target' ? target('v1') : version('v1', { replicas: 2 }), ...objects)
+    await harness.apply(uncheckedCrd(), namespace(), service(), caller(), ...FIRST[of.replace('-deleted', '') as Subject], ...objects)
     await clock.advance(500)
     const leave = harness.users(RPS, { host: 'service-c', from: harness.insider })
     for (const { start } of starts) start()
@@ -75,13 +81,27 @@ export async function shortStory({ of = 'versions', objects = [], fate = () => u
   }
 }
 
-type Chapter = { readonly object: KubeObject; readonly revision: string; readonly phase: string }
+/** Without a phase the object is deleted, and gone at the end. */
+type Chapter = { readonly object: KubeObject; readonly revision: string; readonly phase?: string }
 
-/** The name of the revision that a target's pod template stands for. */
-export const revisionOf = (object: KubeObject): string => revisionOfHash(templateHash((object['spec'] as { template: unknown }).template))
+/** The name of the revision that a target's pod template stands for, configured with these. */
+export function revisionOf(object: KubeObject, ...configs: readonly KubeObject[]): string {
+  const { template } = object['spec'] as { template: unknown }
+  const config = configs.map((each) => [`${each.kind} ${each.metadata.name}`, contentHash(each as Parameters<typeof contentHash>[0])] as const)
+  return revisionOfHash(hashOfParts(templateDigest(template), annotationsOf(template), ignoredAnnotations, Object.fromEntries(config)))
+}
 
 const good = target('v3', { env: { ERROR_RATE: '0' } })
-const CHAPTERS: Readonly<Record<'versions' | 'target', readonly Chapter[]>> = {
+const configured = configuredTarget('v1', { container: { env: [fromKey('ERROR_RATE', 'rate')] } })
+const rate = (value: string) => config('app', { rate: value })
+const FIRST: Readonly<Record<Subject, readonly KubeObject[]>> = {
+  versions: [version('v1', { replicas: 2 })],
+  target: [target('v1')],
+  config: [rate('0'), configured],
+}
+const CHAPTERS: Readonly<Record<Story, readonly Chapter[]>> = {
+  'versions-deleted': [{ object: canary(), revision: 'v1', phase: 'Idle' }, { object: canary(), revision: 'v1' }],
+  'target-deleted': [{ object: targetCanary(), revision: revisionOf(target('v1')), phase: 'Idle' }, { object: targetCanary(), revision: revisionOf(target('v1')) }],
   versions: [
     { object: canary(), revision: 'v1', phase: 'Idle' },
     { object: faulty('v2', { replicas: 0 }), revision: 'v1', phase: 'Failed' },
@@ -92,11 +112,21 @@ const CHAPTERS: Readonly<Record<'versions' | 'target', readonly Chapter[]>> = {
     { object: faultyTarget('v2'), revision: revisionOf(target('v1')), phase: 'Failed' },
     { object: good, revision: revisionOf(good), phase: 'Idle' },
   ],
+  config: [
+    { object: targetCanary(), revision: revisionOf(configured, rate('0')), phase: 'Idle' },
+    { object: rate('1'), revision: revisionOf(configured, rate('0')), phase: 'Failed' },
+    { object: rate('0.0'), revision: revisionOf(configured, rate('0.0')), phase: 'Idle' },
+  ],
 }
 
 async function tell(harness: Harness, chapters: readonly Chapter[], isOver: () => boolean): Promise<void> {
   for (const { object, revision, phase } of chapters) {
     if (isOver()) return
+    if (phase === undefined) {
+      await harness.delete(object)
+      await harness.until(() => isOver() || harness.find('canaries.serin.dev', object.metadata.name) === undefined, MOST_MS, 50)
+      continue
+    }
     await harness.apply(object)
     await harness.until(() => isOver() || rests(harness, revision, phase), MOST_MS, 50)
   }
@@ -119,7 +149,7 @@ function wrongs(harness: Harness, late: readonly string[]): readonly string[] {
 /** Everything that must be the same whatever went wrong: no times, no names of rollouts. */
 function endOf(harness: Harness): unknown {
   const list = (resource: string) => harness.sandbox.cluster.reader.list(resource, NAMESPACE).toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
-  const { phase, stableRevision, canaryRevision, weight, failed, seen, rollout, previous, history, conditions } = harness.status()
+  const { phase, stableRevision, canaryRevision, weight, failed, seen, rollout, previous, history, conditions } = harness.find('canaries.serin.dev', 'service-c') === undefined ? {} as ReturnType<Harness['status']> : harness.status()
   return {
     status: {
       phase, stableRevision, canaryRevision, weight, rollout, previous,
@@ -129,6 +159,7 @@ function endOf(harness: Harness): unknown {
       conditions: conditions?.map(({ type, status, reason }) => `${type} ${status} ${reason}`),
     },
     deployments: list('deployments.apps').map(({ metadata }) => `${metadata.name} ${harness.replicas(metadata.name)}`),
+    copies: list('configmaps').filter(({ metadata }) => metadata.ownerReferences !== undefined).map(({ metadata, data }) => ({ name: metadata.name, data })),
     rules: list('destinationrules.networking.istio.io').map(({ metadata, spec }) => ({ name: metadata.name, spec })),
     routes: list('virtualservices.networking.istio.io').map((object) => ({ name: object.metadata.name, spec: object['spec'], ledger: timeless(object) })),
   }

@@ -48,7 +48,7 @@ function comments(): ReadonlyMap<string, string> {
 /** The names and texts of --help. */
 const flags = new Map([...usage().matchAll(/^ {2}--(\S+) +(.*?)(?: \([^()]*\))?$/gm)].map(([, name = '', text = '']) => [name, text]))
 /** Those that other values of the chart decide, or that mean nothing in a cluster. */
-const DECIDED = ['prometheus-url', 'watch-namespaces', 'health-port', 'leader-elect', 'leader-elect-lease', 'leader-elect-namespace', 'kubeconfig', 'context']
+const DECIDED = ['prometheus-url', 'watch-namespaces', 'track-secrets', 'health-port', 'leader-elect', 'leader-elect-lease', 'leader-elect-namespace', 'uninstall', 'kubeconfig', 'context']
 const camelCase = (flag: string): string => flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
 
 describe('the values of the chart', () => {

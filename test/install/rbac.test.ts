@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { recorded } from './recorded.ts'
 import { installationOf, manifestsOf } from './rendered.ts'
 import { allows, askedOf, askedOfAudit, compare, grantsOf, type Asked, type Grant } from './rules.ts'
@@ -22,9 +23,19 @@ describe('the rules of the plain manifests', () => {
     for (const grant of grants) expect(compare(grants.filter((other) => other !== grant), requests).denied, JSON.stringify(grant)).not.toEqual([])
   })
 
-  it('name no wildcard, no Secret and no ConfigMap', () => {
-    const wide = grants.filter(({ verb, group, resource }) => [verb, group, resource].includes('*') || ['secrets', 'configmaps'].includes(resource))
-    expect(wide).toEqual([])
+  it('name no wildcard and no Secret, and let no ConfigMap be changed or deleted', () => {
+    expect(grants.filter(({ verb, group, resource }) => [verb, group, resource].includes('*') || resource === 'secrets')).toEqual([])
+    expect(grants.filter(({ resource }) => resource === 'configmaps').map(({ verb }) => verb).sort()).toEqual(['create', 'get', 'list', 'watch'])
+  })
+
+  it('have with trackSecrets what Secrets are tracked by, and nothing that is never asked for', async () => {
+    const helpers = readFileSync(new URL('../../charts/serin/templates/_helpers.tpl', import.meta.url), 'utf8')
+    const [, text = ''] = /\{\{- if \.Values\.trackSecrets \}\}\n([\s\S]*?)\{\{- end \}\}/.exec(helpers) ?? []
+    const role = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: 'more' }, rules: parse(text) as unknown }
+    const binding = { kind: 'ClusterRoleBinding', metadata: { name: 'more' }, roleRef: { kind: 'ClusterRole', name: 'more' }, subjects: [{ kind: 'ServiceAccount', ...account }] }
+    const more = grantsOf([role, binding], account)
+    expect(more.map(({ resource }) => resource)).toEqual(['secrets', 'secrets', 'secrets', 'secrets'])
+    expect(compare([...grants, ...more], await recorded({ ...settings, trackSecrets: true }))).toEqual({ denied: [], unused: [] })
   })
 
   it('are those that the documentation lists', () => {

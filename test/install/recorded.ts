@@ -1,8 +1,9 @@
 import type { OperatorSettings } from '../../src/operator.ts'
 import type { Transport, TransportResponse } from '../../src/runtime/transport.ts'
-import { action, canary, faulty, kindOf, namespace, service, target, targetCanary, version, virtualService } from '../fixtures.ts'
+import { action, canary, faulty, kindOf, namespace, service, targetCanary, version, virtualService } from '../fixtures.ts'
 import { actionCrd, type Harness, pathOf } from '../harness.ts'
 import { adopted } from '../rollout/adopted.ts'
+import { config, configuredTarget, fromKey } from '../rollout/configured.ts'
 import { askedOf, type Asked } from './rules.ts'
 
 const FORBIDDEN: TransportResponse = { status: 403, headers: {}, text: () => Promise.resolve('{"kind":"Status","reason":"Forbidden"}'), lines: async function* () { /* An answer without a stream. */ } }
@@ -25,7 +26,8 @@ export async function recorded(settings: OperatorSettings, isAllowed: (asked: As
     await harness.apply(faulty('v3'))
     await harness.until(() => harness.status().phase === 'Failed', 60_000)
     await defended(harness)
-    await ofTarget(harness)
+    await ofTarget(harness, settings.trackSecrets)
+    await deleted(harness)
   } finally {
     harness.stop()
   }
@@ -50,13 +52,15 @@ async function defended(harness: Harness): Promise<void> {
 }
 
 /** A plain Deployment is adopted, released, and its first revision deleted. */
-async function ofTarget(harness: Harness): Promise<void> {
+async function ofTarget(harness: Harness, trackSecrets: boolean): Promise<void> {
   const app = 'plain'
-  await harness.apply(service(app), target('v1', { app }), targetCanary({ revisionHistoryLimit: 0, steps: [{ for: '1s' }], analysis: { interval: '1s', metrics: [] } }, app))
+  const pods = { container: { env: [fromKey('RATE', 'rate'), ...(trackSecrets ? [fromKey('KEY', 'key', { kind: 'Secret' })] : [])] } }
+  await harness.apply(config('app', { rate: '0' }), config('app', { key: 'a' }, { kind: 'Secret' }), service(app), configuredTarget('v1', pods, { app }))
+  await harness.apply(targetCanary({ ...(trackSecrets ? { trackConfig: 'All' } : {}), revisionHistoryLimit: 0, steps: [{ for: '1s' }], analysis: { interval: '1s', metrics: [] } }, app))
   const serves = () => (harness.status(app).phase === 'Idle' ? harness.status(app).stableRevision : undefined)
   await harness.until(() => serves() !== undefined && harness.replicas(app) === 0, 60_000)
   const first = serves()
-  await harness.apply(target('v2', { app }))
+  await harness.apply(configuredTarget('v2', pods, { app }))
   await harness.until(() => serves() !== undefined && serves() !== first, 60_000)
   await harness.until(() => harness.find('deployments.apps', `${app}-${first ?? ''}`) === undefined, 60_000)
 }
@@ -75,4 +79,10 @@ async function stalled(harness: Harness): Promise<void> {
     await harness.patch(canary(), { spec: { versions: { desired } } })
     await harness.until(() => harness.condition('Stalled').startsWith(desired === null ? 'False' : 'True'), 30_000)
   }
+}
+
+/** What was changed for it is put back before it goes. */
+async function deleted(harness: Harness): Promise<void> {
+  await harness.delete(targetCanary({}, 'plain'))
+  await harness.until(() => harness.find('canaries.serin.dev', 'plain') === undefined, 120_000)
 }

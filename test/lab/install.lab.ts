@@ -118,6 +118,11 @@ test('a plain Deployment, a Service for tests and what people ask for need no mo
   await objects.until('an answer', async () => ((await objects.call('GET', `${actions}/resume`)).body['status'] === undefined ? undefined : true))
   await objects.call('PATCH', `${actions}/long-ago/status`, { status: { result: 'Accepted', at: '2020-01-01T00:00:00Z' } }, 'application/merge-patch+json')
   await objects.until('the old one to be forgotten', async () => ((await objects.call('GET', `${actions}/long-ago`)).status === 404 ? true : undefined), 60_000)
+  const plain = '/apis/serin.dev/v1beta1/namespaces/installed/canaries/plain'
+  await objects.call('DELETE', plain)
+  await objects.until('the Canary to be gone', async () => ((await objects.call('GET', plain)).status === 404 ? true : undefined), 60_000)
+  expect((await objects.call('GET', deployment)).body['spec']).toMatchObject({ replicas: 1 })
+  expect((await objects.call('GET', '/apis/networking.istio.io/v1/namespaces/installed/destinationrules/serin-plain')).status).toBe(404)
 })
 
 test('after kill -9 of the leader the other takes over within lease and retry, and goes on with the rollout', LONG, () => shop.stage('the leader killed', async () => {
@@ -179,15 +184,16 @@ test('the pods stand under restricted Pod Security', async () => {
 
 test.each<[string, () => Promise<void>]>([
   ['the chart first', async () => {
-    await tool('helm', 'uninstall', 'serin', '--namespace', HOME, '--wait', '--timeout', '60s')
-    expect((await objects.call('GET', '/apis/serin.dev/v1beta1/namespaces/installed/canaries/shop')).status).toBe(200)
+    await tool('helm', 'uninstall', 'serin', '--namespace', HOME, '--wait', '--timeout', '90s')
+    const { status, body } = await objects.call('GET', '/apis/serin.dev/v1beta1/namespaces/installed/canaries/shop')
+    expect([status, body.metadata.finalizers ?? []]).toEqual([200, []])
     await helmInstall()
     await objects.until('a leader', async () => (await leader()) || undefined)
   }],
   ['the CRD first', async () => {
     await tool('kubectl', 'delete', '--filename', 'crds/', '--timeout', '30s')
     await systemClock.sleep(5000)
-    await tool('helm', 'uninstall', 'serin', '--namespace', HOME, '--wait', '--timeout', '60s')
+    await tool('helm', 'uninstall', 'serin', '--namespace', HOME, '--wait', '--timeout', '90s')
     await helmInstall()
     await shop.declare()
   }],

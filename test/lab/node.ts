@@ -10,8 +10,8 @@ import { createStore, type Store } from '../../src/runtime/store.ts'
 import { systemClock } from '../../src/runtime/system-clock.ts'
 import type { Transport } from '../../src/runtime/transport.ts'
 import { Addresses, CONTROL_PLANE } from './network.ts'
-import { hasSidecar, isGateway, labelsOf, type Pod, workloadOf } from './pod.ts'
-import { PodRun, type PodSurroundings } from './pod-run.ts'
+import { hasSidecar, isGateway, isTask, labelsOf, type Pod, workloadOf } from './pod.ts'
+import { PodRun, type PodSurroundings, type State } from './pod-run.ts'
 
 const NODE = 'lab'
 
@@ -93,16 +93,18 @@ export class LabNode {
   async #start(pod: Pod, uid: string): Promise<void> {
     const { metadata } = pod
     const network = this.#addresses.next()
-    const run = new PodRun(this.#surroundings(), pod, network, (ready) => void this.#tell(pod, run, ready).catch((thrown: unknown) => this.#complain(pod, thrown)))
+    const run = new PodRun(this.#surroundings(), pod, network, (state) => void this.#tell(pod, run, state).catch((thrown: unknown) => this.#complain(pod, thrown)))
     this.#runs.set(uid, run)
     const path = podPath(pod)
     await this.#send('POST', `${path}/binding`, { apiVersion: 'v1', kind: 'Binding', metadata: { name: metadata.name }, target: { apiVersion: 'v1', kind: 'Node', name: NODE } })
     if (this.#options.pods === 'processes') {
       if (hasSidecar(pod) || isGateway(pod)) await this.#send('PATCH', path, { metadata: { labels: injected(pod) } })
       this.#writeTargets()
+      // Before it can have ended.
+      if (isTask(pod)) await this.#tell(pod, run, 'NotReady')
       await run.start()
     }
-    await this.#tell(pod, run, true)
+    if (!isTask(pod)) await this.#tell(pod, run, 'Ready')
   }
 
   async #end(pod: Pod, run: PodRun | undefined): Promise<void> {
@@ -112,14 +114,16 @@ export class LabNode {
     await this.#send('DELETE', podPath(pod), { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0, preconditions: { uid } })
   }
 
-  async #tell(pod: Pod, run: PodRun, ready: boolean): Promise<void> {
+  async #tell(pod: Pod, run: PodRun, state: State): Promise<void> {
     if (this.#runs.get(pod.metadata.uid ?? '') !== run) return
     const now = new Date().toISOString()
+    const ready = state === 'Ready'
+    const isOver = state === 'Succeeded' || state === 'Failed'
     const condition = (type: string, is: boolean) => ({ type, status: is ? 'True' : 'False', lastTransitionTime: now })
     const status = {
-      phase: 'Running', hostIP: CONTROL_PLANE, podIP: run.address, podIPs: [{ ip: run.address }], startTime: now,
+      phase: isOver ? state : 'Running', hostIP: CONTROL_PLANE, podIP: run.address, podIPs: [{ ip: run.address }], startTime: now,
       conditions: [condition('Initialized', true), condition('PodScheduled', true), condition('ContainersReady', ready), condition('Ready', ready)],
-      containerStatuses: pod.spec.containers.map(({ name, image }) => ({ name, image, imageID: image, restartCount: 0, ready, started: ready, state: ready ? { running: { startedAt: now } } : { waiting: { reason: 'CrashLoopBackOff' } } })),
+      containerStatuses: pod.spec.containers.map(({ name, image }) => ({ name, image, imageID: image, restartCount: 0, ready, started: ready, state: isOver ? { terminated: { exitCode: state === 'Failed' ? 1 : 0, finishedAt: now } } : ready || isTask(pod) ? { running: { startedAt: now } } : { waiting: { reason: 'CrashLoopBackOff' } } })),
     }
     await this.#send('PATCH', `${podPath(pod)}/status`, { status }, 'application/strategic-merge-patch+json')
   }

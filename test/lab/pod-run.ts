@@ -7,9 +7,12 @@ import { CONTROL_PLANE, createPodNetwork, removePodNetwork } from './network.ts'
 import { PORTS } from './control-plane.ts'
 import { CONTROL_PORT, type Grade } from './lab-info.ts'
 import type { Parts } from './parts.ts'
-import { END_ANNOTATION, environment, hasSidecar, isGateway, type Pod, runsOperator } from './pod.ts'
+import { END_ANNOTATION, environment, hasSidecar, isGateway, isTask, type Pod, runsOperator } from './pod.ts'
 import type { Processes, Program, Running } from './processes.ts'
 import { agent, envoy, proxyPaths } from './sidecar.ts'
+
+/** As far as it has come; a Job's pod ends. */
+export type State = 'Ready' | 'NotReady' | 'Succeeded' | 'Failed'
 
 /** What every pod's start needs of the lab. */
 export type PodSurroundings = {
@@ -41,16 +44,16 @@ export class PodRun {
   readonly #pod: Pod
   readonly #network: { readonly name: string; readonly address: string }
   readonly #folder: string
-  readonly #onReady: (ready: boolean) => void
+  readonly #onState: (state: State) => void
   #app: Running | undefined
   #proxy: Running | undefined
   #ended = false
 
-  constructor(lab: PodSurroundings, pod: Pod, network: { readonly name: string; readonly address: string }, onReady: (ready: boolean) => void) {
+  constructor(lab: PodSurroundings, pod: Pod, network: { readonly name: string; readonly address: string }, onState: (state: State) => void) {
     this.#lab = lab
     this.#pod = pod
     this.#network = network
-    this.#onReady = onReady
+    this.#onState = onState
     this.#folder = join(lab.directory, 'pods', `${pod.metadata.namespace ?? ''}.${pod.metadata.name}`)
   }
 
@@ -123,12 +126,13 @@ export class PodRun {
       const { ended } = this.#app
       void ended.then(async () => {
         if (this.#ended) return
-        this.#onReady(false)
+        if (isTask(this.#pod)) return this.#onState(this.#app?.code() === 0 ? 'Succeeded' : 'Failed')
+        this.#onState('NotReady')
         await systemClock.sleep(RESTART_MS)
         await again()
-        if (!this.#ended) this.#onReady(true)
+        if (!this.#ended) this.#onState('Ready')
       })
-      await this.#until(ready)
+      if (!isTask(this.#pod)) await this.#until(ready)
     }
     await again()
   }

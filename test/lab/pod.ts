@@ -6,6 +6,7 @@ export type Pod = KubeObject & {
     readonly nodeName?: string
     readonly serviceAccountName?: string
     readonly terminationGracePeriodSeconds?: number
+    readonly restartPolicy?: 'Always' | 'OnFailure' | 'Never'
     readonly containers: readonly Container[]
   }
   readonly status?: { readonly phase?: string; readonly podIP?: string }
@@ -32,6 +33,9 @@ export const hasSidecar = (pod: KubeObject): boolean => !isGateway(pod) && label
 
 /** "serin-operator" runs as itself; everything else is the fake service. */
 export const runsOperator = ({ spec }: Pod): boolean => spec.containers.some(({ image }) => /(^|\/)serin([:@]|$)/.test(image))
+
+/** It has an end: a Job's pod. */
+export const isTask = ({ spec }: Pod): boolean => spec.restartPolicy === 'Never' || spec.restartPolicy === 'OnFailure'
 
 /** The name of the Deployment that made it. */
 export function workloadOf(pod: KubeObject): string {

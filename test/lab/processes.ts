@@ -8,6 +8,8 @@ export type Running = {
   /** Resolves when it has ended. */
   readonly ended: Promise<void>
   readonly alive: () => boolean
+  /** Its exit code, once it has ended by itself. */
+  readonly code: () => number | null
   readonly signal: (signal: NodeJS.Signals) => void
 }
 
@@ -67,7 +69,7 @@ function running(name: string, child: ChildProcess): Running {
     child.once('error', () => resolve())
   })
   const alive = () => child.exitCode === null && child.signalCode === null && child.pid !== undefined
-  return { name, ended, alive, signal: (signal) => void (alive() && child.kill(signal)) }
+  return { name, ended, alive, code: () => child.exitCode, signal: (signal) => void (alive() && child.kill(signal)) }
 }
 
 const inNetwork = (netns: string | undefined): readonly string[] => (netns === undefined ? [] : ['nsenter', `--net=/run/netns/${netns}`])

@@ -31,7 +31,7 @@ const target = (image: string, env: Readonly<Record<string, string>> = {}): Kube
 
 const canary = object({ apiVersion: 'serin.dev/v1beta1', kind: 'Canary', metadata: { name: 'shop', namespace: NAMESPACE }, spec: { ...QUICK, targetRef: { name: 'shop' } } })
 
-describe.sequential('a plain Deployment that 100 requests a second use', () => {
+describe.sequential('a plain Deployment that 200 requests a second use', () => {
   let operator: OperatorProcess
   let loads: readonly RunningLoad[] = []
   const answers = () => loads.flatMap((load) => load.answers)
@@ -49,7 +49,7 @@ describe.sequential('a plain Deployment that 100 requests a second use', () => {
     await Promise.all([objects.ready(NAMESPACE, 'shop'), objects.ready(`${NAMESPACE}-users`, 'users')])
     const user = (await suite.objects.podAddress(`${NAMESPACE}-users`, 'app=users')) ?? ''
     const url = `http://shop.${NAMESPACE}/`
-    loads = [suite.startLoad({ url, rps: 90, ms: 3_600_000 }, user), suite.startLoad({ url: `${url}?sleep=1000`, rps: 10, ms: 3_600_000 }, user)]
+    loads = [suite.startLoad({ url, rps: 180, ms: 3_600_000 }, user), suite.startLoad({ url: `${url}?sleep=1000`, rps: 20, ms: 3_600_000 }, user)]
     await objects.until('the first users to be served', async () => (loads.every((load) => load.answers.some(({ status }) => status === 200)) ? true : undefined))
     operator = await suite.startOperator()
   })
@@ -100,5 +100,44 @@ describe.sequential('a plain Deployment that 100 requests a second use', () => {
     expect(scaled.status).toBe(200)
     await objects.until('three pods', async () => ((await replicas())[`shop-${stable}`] === 3 ? true : undefined))
     expect((await suite.status(NAMESPACE, 'shop')).history?.map(({ result }) => result)).toEqual(['RolledBack', 'Promoted'])
+  })
+
+  /** Deletes the Canary, and waits until Serin has let it go. */
+  async function deleted(): Promise<void> {
+    const path = `/apis/serin.dev/v1beta1/namespaces/${NAMESPACE}/canaries/shop`
+    const from = Date.now()
+    await objects.call('DELETE', path)
+    await objects.until('the Canary to be gone', async () => ((await objects.call('GET', path)).status === 404 ? true : undefined), 120_000)
+    await systemClock.sleep(2000)
+    process.stderr.write(`target: let go after ${Date.now() - from - 2000} ms\n`)
+  }
+  const serinsOwn = async () => (await Promise.all(['virtualservices', 'destinationrules'].map((kind) => objects.list(`networking.istio.io/v1/namespaces/${NAMESPACE}/${kind}`)))).flatMap((list) => list ?? [])
+
+  test('has its pods back when its Canary is deleted, and nothing of Serin is left', LONG, async () => {
+    await deleted()
+    expect(await replicas()).toEqual({ shop: 3 })
+    expect(await serinsOwn()).toEqual([])
+    expect(meshMade()).toEqual([])
+  })
+
+  test('is adopted again; deleted with a failed release in it, its Canary leaves what serves', LONG, async () => {
+    await objects.apply(canary)
+    stable = (await until('the revision to serve again', ({ phase }) => phase === 'Idle')).stableRevision ?? ''
+    await objects.apply(target('four', FAULTS.everything))
+    await until('the fourth to have failed', ({ phase }) => phase === 'Failed')
+    await deleted()
+    expect(await replicas()).toMatchObject({ shop: 0, [`shop-${stable}`]: 3 })
+    expect(JSON.stringify((await serinsOwn()).map(({ spec }) => spec))).toContain(`serin-${stable}`)
+    expect(meshMade()).toEqual([])
+  })
+
+  test('moves nothing when its Canary is deleted with onDelete: Orphan', LONG, async () => {
+    await objects.apply({ ...canary, spec: { ...(canary['spec'] as object), onDelete: 'Orphan' } })
+    await until('the Canary to take over what it finds', ({ phase }) => phase === 'Failed' || phase === 'Idle')
+    const before = JSON.stringify([await replicas(), (await serinsOwn()).map(({ spec }) => spec)])
+    await deleted()
+    expect(JSON.stringify([await replicas(), (await serinsOwn()).map(({ spec }) => spec)])).toBe(before)
+    process.stderr.write(`target: ${answers().length} requests, ${JSON.stringify(tally(answers()))}\n`)
+    expect(meshMade()).toEqual([])
   })
 })

@@ -72,8 +72,8 @@ describe('deleted in mid-rollout', () => {
     expect(wrong()).toEqual([])
   })
 
-  it('the Canary itself: routes and pods stay as they are', async () => {
-    await midRollout()
+  it('the Canary itself, with onDelete Orphan: routes and pods stay as they are', async () => {
+    await midRollout({ spec: { ...SLOW, onDelete: 'Orphan' } })
     await harness.delete(canary())
     await harness.clock.advance(30_000)
     expect(weights()).toEqual(BOTH)

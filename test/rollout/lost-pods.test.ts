@@ -100,9 +100,9 @@ describe('stable', () => {
   })
 })
 
-describe('a Canary that is deleted', () => {
+describe('a Canary that is deleted with onDelete Orphan', () => {
   it.each(['1/2', '2/2'])('at step %s leaves everything as it is', async (step) => {
-    harness = await adopted()
+    harness = await adopted({ spec: { onDelete: 'Orphan' } })
     await harness.apply(version('v2'))
     await at(step)
     const standing = () => JSON.stringify(['virtualservices.networking.istio.io', 'destinationrules.networking.istio.io'].map((resource) => harness.object(resource, OWN)['spec']))
@@ -118,7 +118,7 @@ describe('a Canary that is deleted', () => {
   })
 
   it('and made again in mid-rollout goes back to stable without an error, and rolls out what is named', async () => {
-    harness = await adopted()
+    harness = await adopted({ spec: { onDelete: 'Orphan' } })
     await harness.apply(version('v2'))
     await at('1/2')
     await harness.delete(canary())

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { at, listAt } from '../../src/sandbox/json.ts'
 import type { KubeObject } from '../../src/sandbox/objects.ts'
-import { faulty, service, version } from '../fixtures.ts'
+import { faulty, service, target, version } from '../fixtures.ts'
 import type { Harness } from '../harness.ts'
-import { adopted, type AdoptedOptions } from './adopted.ts'
+import { adopted, adoptedTarget, type AdoptedOptions } from './adopted.ts'
 
 let harness: Harness
 afterEach(() => {
@@ -46,6 +46,19 @@ describe('preview.match', () => {
     await idle('v2')
     expect(text()).not.toContain('x-tester')
     expect(harness.oracle.exposures).toEqual(['v2 -1', 'v2 0', 'v2 1'])
+    expect(harness.meshMade()).toEqual([])
+  })
+
+  it('leads nowhere in a step that wants no pod yet', async () => {
+    harness = await adoptedTarget({ spec: { preview: PREVIEW, steps: [{ replicas: 0, for: '5s' }, { weight: 50, for: '2s' }] } })
+    await harness.apply(target('v2'))
+    await step('1/2')
+    await harness.clock.advance(2000)
+    expect(text()).not.toContain('x-tester')
+    expect(await met(TESTER)).toBe(harness.status().stableRevision)
+    await step('2/2')
+    await harness.clock.advance(500)
+    expect(await met(TESTER)).toBe(harness.status().canaryRevision)
     expect(harness.meshMade()).toEqual([])
   })
 

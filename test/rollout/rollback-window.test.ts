@@ -51,7 +51,7 @@ describe('a version that was stable within rollbackWindow', () => {
   })
 
   it('is known by the routes: a status that was lost, and a Canary made anew, change nothing', async () => {
-    await promoted()
+    await promoted({ onDelete: 'Orphan' })
     await harness.delete(canary())
     await harness.clock.advance(2000)
     await harness.apply(canary())

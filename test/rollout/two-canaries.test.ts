@@ -40,7 +40,7 @@ describe('two Canaries for one Service', () => {
   })
 
   it('hand over by themselves in the middle of a rollout once the older is gone', async () => {
-    await contested({ steps: [{ weight: 20, for: '5m' }, { weight: 50, for: '5m' }] })
+    await contested({ onDelete: 'Orphan', steps: [{ weight: 20, for: '5m' }, { weight: 50, for: '5m' }] })
     await harness.apply(version('v2'))
     await at('1/2', 'service-c')
     await harness.delete(canary())
@@ -54,7 +54,7 @@ describe('two Canaries for one Service', () => {
   })
 
   it('hand over what failed too: it is not rolled out again', async () => {
-    await contested({ steps: [{ weight: 20, for: '2s' }] })
+    await contested({ onDelete: 'Orphan', steps: [{ weight: 20, for: '2s' }] })
     await harness.apply(faulty('v2'))
     await harness.until(() => harness.status().phase === 'Failed', 30_000)
     const before = harness.oracle.exposures.length

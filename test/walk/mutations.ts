@@ -2,28 +2,59 @@ import type { Pass } from '../../src/canary/decide.ts'
 import type { Action, RouteWrite } from '../../src/canary/decision.ts'
 import { factsOf } from '../../src/canary/facts.ts'
 import type { Tombstone } from '../../src/canary/ledger.ts'
+import { stableLast } from '../../src/canary/versions.ts'
 import type { World } from '../../src/canary/world.ts'
-import { P, type Mutation } from './model.ts'
+import type { Mutation } from './mutation.ts'
+import { P } from './objects.ts'
 
 const LONG = 1e9
 
-/** The machine with one rule of docs/protocol.md taken out each: what the walk must not survive. */
+/** The machine with one rule of docs/protocol.md taken out each. */
+export const rules = {
+  stamps: { world: stamped, live: false },
+  closing: { pass: withoutWrites(closes), world: closed },
+  floor: { world: flooredAtOnce },
+  tombstones: { pass: withoutTombstones(['2', '3', '4', '6']) },
+  age: { world: (world) => ({ ...world, ages: { ...world.ages, routes: LONG } }) },
+  ready: { world: (world) => ({ ...world, ages: { ...world.ages, ready: longFor(world.ages.ready) } }) },
+  subsets: { world: (world) => ({ ...world, ages: { ...world.ages, subsets: longFor(world.ages.subsets) } }) },
+  stable: { world: stableFromStatus },
+  otherEnds: { pass: withoutTombstones(['5', '6']) },
+  promoting: { pass: silentWhilePromoting },
+  older: { stale: false, live: false },
+  revert: { world: revertsAtOnce },
+  clocks: { world: aheadByP },
+  firstTemplate: { world: adoptsWhatItSawFirst },
+  leftovers: { pass: withoutRows(['24']) },
+  suspended: { pass: (pass, world) => (world.settings.suspend ? nothing(pass) : pass) },
+  supersede: { world: supersedesAtOnce },
+  perVersion: { pass: onlyLastTombstone },
+  stableSeen: { world: (world) => ({ ...world, ...(world.status?.stableRevision === undefined ? {} : { status: { ...world.status, seen: stableLast(world.status.seen, world.status.stableRevision) } }) }) },
+  ties: { world: (world) => ({ ...world, workloads: world.workloads.map((workload) => (workload.revision === 'v2' ? { ...workload, name: 'web-v9' } : workload)) }) },
+  idleOnly: { pass: (pass, world) => (factsOf(world).phase === 'Idle' ? pass : withoutRows(['9'])(pass)) },
+  remembersFailures: { pass: withoutRows(['10t']) },
+  supersedesPromoting: { pass: (pass, world) => (factsOf(world).phase === 'Promoting' && factsOf(world).t?.revision !== factsOf(world).c?.revision ? nothing(pass) : pass) },
+} satisfies Readonly<Record<string, Mutation>>
+
+const CALM = { edit: 0, delete: 0, recreate: 0, gate: 0, rule: 0, suspend: 0 }
+
+/** Each of them at random, where it matters: what the walk must not survive. */
 export const MUTATIONS: Readonly<Record<string, Mutation>> = {
-  '1, stamps: an older decided write to a Deployment or the rule lands': { world: stamped, live: false, hangs: 0.3, weights: { desired: 3, template: 0.2, edit: 0, delete: 0, recreate: 0, gate: 0, rule: 0, pods: 0, suspend: 0, second: 2 } },
-  '1, closing: capacity is taken away without a word in the VirtualService': { pass: withoutWrites(closes) , world: closed },
-  '3, the tombstone is written with the route': { pass: withoutTombstones(['2', '3', '4', '6']) },
-  '4, a wait belongs to content': { world: (world) => ({ ...world, ages: { ...world.ages, routes: LONG } }) },
-  '5, endpoints propagate too': { world: (world) => ({ ...world, ages: { ...world.ages, ready: longFor(world.ages.ready) } }) },
-  '5, and so do subsets': { world: (world) => ({ ...world, ages: { ...world.ages, subsets: longFor(world.ages.subsets) } }) },
-  '6, stable stands in the VirtualService': { world: stableFromStatus },
-  '7, every end but promotion, supersede and revert writes its tombstone': { pass: withoutTombstones(['5', '6']) },
-  '8, Promoting rolls back like Progressing': { pass: silentWhilePromoting },
-  '9, an older cache is not looked at': { stale: false, live: false },
-  '10, one step back only where pods and subset have stood': { world: revertsAtOnce, hangs: 0.02, weights: { desired: 2, pods: 1.5, edit: 0, delete: 0, recreate: 0, gate: 0, rule: 0, suspend: 0, crash: 1.5 } },
-  '11, ages are on the own monotonic clock: another leader is a propagation ahead': { world: aheadByP },
-  '13, what protects users is never suspended': { pass: (pass, world) => (world.settings.suspend ? nothing(pass) : pass) },
-  '15, a superseded canary waits for propagation and drain': { world: supersedesAtOnce, weights: { template: 2, desired: 1, edit: 0, delete: 0, recreate: 0, gate: 0, rule: 0, pods: 0, suspend: 0 } },
-  '16, tombstones are kept per version': { pass: onlyLastTombstone, weights: { desired: 2, verdict: 3, edit: 0, delete: 0, recreate: 0, gate: 0, rule: 0, pods: 0, suspend: 0 } },
+  '1, stamps: an older decided write to a Deployment or the rule lands': { ...rules.stamps, hangs: 0.3, weights: { ...CALM, pods: 0, desired: 3, template: 0.2, second: 2 } },
+  '1, closing: capacity is taken away without a word in the VirtualService': rules.closing,
+  '3, the tombstone is written with the route': rules.tombstones,
+  '4, a wait belongs to content': rules.age,
+  '5, endpoints propagate too': rules.ready,
+  '5, and so do subsets': rules.subsets,
+  '6, stable stands in the VirtualService': rules.stable,
+  '7, every end but promotion, supersede and revert writes its tombstone': rules.otherEnds,
+  '8, Promoting rolls back like Progressing': rules.promoting,
+  '9, an older cache is not looked at': rules.older,
+  '10, one step back only where pods and subset have stood': { ...rules.revert, hangs: 0.02, weights: { ...CALM, desired: 2, pods: 1.5, crash: 1.5 } },
+  '11, ages are on the own monotonic clock: another leader is a propagation ahead': rules.clocks,
+  '13, what protects users is never suspended': rules.suspended,
+  '15, a superseded canary waits for propagation and drain': { ...rules.supersede, weights: { ...CALM, pods: 0, template: 2, desired: 1 } },
+  '16, tombstones are kept per version': { ...rules.perVersion, weights: { ...CALM, pods: 0, desired: 2, verdict: 3 } },
   'people, a step waits for its approval': { world: (world) => ({ ...world, settings: { ...world.settings, steps: world.settings.steps.map((step) => ({ ...step, approval: false })) } }), weights: { ask: 0.4 } },
   'people, an abort is heard': { world: (world) => ({ ...world, actions: world.actions.filter(({ action }) => action !== 'Abort') }), weights: { ask: 2 } },
 }
@@ -37,6 +68,23 @@ function stamped(world: World): World {
     workloads: world.workloads.map((workload) => ({ ...workload, stamp: rolled(workload.revision) ?? workload.stamp })),
     mesh: { ...world.mesh, rule: { ...world.mesh.rule, subsets: Object.fromEntries(subsets) } },
   }
+}
+
+/** Stable's size counts as its floor without a word on its Deployment. */
+function flooredAtOnce(world: World): World {
+  const { c, s } = factsOf(world)
+  if (c === undefined) return world
+  return { ...world, workloads: world.workloads.map((workload) => (workload.revision === s ? { ...workload, floor: { rollout: c.rollout, replicas: workload.replicas } } : workload)) }
+}
+
+/** Until the pin the target's template is what it was when adoption began. */
+function adoptsWhatItSawFirst(world: World): World {
+  const { adopted } = factsOf(world)
+  return adopted || world.target === undefined ? world : { ...world, target: { ...world.target, revision: 'a' } }
+}
+
+function withoutRows(rows: readonly string[]): (pass: Pass) => Pass {
+  return (pass) => (rows.includes(pass.decision.row) ? nothing(pass) : pass)
 }
 
 function revertsAtOnce(world: World): World {
@@ -57,8 +105,9 @@ function supersedesAtOnce(world: World): World {
 
 /** Everything but stable and what is being rolled out counts as closed already. */
 function closed(world: World): World {
-  const { s, c, phase } = factsOf(world)
-  const kept = new Set([s, phase === 'Progressing' || phase === 'Promoting' ? c?.revision : undefined])
+  const { s, c, t, phase } = factsOf(world)
+  const goesOn = (phase === 'Progressing' && t?.revision === c?.revision) || phase === 'Promoting'
+  const kept = new Set([s, goesOn ? c?.revision : undefined])
   const routes = world.mesh.routes.map((route) => ({
     ...route,
     ledger: route.ledger && { ...route.ledger, open: Object.fromEntries(Object.entries(route.ledger.open).filter(([revision]) => kept.has(revision))) },

@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/runtime/random.ts'
-import type { Mutation } from './model.ts'
+import type { Mutation } from './mutation.ts'
 import { MUTATIONS } from './mutations.ts'
-import { Broken, Walk, type Counts } from './walk.ts'
+import { Broken } from './objects.ts'
+import { Walk } from './walk.ts'
+
+type Counts = Record<string, number>
 
 const SEED = process.env['SERIN_WALK_SEED'] ?? String(process.env['GITHUB_RUN_ID'] ?? '1')
 const STEPS = Number(process.env['SERIN_WALK_STEPS'] ?? 100_000)
@@ -16,10 +19,10 @@ export function walk(seed: string, steps: number, mutation: Mutation = {}): Coun
       for (let step = 0; step < EPISODE; step++, done++) one.step()
       one.heal()
     } catch (thrown) {
-      if (thrown instanceof Broken) throw new Broken(`seed ${seed}/${episode}: ${thrown.message}\n${one.trace.join('\n')}`)
+      if (thrown instanceof Broken) throw new Broken(`seed ${seed}/${episode}: ${thrown.message}\n${one.cluster.trace.join('\n')}`)
       throw thrown
     }
-    for (const [name, count] of Object.entries(one.counts)) counts[name] = (counts[name] ?? 0) + count
+    for (const [name, count] of Object.entries(one.cluster.counts)) counts[name] = (counts[name] ?? 0) + count
   }
   return counts
 }

@@ -1,0 +1,129 @@
+import { ledgerWith, outcome, podsText, waitFor, writeRoutes } from './actions.ts'
+import type { Decision } from './decision.ts'
+import { because, busy, rolloutId, unfitFor, workload, type Facts } from './facts.ts'
+import { instant } from './instant.ts'
+import { retire } from './retirement.ts'
+import { hashOfTargetsPods } from './targets-pods.ts'
+import type { TargetFacts, Workload } from './world.ts'
+
+type Outcome = Omit<Decision, 'row'>
+
+/** Names the deletion in openings and stamps. */
+export const deletionOf = ({ world: { leaving } }: Facts): string => rolloutId('restore', instant(leaving?.since ?? 0))
+
+/** What is to serve without Serin: the target's own pods, or the stable version. */
+export const keeperOf = ({ world: { settings, target, workloads }, s }: Facts): Workload | undefined =>
+  workload(workloads, settings.source.kind === 'target' ? target?.own : s)
+
+/** Users go to the target's own pods: from there no way leads back. */
+export const isMoved = ({ s, world: { settings } }: Facts): boolean => settings.source.kind === 'target' && s !== undefined && hashOfTargetsPods(s) !== undefined
+
+export const isOverdue = ({ world: { now, leaving, settings } }: Facts): boolean => now > (leaving?.since ?? now) + settings.progressDeadlineMs
+
+/** An open route would reach the pods that are to serve, and no other. */
+export function isAlone(facts: Facts): boolean {
+  const keeper = keeperOf(facts)
+  return keeper !== undefined && keeper.ready > 0 && beside(facts, keeper).length === 0
+}
+
+/** What must be gone before a route may reach every pod; what a route of the user's names is theirs. */
+export function beside({ world: { workloads, mesh, settings } }: Facts, keeper: Workload | undefined): readonly Workload[] {
+  const others = workloads.filter(({ revision }) => revision !== keeper?.revision && !mesh.namedByUser.includes(revision))
+  return settings.source.kind === 'target' ? others : others.filter(({ replicas, ready }) => replicas > 0 || ready > 0)
+}
+
+
+/**
+ * What is still to be done until everything is as the user wrote it; undefined once it is. Make before break, each stage
+ * judged from the objects: the pods that are to serve → their route → everything else away → the route as it was written.
+ */
+export const restoring = (facts: Facts): Outcome | undefined =>
+  withoutPreview(facts) ?? targetServes(facts) ?? emptied(facts) ?? routesBack(facts) ?? withoutRule(facts) ?? unstamped(facts)
+
+function withoutPreview({ world: { previews } }: Facts): Outcome | undefined {
+  const [name] = Object.keys(previews)
+  return name === undefined ? undefined : outcome(`the preview Service ${name} goes`, { action: { kind: 'preview', name, revision: undefined, live: false } })
+}
+
+/** The target has its pods back, beside those of stable, and every managed route leads to them and to nobody else. */
+function targetServes(facts: Facts): Outcome | undefined {
+  const { world: { target, mesh }, s } = facts
+  const own = target?.own
+  if (target === undefined || own === undefined) return undefined
+  const isThere = s === own && mesh.routes.every((route) => route.ledger?.stable === own)
+  const isOver = isAlone(facts) && mesh.routes.every((route) => route.ledger === undefined)
+  return isThere || isOver ? undefined : (targetFull(facts, target, own) ?? routedTo(facts, target, own))
+}
+
+/** As many pods as stable has. */
+const podsBack = (facts: Facts, target: TargetFacts): number =>
+  Math.max(1, isMoved(facts) ? target.replicas : (facts.stable?.replicas ?? target.replicas))
+
+function targetFull(facts: Facts, target: TargetFacts, own: string): Outcome | undefined {
+  const pods = podsBack(facts, target)
+  const stamp = deletionOf(facts)
+  if (target.replicas < pods || target.stamp !== stamp)
+    return outcome(`${target.name} to ${podsText(pods)}`, { action: { kind: 'refill', replicas: Math.max(pods, target.replicas), stamp, live: true } })
+  const standing = workload(facts.world.workloads, own)
+  if (standing?.settled === true && standing.ready >= pods) return undefined
+  return waitFor({ waitingFor: 'Pods', message: because(`${standing?.ready ?? 0} of ${podsText(pods)} of ${target.name} are ready`, standing) })
+}
+
+function routedTo(facts: Facts, target: TargetFacts, own: string): Outcome {
+  const { world: { mesh }, ledger } = facts
+  const rollout = deletionOf(facts)
+  if (mesh.rule.subsets[own] !== rollout || !mesh.rule.conform)
+    return outcome(`a subset for the pods of ${target.name}`, { action: { kind: 'rule', subsets: { ...mesh.rule.subsets, [own]: rollout }, live: false } })
+  const reason = unfitFor(facts, own, { rollout, pods: podsBack(facts, target) })
+  if (reason !== undefined) return waitFor({ waitingFor: 'Propagation', message: reason })
+  const change = { stable: own, promotions: ledger.promotions + 1, open: { ...ledger.open, [own]: { rollout, hash: own } } }
+  const pinned = mesh.covered ? undefined : { ledger: ledgerWith(facts, undefined, change), lists: true, adopt: false }
+  return outcome(`every route to the pods of ${target.name}`, { action: { ...writeRoutes(facts, undefined, change, { live: true }), own: pinned } })
+}
+
+/** Nothing has pods but what is to serve, and the proxies know it. */
+function emptied(facts: Facts): Outcome | undefined {
+  const keeper = keeperOf(facts)
+  if (keeper === undefined || isOverdue(facts)) return undefined
+  const leftovers = [...Object.keys(facts.ledger.open), ...Object.keys(facts.world.mesh.rule.subsets), ...facts.world.workloads.map(({ revision }) => revision)]
+  const others = [...new Set(leftovers)].filter((revision) => revision !== keeper.revision && revision !== '' && !facts.world.mesh.namedByUser.includes(revision))
+  for (const revision of others) {
+    const step = gone(facts, revision)
+    if (step !== undefined) return step
+  }
+  return undefined
+}
+
+/** Closed, without pods, and the proxies know it; of a target deleted as well. */
+function gone(facts: Facts, revision: string): Outcome | undefined {
+  const { world: { settings, workloads }, ledger } = facts
+  const standing = workload(workloads, revision)
+  const isRunning = ledger.open[revision] !== undefined || (standing?.replicas ?? 0) > 0
+  if (isRunning || standing === undefined) return retired(facts, revision)
+  if (isSpreading(facts, standing)) return waitFor({ waitingFor: 'Propagation', message: `that ${standing.name} has no pods is spreading` })
+  return settings.source.kind === 'versions' ? undefined : outcome(`${standing.name} is no longer needed`, { action: { kind: 'delete', revision, live: true } })
+}
+
+function retired(facts: Facts, revision: string): Outcome | undefined {
+  const reason = busy(facts, revision)
+  return reason === undefined ? retire(facts, revision) : waitFor({ waitingFor: 'Propagation', message: reason })
+}
+
+const isSpreading = ({ world: { ages, settings } }: Facts, { revision, ready }: Workload): boolean =>
+  ready > 0 || (ages.ready[revision] ?? 0) < settings.propagationMs
+
+/** As the user wrote them; with nobody's route left, ours goes as well. */
+const routesBack = ({ world: { mesh } }: Facts): Outcome | undefined =>
+  (mesh.routes.some(({ ledger, own }) => ledger !== undefined || own) ? outcome('the routes as they were written', { action: { kind: 'restore-routes', live: true } }) : undefined)
+
+function withoutRule({ world: { mesh, ages, settings } }: Facts): Outcome | undefined {
+  if (!mesh.rule.exists) return undefined
+  if (ages.routes < settings.propagationMs + settings.drainMs) return waitFor({ waitingFor: 'Propagation', message: 'the routes as you wrote them are spreading, and requests to our subsets drain' })
+  return outcome('nothing names a subset of ours', { action: { kind: 'remove-rule', live: true } })
+}
+
+function unstamped(facts: Facts): Outcome | undefined {
+  const keeper = keeperOf(facts)
+  if (keeper?.stamp === undefined) return undefined
+  return outcome(`${keeper.name} is nobody's any more`, { action: { kind: 'workload', revision: keeper.revision, replicas: undefined, stamp: null, live: false } })
+}

@@ -1,0 +1,45 @@
+import type { Leaving } from '../canary/world.ts'
+import type { KubernetesClient } from '../kubernetes/client.ts'
+import { resources } from '../kubernetes/resource.ts'
+import { statusOf } from '../runtime/failure.ts'
+import type { KubeObject } from '../runtime/object.ts'
+import { prunedAs } from './prune.ts'
+import { idOf, type CommitDeps } from './writes.ts'
+
+/** On every Canary whose deletion puts something back: the API server keeps the object until it is done. */
+export const FINALIZER = 'serin.dev/restore'
+
+/** The Canary is being deleted, and nothing of ours keeps it. */
+export const isGone = ({ metadata }: KubeObject): boolean => metadata.deletionTimestamp !== undefined && metadata.finalizers?.includes(FINALIZER) !== true
+
+const CRD = 'canaries.serin.dev'
+
+/** What is known of a deletion; undefined while the Canary is to stay. Its namespace and the CRD are read live: nobody watches them. */
+export async function leavingOf({ metadata }: KubeObject, client: KubernetesClient, signal: AbortSignal): Promise<Leaving | undefined> {
+  const { uid, namespace = '', deletionTimestamp } = metadata
+  if (deletionTimestamp === undefined) return undefined
+  const isGoing = async (...of: Parameters<KubernetesClient['get']>) => {
+    try {
+      const found = await client.get(...of)
+      return found === undefined || found.metadata.deletionTimestamp !== undefined
+    } catch (thrown) {
+      // Without the right to look: what is refused later says as much.
+      if (statusOf(thrown) === 403) return false
+      throw thrown
+    }
+  }
+  const [space, crd] = await Promise.all([isGoing(resources.namespaces, namespace, signal), isGoing(resources.customResourceDefinitions, CRD, signal)])
+  const orphan = space ? `namespace ${namespace} is being deleted as well` : crd ? `the CustomResourceDefinition ${CRD} is being deleted as well` : undefined
+  return { uid, since: Date.parse(deletionTimestamp), orphan }
+}
+
+/** Sets the finalizer on a Canary, or takes it off this very version of it. */
+export async function writeFinalizer({ client, writes, clock }: CommitDeps, { metadata }: Pick<KubeObject, 'metadata'>, present: boolean, signal: AbortSignal): Promise<void> {
+  const { uid, resourceVersion, namespace = '', name, deletionTimestamp } = metadata
+  const others = metadata.finalizers?.filter((finalizer) => finalizer !== FINALIZER) ?? []
+  const body = { metadata: { uid, resourceVersion, finalizers: present ? [...others, FINALIZER] : others } }
+  const answered = await client.mergePatch(resources.canaries, `${namespace}/${name}`, body, { signal })
+  const id = idOf(resources.canaries, `${namespace}/${name}`)
+  if (deletionTimestamp !== undefined && others.length === 0 && !present) writes.deleted(id, uid)
+  else writes.wrote(id, prunedAs(resources.canaries, answered), clock.monotonic())
+}

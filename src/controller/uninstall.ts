@@ -1,0 +1,92 @@
+import type { KubernetesClient } from '../kubernetes/client.ts'
+import { isConflict, isNotFound } from '../kubernetes/errors.ts'
+import { resources } from '../kubernetes/resource.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { statusOf } from '../runtime/failure.ts'
+import { jsonOf } from '../istio/json.ts'
+import type { Log } from '../runtime/log.ts'
+import { keyOf, splitKey, type KubeObject } from '../runtime/object.ts'
+import { FINALIZER } from './leaving.ts'
+
+const LOOK_MS = 500
+/** The operator's last writes, and the lease given back. */
+const STOP_MS = 60_000
+
+type Port = Pick<KubernetesClient, 'get' | 'list' | 'mergePatch'>
+
+/**
+ * Takes Serin's finalizer off every Canary: without an operator nobody would, and no Canary, no namespace of one and not
+ * the CRD could be deleted. Nothing else of them changes. Returns how many had it.
+ */
+export async function releaseCanaries(client: Port, namespaces: readonly string[], signal: AbortSignal): Promise<number> {
+  const lists = namespaces.length === 0 ? [client.list(resources.canaries, {}, signal)] : namespaces.map((namespace) => client.list(resources.canaries, { namespace }, signal))
+  const held = (await Promise.all(lists)).flat().filter(isHeld)
+  for (const canary of held) await release(client, canary, signal)
+  return held.length
+}
+
+const isHeld = ({ metadata }: KubeObject): boolean => metadata.finalizers?.includes(FINALIZER) === true
+
+async function release(client: Port, canary: KubeObject, signal: AbortSignal): Promise<void> {
+  const key = keyOf(canary)
+  for (let standing: KubeObject | undefined = canary; standing !== undefined && isHeld(standing); standing = await client.get(resources.canaries, key, signal)) {
+    const { uid, resourceVersion, finalizers = [] } = standing.metadata
+    const body = { metadata: { uid, resourceVersion, finalizers: finalizers.filter((finalizer) => finalizer !== FINALIZER) } }
+    try {
+      return void (await client.mergePatch(resources.canaries, key, body, { signal }))
+    } catch (thrown) {
+      if (isNotFound(thrown)) return
+      if (!isConflict(thrown)) throw thrown
+    }
+  }
+}
+
+/** uid of the operator's own Deployment; undefined where there is none, or nobody may look. */
+export async function ownDeployment(client: Port, key: string, signal: AbortSignal): Promise<string | undefined> {
+  const found = await unlessForbidden(client.get(resources.deployments, key, signal))
+  return found === 'forbidden' ? undefined : found?.metadata.uid
+}
+
+/** Whether the Deployment that this process was started by goes, or its namespace: it is not only stopped, or replaced by a newer one. */
+export async function isUninstalled(client: Port, key: string, uid: string, signal: AbortSignal): Promise<boolean> {
+  const [deployment, space] = await Promise.all([
+    unlessForbidden(client.get(resources.deployments, key, signal)), unlessForbidden(client.get(resources.namespaces, splitKey(key).namespace ?? '', signal)),
+  ])
+  const isGoing = (object: KubeObject | 'forbidden' | undefined) => object === undefined || (object !== 'forbidden' && object.metadata.deletionTimestamp !== undefined)
+  return isGoing(deployment) || isGoing(space) || (deployment !== 'forbidden' && deployment?.metadata.uid !== uid)
+}
+
+async function unlessForbidden(read: Promise<KubeObject | undefined>): Promise<KubeObject | 'forbidden' | undefined> {
+  try {
+    return await read
+  } catch (thrown) {
+    if (statusOf(thrown) === 403) return 'forbidden'
+    throw thrown
+  }
+}
+
+export type Uninstall = {
+  /** "namespace/name" of the operator's Deployment, and of its lease. */
+  readonly deployment: string
+  readonly lease: string
+  readonly namespaces: readonly string[]
+}
+
+/** Before the operator is deleted: it is stopped first, for a running one would set its finalizers again. */
+export async function uninstall(client: Port, { deployment, lease, namespaces }: Uninstall, { clock, log, signal }: { readonly clock: Clock; readonly log: Log; readonly signal: AbortSignal }): Promise<void> {
+  const standing = await client.get(resources.deployments, deployment, signal)
+  const { uid, resourceVersion } = standing?.metadata ?? {}
+  if (standing !== undefined) await client.mergePatch(resources.deployments, deployment, { metadata: { uid, resourceVersion }, spec: { replicas: 0 } }, { signal })
+  const endsAt = clock.monotonic() + STOP_MS
+  while (await leads(client, lease, signal)) {
+    if (clock.monotonic() > endsAt) throw new Error(`the operator still holds the lease ${lease} after ${STOP_MS / 1000} s`)
+    await clock.sleep(LOOK_MS, signal)
+  }
+  const released = await releaseCanaries(client, namespaces, signal)
+  log.info({ released }, 'no Canary waits for Serin when it is deleted')
+}
+
+async function leads(client: Port, lease: string, signal: AbortSignal): Promise<boolean> {
+  const { holderIdentity } = jsonOf((await client.get(resources.leases, lease, signal))?.['spec'])
+  return typeof holderIdentity === 'string' && holderIdentity !== ''
+}

@@ -1,0 +1,99 @@
+import { rules } from '../mutations.ts'
+import { adopted, darkOf, darkV2, exposedV2, TARGET, type Trace } from './trace.ts'
+
+/** What stands in the routes outlives whoever wrote it. */
+export const LEDGERS: readonly Trace[] = [
+  {
+    rule: '3, the tombstone is written with the route: who dies after that write has said it all',
+    play: (script) => {
+      exposedV2(script)
+      script.cluster.verdict = 'fail'
+      script.before('4')
+      script.pass({ loseStatus: true })
+      script.cluster.verdict = 'pass'
+      script.until(() => script.phase === 'Failed', script.another())
+      script.end('Failed')
+    },
+    without: rules.tombstones,
+    breaks: /v2 is exposed again/,
+  },
+  {
+    rule: '3, our own route is made with it',
+    play: (script) => {
+      exposedV2(script)
+      script.users.uncover('user')
+      script.pass({ loseStatus: true })
+      script.until(() => script.phase === 'Failed', script.another())
+      script.end('Failed')
+    },
+    without: rules.tombstones,
+    breaks: /v2 is exposed again/,
+  },
+  {
+    rule: '3, a VirtualService that was replaced ends the rollout before anything is repaired',
+    play: (script) => {
+      exposedV2(script)
+      script.users.cover('user', true)
+      script.pass({ loseStatus: true })
+      script.must(script.cluster.counts['row 3'] === 1, 'it was not looked at first')
+      script.until(() => script.phase === 'Failed', script.another())
+      script.end('Failed')
+    },
+    without: rules.tombstones,
+    breaks: /v2 is exposed again/,
+  },
+  {
+    rule: '6, stable stands in the VirtualService: a promotion that nobody told of is one',
+    play: (script) => {
+      darkV2(script)
+      script.until(() => script.phase === 'Promoting')
+      script.before('20')
+      script.pass({ loseStatus: true })
+      script.until(() => script.status?.stableRevision === 'v2', script.another())
+      script.end('Idle')
+    },
+    without: rules.stable,
+    breaks: /stable moves from v2 to v1/,
+  },
+  {
+    rule: '7, a rollout that is aborted in the dark has failed',
+    play: (script) => {
+      darkV2(script)
+      script.users.ask('Abort', 'v2')
+      script.pass({ loseStatus: true })
+      script.run(120_000)
+      script.end('Failed')
+    },
+    without: rules.otherEnds,
+    breaks: /v2 is exposed again|on over an abort|ends Idle/,
+  },
+  {
+    rule: '7, a route that somebody took back to stable ends the rollout for good',
+    play: (script) => {
+      exposedV2(script)
+      script.users.edit('user', { kind: 'user', revision: 'v1' })
+      script.pass({ loseStatus: true })
+      script.users.sync('user')
+      script.end('Failed')
+    },
+    without: rules.otherEnds,
+    breaks: /v2 is exposed again|ends Idle/,
+  },
+  {
+    rule: '16, tombstones are kept per version: a later failure forgets no earlier one',
+    style: TARGET,
+    play: (script) => {
+      adopted(script)
+      for (const template of ['b', 'c']) {
+        darkOf(script, template)
+        script.cluster.verdict = 'fail'
+        script.until(() => script.phase === 'Failed')
+      }
+      script.cluster.verdict = 'pass'
+      script.users.target({ template: 'b' })
+      script.end('Failed')
+    },
+    without: rules.perVersion,
+    breaks: /b failed with this very template/,
+  },
+]
