@@ -111,7 +111,7 @@ export function openAndSize(facts: Facts): Outcome | undefined {
   const isOpen = ledger.open[c.revision]?.rollout === c.rollout
   const pods = podsFor(facts, next)
   if (isOpen && isSized(facts, pods)) return undefined
-  if (!isOpen && isStamped(facts, c)) return start(facts, c)
+  if (!isOpen && isStamped(facts, c)) return start(facts, c, ended(facts, 'Superseded', { reason: 'BegunAnew', message: 'it was taken out of the routes, and begins anew' }))
   if (world.ages.routes < world.settings.propagationMs) return waitFor({ waitingFor: 'Propagation', message: 'the last change of the routes is spreading' })
   return remake(facts, c) ?? (isOpen ? capacity(facts, c, pods) : open(facts, c))
 }

@@ -1,17 +1,14 @@
-import type { Canary, CanarySpec, CanaryStatus } from '../api/canary.ts'
-import { parseCanary, type ParsedCanary, type Problem } from '../api/parse.ts'
-import { settingsOf, type Settings } from '../api/settings.ts'
+import type { Canary, CanaryStatus } from '../api/canary.ts'
+import type { Settings } from '../api/settings.ts'
 import { canonicalJson } from '../canary/template-hash.ts'
-import { condition } from '../canary/conditions.ts'
 import { decide, held, type Pass } from '../canary/decide.ts'
 import type { Action, EventNote } from '../canary/decision.ts'
 import { dueChecks } from '../canary/due-checks.ts'
 import { factsOf } from '../canary/facts.ts'
 import { TARGET_GROWTHS } from '../canary/target.ts'
-import type { Leaving, World } from '../canary/world.ts'
+import type { Leaving } from '../canary/world.ts'
 import { serviceHost } from '../istio/host-name.ts'
 import { serviceHosts } from '../istio/hosts.ts'
-import { jsonOf } from '../istio/json.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
 import { isConflict, isInvalid, isUnknownOutcome } from '../kubernetes/errors.ts'
 import { resources } from '../kubernetes/resource.ts'
@@ -35,10 +32,11 @@ import { readLive, readRoutes, restsOnLive } from './live.ts'
 import { observe, snapshotOf, type Newest, type Observation, type Snapshot, type Surroundings } from './observe.ts'
 import type { OwnWrites } from './own-writes.ts'
 import { Rests, versionsIn } from './rests.ts'
+import { Specs, stalled, type Read } from './specs.ts'
 import { rivalsOf, yieldTo } from './rivals.ts'
 import type { Stores } from './sources.ts'
 import type { StatusWriter } from './status-writer.ts'
-import { calendarProblems, Windows } from './windows.ts'
+import { Windows } from './windows.ts'
 
 export type ReconcileDeps = {
   readonly client: KubernetesClient
@@ -71,15 +69,13 @@ export class Reconciler {
   readonly #growths = new Growths()
   readonly #rests = new Rests()
   readonly #windows = new Windows()
-  readonly #parsed = new WeakMap<KubeObject, ParsedCanary>()
-  /** The last spec of each Canary that could be used, and what is wrong with the present one. */
-  readonly #usable = new Map<string, CanarySpec>()
-  readonly #invalid = new Map<string, string>()
+  readonly #specs: Specs
   /** What is known of those that are being deleted. */
   readonly #leaving = new Map<string, Leaving>()
 
   constructor(deps: ReconcileDeps) {
     this.#deps = deps
+    this.#specs = new Specs(deps)
   }
 
   readonly reconcile = async (key: string, signal: AbortSignal): Promise<Outcome> => {
@@ -88,28 +84,28 @@ export class Reconciler {
     const object = cached && writes.newest(idOf(resources.canaries, key), cached, clock.monotonic())
     if (object === undefined || isGone(object)) return this.#forget(key, object, object === undefined ? `there is no Canary ${splitKey(key).name}` : `Canary ${splitKey(key).name} is being deleted`, signal)
     const leaving = await leavingOf(object, this.#deps.client, signal)
-    if (leaving !== undefined) this.#leaving.set(key, leaving)
+    // One that was made anew under the name stays.
+    if (leaving === undefined) this.#leaving.delete(key)
+    else this.#leaving.set(key, leaving)
     const { elder } = rivalsOf(stores.canaries, object)
     if (elder !== undefined) {
       if (leaving !== undefined) return this.#release(key, object, `Canary ${keyOf(elder)} has what this one wanted`, signal)
       await this.#forget(key, object, `Canary ${keyOf(elder)} has what this one wants`, signal)
       return yieldTo(elder, object as unknown as Canary, this.#deps, signal)
     }
-    const parsed = this.#parse(object)
-    if (!parsed.ok) return this.#refuse(key, object, parsed.problems, signal)
-    const settings = this.#settings(parsed.canary)
-    const problems = this.#usable.get(key) === parsed.canary.spec ? [] : calendarProblems(settings)
-    if (problems.length > 0) return this.#refuse(key, object, problems, signal)
-    this.#usable.set(key, parsed.canary.spec)
-    this.#invalid.delete(key)
-    return this.#pass(key, parsed.canary, settings, signal)
+    const { usable, problem } = this.#read(key, object)
+    if (usable !== undefined) return this.#pass(key, usable.canary, usable.settings, signal)
+    return leaving === undefined ? this.#refuse(object, problem ?? '', signal) : this.#release(key, object, problem ?? '', signal)
   }
 
-  /** Once for each version of the object: what a store hands out never changes. */
-  #parse(object: KubeObject): ParsedCanary {
-    const parsed = this.#parsed.get(object) ?? parseCanary(object)
-    this.#parsed.set(object, parsed)
-    return parsed
+  /** Only a change of the spec helps: said where it was written. */
+  #read(key: string, object: KubeObject): Read {
+    const canary = object as unknown as Canary
+    const said = this.#specs.problem(key) ?? canary.status?.conditions.find(({ type }) => type === 'Stalled')?.message
+    const read = this.#specs.read(key, object)
+    const isNew = read.problem !== undefined && read.problem !== said && !this.#leaving.has(key)
+    if (isNew) this.#deps.announce(canary, [{ type: 'Warning', reason: 'InvalidSpec', note: read.problem }])
+    return read
   }
 
   async #pass(key: string, canary: Canary, settings: Settings, signal: AbortSignal): Promise<Outcome> {
@@ -141,7 +137,7 @@ export class Reconciler {
 
   #seen(key: string, snapshot: Snapshot): string {
     const { analyst, config, frozen } = this.#deps
-    return [analyst.looks(key), config.turns(key), frozen(), this.#invalid.get(key), this.#noSlot(key, snapshot.canary), versionsIn(snapshot)].join(' ')
+    return [analyst.looks(key), config.turns(key), frozen(), this.#specs.problem(key), this.#noSlot(key, snapshot.canary), versionsIn(snapshot)].join(' ')
   }
 
   #learnt(snapshot: Snapshot): Snapshot {
@@ -245,31 +241,19 @@ export class Reconciler {
     analyst.follow(key, plan, serviceHost(input), names)
   }
 
-  #settings(canary: Canary): Settings {
-    const settings = settingsOf(canary.spec, { propagationMs: this.#deps.propagationMs })
-    return this.#deps.frozen() === undefined ? settings : { ...settings, suspend: true }
-  }
-
   #decide(key: string, { world }: Observation): Pass {
     const pass = decide(world)
     if (world.status?.rollout === undefined && pass.status.rollout !== undefined) this.#deps.fleet.begins(key)
-    const invalid = this.#invalid.get(key)
+    const invalid = this.#specs.problem(key)
     return invalid === undefined ? pass : { ...pass, status: stalled(pass.status, invalid, world) }
   }
 
-  /** Only a change of the spec helps: said where it was written. The last one that was usable still protects users, and nothing else. */
-  async #refuse(key: string, object: KubeObject, problems: readonly Problem[], signal: AbortSignal): Promise<Outcome> {
-    const { clock, announce, statusWriter } = this.#deps
+  /** Nothing of it can be used, not even to protect anybody. */
+  async #refuse(object: KubeObject, problem: string, signal: AbortSignal): Promise<Outcome> {
+    const { clock, statusWriter } = this.#deps
     const canary = object as unknown as Canary
-    const message = problems.map((problem) => `${problem.path}: ${problem.message}`).join('; ').slice(0, 1000)
-    const said = this.#invalid.get(key) ?? canary.status?.conditions.find(({ type }) => type === 'Stalled')?.message
-    if (said !== message && !this.#leaving.has(key)) announce(canary, [{ type: 'Warning', reason: 'InvalidSpec', note: message }])
-    this.#invalid.set(key, message)
-    const usable = parseCanary({ ...object, spec: this.#usable.get(key) ?? essentials(object) })
-    if (usable.ok) return this.#pass(key, usable.canary, { ...this.#settings(usable.canary), suspend: true }, signal)
-    if (this.#leaving.has(key)) return this.#release(key, object, message, signal)
     const before = canary.status ?? { phase: 'Initializing', waits: [], seen: [], routes: [], checks: [], history: [], conditions: [] }
-    await statusWriter.write(canary, stalled(before, message, { status: before, now: clock.now() } as World), signal)
+    await statusWriter.write(canary, stalled(before, problem, { status: before, now: clock.now() }), signal)
     return DONE
   }
 
@@ -285,8 +269,7 @@ export class Reconciler {
     this.#ages.delete(key)
     this.#growths.forget(key)
     this.#rests.forget(key)
-    this.#usable.delete(key)
-    this.#invalid.delete(key)
+    this.#specs.forget(key)
     this.#leaving.delete(key)
     this.#deps.analyst.forget(key)
     this.#deps.config.forget(key)
@@ -300,14 +283,3 @@ export class Reconciler {
 /** The outcome, but no later than in so many milliseconds. */
 const sooner = (outcome: Outcome, ms: number | undefined): Outcome =>
   (ms === undefined || (outcome.kind === 'requeue' && outcome.afterMs <= ms) ? outcome : { kind: 'requeue', afterMs: ms })
-
-function stalled(status: CanaryStatus, message: string, world: World): CanaryStatus {
-  const invalid = condition({ world }, 'Stalled', ['True', 'InvalidSpec', message])
-  return { ...status, message, conditions: [...status.conditions.filter(({ type }) => type !== 'Stalled'), invalid] }
-}
-
-/** What protection needs of a spec that cannot be used otherwise, after a restart: whose versions, and which Service. */
-function essentials(object: KubeObject): object {
-  const { versions, targetRef, service } = jsonOf(object['spec'])
-  return { versions, targetRef, service, analysis: { metrics: [] } }
-}
