@@ -150,7 +150,7 @@ export class Oracle {
     return this.#reader.list('virtualservices.networking.istio.io').flatMap((object) => {
       const owner = (ledgerOf(object) as { readonly canary?: string } | undefined)?.canary
       const { hosts = [] } = object['spec'] as { readonly hosts?: readonly string[] }
-      return owner === undefined || !standing.has(owner) ? [] : hosts.map((host) => ({ host, owner }))
+      return owner === undefined || !standing.has(owner) ? [] : hosts.map((host) => ({ host: host.includes('.') ? host : `${host}.${object.metadata.namespace ?? ''}`, owner }))
     })
   }
 

@@ -88,7 +88,10 @@ export function keepFloor(facts: Facts): Outcome | undefined {
   const { c, stable, s } = facts
   if (c === undefined || floorOf(facts) !== undefined) return undefined
   if (goesBackBlindly(facts)) return undefined
-  if (stable === undefined || s === undefined) return waitFor({ waitingFor: 'Pods', message: `the Deployment of stable ${String(s)} is gone: apply it again, or name another version in spec.versions.desired` })
+  if (stable === undefined || s === undefined) {
+    const wayOut = facts.world.settings.source.kind === 'versions' ? 'apply it again, or name another version in spec.versions.desired' : 'set the template of the target back to what it ran'
+    return waitFor({ waitingFor: 'Pods', message: `the Deployment of stable ${String(s)} is gone: ${wayOut}` })
+  }
   const floor = { rollout: c.rollout, replicas: stable.replicas }
   return outcome(`stable's floor is ${floor.replicas}`, { action: { kind: 'workload', revision: s, replicas: undefined, floor, live: false } })
 }

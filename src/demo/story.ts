@@ -1,3 +1,4 @@
+import { canaryActionCrd } from '../api/canary-action-crd.ts'
 import { canaryCrd } from '../api/crd.ts'
 import { resources } from '../kubernetes/resource.ts'
 import type { NewObject } from '../runtime/object.ts'
@@ -65,7 +66,7 @@ export class Story {
   /** Act 1: users, services and v1; then the operator, and the Canary. */
   async adopt(): Promise<void> {
     const [stage, chronicle] = [this.#stage, this.chronicle]
-    await this.#apply([canaryCrd() as NewObject, ...happyIstio('namespace', ...BASE, 'gateway')], 'service-a, service-b and service-c-v1')
+    await this.#apply([canaryCrd() as NewObject, canaryActionCrd() as NewObject, ...happyIstio('namespace', ...BASE, 'gateway')], 'service-a, service-b and service-c-v1')
     await this.#reachable(NAMESPACE, HOST, 3)
     this.users = stage.startLoad(HOST, RPS, this.#signal)
     stage.startOperator(chronicle.follow)
