@@ -193,7 +193,7 @@ export class Oracle {
     if (to !== undefined && counts && to.step > last + 1 && !this.mayJump && !this.#wasStable.has(to.revision)) this.#broken(`${name} went from step ${last} to ${to.step} of ${to.revision}`)
     if (before !== undefined && after.promotions < before.promotions) this.#broken(`${name} forgot a promotion`)
     const isLeaving = this.#reader.list('canaries.serin.dev').some(({ metadata }) => metadata.deletionTimestamp !== undefined)
-    if (before !== undefined && after.stable !== before.stable && from?.revision !== after.stable && !(isLeaving && hashOfTargetsPods(after.stable) !== undefined)) this.#broken(`${name} made ${after.stable} stable, which was not exposed`)
+    if (before !== undefined && after.stable !== before.stable && from?.revision !== after.stable && !(isLeaving && [after.stable, before.stable].some((revision) => hashOfTargetsPods(revision) !== undefined))) this.#broken(`${name} made ${after.stable} stable, which was not exposed`)
     if (before !== undefined && after.stable !== before.stable) this.#promoted(name, after.stable, before)
   }
 

@@ -51,7 +51,7 @@ export type Action =
       readonly replicas: number | undefined
       /** The annotations to set; null takes one away, undefined leaves it. */
       readonly stamp?: string | null
-      readonly floor?: { readonly rollout: string; readonly replicas: number }
+      readonly floor?: { readonly rollout: string; readonly replicas: number } | null
       readonly live: boolean
     }
 

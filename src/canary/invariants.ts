@@ -1,7 +1,7 @@
 import { isTargetAction, type Action, type TargetAction } from './decision.ts'
 import { busy, isNamed, podsFor, unfit, workload, type Facts } from './facts.ts'
 import type { Exposure } from './ledger.ts'
-import { beside, isOverdue, keeperOf } from './restoring.ts'
+import { beside, isMoved, keeperOf } from './restoring.ts'
 import { EVERY_POD } from './world.ts'
 
 /**
@@ -39,7 +39,7 @@ function violationOfTarget(facts: Facts, action: TargetAction): string | undefin
     case 'create':
       return grown(facts, action.revision)
     case 'delete':
-      return hasPods(facts, action.revision) ? `deletes ${action.revision}, which has pods` : takesAway(facts, action.revision)
+      return hasPods(facts, action.revision) ? `deletes ${action.revision}, which has pods` : (facts.phase === 'Terminating' ? undefined : takesAway(facts, action.revision))
     case 'remake':
       return isNamed(facts, action.revision) ? `changes what ${action.revision} runs while a route names it` : undefined
     case 'target':
@@ -81,6 +81,7 @@ function failedExposed(failed: Facts['ledger']['failed'], exposure: Exposure | u
 function movesPointer(facts: Facts, stable: string): string | undefined {
   if (stable === facts.s) return undefined
   if (facts.phase === 'Terminating' && stable === facts.world.target?.own) return notSpread(facts, stable)
+  if (facts.phase === 'Terminating' && isMoved(facts)) return unfit(facts, stable)
   const whole = facts.exposure?.revision === stable && facts.exposure.weight === 100
   return whole && facts.phase === 'Promoting' ? undefined : `moves stable to ${stable} without it carrying everything`
 }
@@ -121,7 +122,7 @@ function violationOfRestore(facts: Facts, kind: 'restore-routes' | 'remove-rule'
 /** An open route reaches every pod: only what is to serve may have any. */
 function opensTooEarly(facts: Facts): string | undefined {
   const others = beside(facts, keeperOf(facts)).filter(({ replicas, ready }) => replicas + ready > 0)
-  return others.length === 0 || isOverdue(facts) ? undefined : `opens the routes while ${others.map(({ name }) => name).join(', ')} may have pods`
+  return others.length === 0 ? undefined : `opens the routes while ${others.map(({ name }) => name).join(', ')} may have pods`
 }
 
 const notSpread = ({ world: { ages, settings } }: Facts, revision: string): string | undefined =>

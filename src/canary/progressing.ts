@@ -108,21 +108,32 @@ export function raiseToFloor(facts: Facts): Outcome | undefined {
 
 /** Row 16: opened in the VirtualServices, then made as big as the next exposure needs; never while an open route may still stand. */
 export function openAndSize(facts: Facts): Outcome | undefined {
-  const { c, ledger, world } = facts
+  const { c, ledger } = facts
   const next = nextExposure(facts)
   if (c === undefined || next === undefined || mayNotGrow(facts)) return undefined
   const isOpen = ledger.open[c.revision]?.rollout === c.rollout
   const pods = podsFor(facts, next)
   if (isOpen && isSized(facts, pods)) return undefined
-  if (!isOpen && isStamped(facts, c)) return start(facts, c, ended(facts, 'Superseded', { reason: 'BegunAnew', message: 'it was taken out of the routes, and begins anew' }))
+  return absentConfig(facts) ?? (isOpen ? undefined : anew(facts, c)) ?? opened(facts, c, { isOpen, pods })
+}
+
+function opened(facts: Facts, c: Candidate, { isOpen, pods }: { readonly isOpen: boolean; readonly pods: number }): Outcome {
+  const { world } = facts
   if (world.ages.routes < world.settings.propagationMs) return waitFor({ waitingFor: 'Propagation', message: 'the last change of the routes is spreading' })
   return remake(facts, c) ?? (isOpen ? capacity(facts, c, pods) : open(facts, c))
+}
+
+/** What its pods need is missing: none is started that could not run. */
+function absentConfig({ canary, world: { mesh } }: Facts): Outcome | undefined {
+  const absent = (canary?.replicas ?? 0) > 0 ? undefined : mesh.refusals.find(({ reason }) => reason === 'ConfigNotFound')
+  return absent && waitFor({ message: absent.message, stalled: absent.reason })
 }
 
 const open = (facts: Facts, c: Candidate): Outcome => outcome(`open ${c.revision}`, { action: writeLedgers(facts, opening(facts, c)) })
 
 /** Closed since: without another stamp a scale-down that was decided then could land once it is named again. */
-const isStamped = ({ canary }: Facts, { rollout }: Candidate): boolean => canary?.stamp === rollout
+const anew = (facts: Facts, c: Candidate): Outcome | undefined =>
+  (facts.canary?.stamp === c.rollout ? start(facts, c, ended(facts, 'Superseded', { reason: 'BegunAnew', message: 'it was taken out of the routes, and begins anew' })) : undefined)
 
 const mayNotGrow = (facts: Facts): boolean => noWayOn(facts) || isGateShut(facts)
 

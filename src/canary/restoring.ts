@@ -1,6 +1,6 @@
 import { ledgerWith, outcome, podsText, waitFor, writeRoutes } from './actions.ts'
 import type { Decision } from './decision.ts'
-import { because, busy, rolloutId, unfitFor, workload, type Facts } from './facts.ts'
+import { because, busy, rolloutId, unfit, unfitFor, workload, type Facts } from './facts.ts'
 import { instant } from './instant.ts'
 import { retire } from './retirement.ts'
 import { hashOfTargetsPods } from './targets-pods.ts'
@@ -18,36 +18,41 @@ export const keeperOf = ({ world: { settings, target, workloads }, s }: Facts): 
 /** Users go to the target's own pods: from there no way leads back. */
 export const isMoved = ({ s, world: { settings } }: Facts): boolean => settings.source.kind === 'target' && s !== undefined && hashOfTargetsPods(s) !== undefined
 
-export const isOverdue = ({ world: { now, leaving, settings } }: Facts): boolean => now > (leaving?.since ?? now) + settings.progressDeadlineMs
+export const isOverdue = ({ world: { now, leaving, settings } }: Facts): boolean => now > (leaving?.seenAt ?? now) + settings.progressDeadlineMs
 
 /** An open route would reach the pods that are to serve, and no other. */
 export function isAlone(facts: Facts): boolean {
   const keeper = keeperOf(facts)
-  return keeper !== undefined && keeper.ready > 0 && beside(facts, keeper).length === 0
+  return (isMoved(facts) || (keeper !== undefined && keeper.ready > 0)) && beside(facts, keeper).length === 0
 }
-
-/** The same, or it has taken so long that what is left beside them stays: there is no way back from the target's own pods. */
-export const mayOpen = (facts: Facts): boolean => isAlone(facts) || (isMoved(facts) && isOverdue(facts))
 
 /** No route and no rule of ours stands: without a subset nothing could be named any more, whoever starts pods now. */
 export const isPutBack = ({ world: { mesh } }: Facts): boolean => !mesh.rule.exists && mesh.routes.every(({ ledger }) => ledger === undefined)
 
 /** What must be gone before a route may reach every pod; what a route of the user's names is theirs. */
-export function beside({ world: { workloads, mesh, settings } }: Facts, keeper: Workload | undefined): readonly Workload[] {
-  const others = workloads.filter(({ revision }) => revision !== keeper?.revision && !mesh.namedByUser.includes(revision))
-  return settings.source.kind === 'target' ? others : others.filter(({ replicas, ready }) => replicas > 0 || ready > 0)
-}
+export const beside = ({ world: { workloads, mesh } }: Facts, keeper: Workload | undefined): readonly Workload[] =>
+  workloads.filter(({ revision, replicas, ready }) => revision !== keeper?.revision && !mesh.namedByUser.includes(revision) && (replicas > 0 || ready > 0))
 
 /**
  * What is still to be done until everything is as the user wrote it; undefined once it is. Make before break, each stage
  * judged from the objects: the pods that are to serve → their route → everything else away → the route as it was written.
  */
 export const restoring = (facts: Facts): Outcome | undefined =>
-  withoutPreview(facts) ?? targetServes(facts) ?? emptied(facts) ?? routesBack(facts) ?? withoutRule(facts) ?? unstamped(facts)
+  withoutPreview(facts) ?? backAgain(facts) ?? targetServes(facts) ?? emptied(facts) ?? routesBack(facts) ?? withoutRule(facts) ?? unstamped(facts)
 
 function withoutPreview({ world: { previews } }: Facts): Outcome | undefined {
   const [name] = Object.keys(previews)
   return name === undefined ? undefined : outcome(`the preview Service ${name} goes`, { action: { kind: 'preview', name, revision: undefined, live: false } })
+}
+
+/** The template of the target changes, or it goes, after users were moved to its pods: back to what still stands, or else to every pod there is. */
+function backAgain(facts: Facts): Outcome | undefined {
+  const { s, world: { target }, ledger } = facts
+  if (!isMoved(facts) || target?.own === s) return undefined
+  const back = Object.keys(ledger.open).find((revision) => hashOfTargetsPods(revision) === undefined && unfit(facts, revision) === undefined)
+  if (back === undefined) return isAlone(facts) ? routesBack(facts) : undefined
+  const open = Object.fromEntries(Object.entries(ledger.open).filter(([revision]) => revision !== s))
+  return outcome(`the pods that users were moved to are going: back to ${back}`, { action: writeRoutes(facts, undefined, { stable: back, promotions: ledger.promotions + 1, open }) })
 }
 
 /** The target has its pods back, beside those of stable, and every managed route leads to them and to nobody else. */
@@ -56,13 +61,15 @@ function targetServes(facts: Facts): Outcome | undefined {
   const own = target?.own
   if (target === undefined || own === undefined) return undefined
   const isThere = s === own && mesh.routes.every((route) => route.ledger?.stable === own)
-  const isOver = mayOpen(facts) && mesh.routes.every((route) => route.ledger === undefined)
+  const isOver = isAlone(facts) && (isMoved(facts) || mesh.routes.every((route) => route.ledger === undefined))
   return isThere || isOver ? undefined : (targetFull(facts, target, own) ?? routedTo(facts, target, own))
 }
 
 /** As many pods as stable has. */
 const podsBack = (facts: Facts, target: TargetFacts): number =>
-  Math.max(1, isMoved(facts) ? target.replicas : (facts.stable?.replicas ?? target.replicas))
+  Math.max(1, isMoved(facts) && target.replicas > 0 ? target.replicas : (facts.stable?.replicas ?? sizeAsked(facts) ?? target.replicas))
+
+const sizeAsked = ({ world: { settings: { source } } }: Facts): number | undefined => (source.kind === 'target' ? source.replicas : undefined)
 
 function targetFull(facts: Facts, target: TargetFacts, own: string): Outcome | undefined {
   const pods = podsBack(facts, target)
@@ -89,9 +96,9 @@ function routedTo(facts: Facts, target: TargetFacts, own: string): Outcome {
 /** Nothing has pods but what is to serve, and the proxies know it. */
 function emptied(facts: Facts): Outcome | undefined {
   const keeper = keeperOf(facts)
-  if (keeper === undefined || isOverdue(facts)) return undefined
+  if (keeper === undefined) return undefined
   const leftovers = [...Object.keys(facts.ledger.open), ...Object.keys(facts.world.mesh.rule.subsets), ...facts.world.workloads.map(({ revision }) => revision)]
-  const others = [...new Set(leftovers)].filter((revision) => revision !== keeper.revision && revision !== '' && !facts.world.mesh.namedByUser.includes(revision))
+  const others = [...new Set(leftovers)].filter((revision) => revision !== keeper.revision && hashOfTargetsPods(revision) === undefined && revision !== '' && !facts.world.mesh.namedByUser.includes(revision))
   for (const revision of others) {
     const step = gone(facts, revision)
     if (step !== undefined) return step
@@ -122,13 +129,20 @@ const routesBack = ({ world: { mesh } }: Facts): Outcome | undefined =>
   (mesh.routes.some(({ ledger, own }) => ledger !== undefined || own) ? outcome('the routes as they were written', { action: { kind: 'restore-routes', live: true } }) : undefined)
 
 function withoutRule({ world: { mesh, ages, settings } }: Facts): Outcome | undefined {
-  if (!mesh.rule.exists) return undefined
+  // A route of the user's may name one of its subsets.
+  if (!mesh.rule.exists || isRuleUsed(mesh)) return undefined
   if (ages.routes < settings.propagationMs + settings.drainMs) return waitFor({ waitingFor: 'Propagation', message: 'the routes as you wrote them are spreading, and requests to our subsets drain' })
   return outcome('nothing names a subset of ours', { action: { kind: 'remove-rule', live: true } })
 }
 
+/** Whether something that the user wrote leads to a version of which our rule has a subset. */
+export const isRuleUsed = ({ namedByUser, rule }: Facts['world']['mesh']): boolean => namedByUser.some((revision) => rule.subsets[revision] !== undefined)
+
+/** Nothing of Serin's stays on what is the user's. */
 function unstamped(facts: Facts): Outcome | undefined {
+  const { world: { workloads, settings: { source } } } = facts
   const keeper = keeperOf(facts)
-  if (keeper?.stamp === undefined) return undefined
-  return outcome(`${keeper.name} is nobody's any more`, { action: { kind: 'workload', revision: keeper.revision, replicas: undefined, stamp: null, live: false } })
+  const marked = workloads.find(({ revision, stamp, floor }) => (source.kind === 'versions' || revision === keeper?.revision) && (stamp !== undefined || floor !== undefined))
+  if (marked === undefined) return undefined
+  return outcome(`${marked.name} is nobody's any more`, { action: { kind: 'workload', revision: marked.revision, replicas: undefined, stamp: null, floor: null, live: false } })
 }

@@ -1,8 +1,8 @@
 import { buried, ended, normal, outcome, waitFor, warning, writeRoutes } from './actions.ts'
 import type { Decision, EventNote } from './decision.ts'
-import { busy, type Facts } from './facts.ts'
+import { busy, tombstoneOf, type Facts } from './facts.ts'
 import { stableAnswers } from './guards.ts'
-import { isMoved, isOverdue, isPutBack, keeperOf, mayOpen, restoring } from './restoring.ts'
+import { isMoved, isOverdue, isAlone, isPutBack, isRuleUsed, keeperOf, restoring } from './restoring.ts'
 import { retire } from './retirement.ts'
 import { EVERY_POD } from './world.ts'
 
@@ -17,7 +17,7 @@ export function keepFinalizer({ world }: Facts): Outcome | undefined {
 
 /** Rows 2 and 7 protect users until what they wrote may stand again, and reaches nobody but what is to serve; or until nobody asks for it. */
 export const isUnguarded = (facts: Facts): boolean =>
-  facts.phase === 'Terminating' && (!facts.adopted || facts.world.leaving?.orphan !== undefined || facts.world.settings.onDelete === 'Orphan' || isPutBack(facts) || mayOpen(facts))
+  facts.phase === 'Terminating' && (!facts.adopted || facts.world.leaving?.orphan !== undefined || facts.world.settings.onDelete === 'Orphan' || isPutBack(facts) || isAlone(facts))
 
 /** Row 28: where putting things back would hurt, what serves stays named, and goes on without Serin. */
 export function leaveAsItIs(facts: Facts): Outcome | undefined {
@@ -31,8 +31,11 @@ export function leaveAsItIs(facts: Facts): Outcome | undefined {
 }
 
 /** Row 29: everything as it was; from any phase. */
-export const restore = (facts: Facts): Outcome => toStable(facts) ?? restoring(facts) ??
-  letGo('everything is as it was', normal('Restored', `${keeperOf(facts)?.name ?? 'nothing'} serves, and the routes are as you wrote them`))
+export const restore = (facts: Facts): Outcome => toStable(facts) ?? restoring(facts) ?? letGo('everything is as it was', told(facts))
+
+const told = (facts: Facts): EventNote => (isRuleUsed(facts.world.mesh)
+  ? warning('NotRestored', `the DestinationRule that Serin made stays: a route of yours leads to ${facts.world.mesh.namedByUser.join(', ')}, and may name its subset`)
+  : normal('Restored', `${keeperOf(facts)?.name ?? 'nothing'} serves, and the routes are as you wrote them`))
 
 const letGo = (reason: string, event?: EventNote): Outcome =>
   outcome(reason, { action: { kind: 'finalizer', present: false, live: false }, events: event === undefined ? [] : [event] })
@@ -42,8 +45,11 @@ const isUntouched = ({ adopted, world: { settings, workloads, mesh, target } }: 
   !adopted && !mesh.rule.exists && (settings.source.kind === 'versions' || workloads.every(({ revision }) => revision === target?.own))
 
 function whyNot(facts: Facts): string | undefined {
+  const { mesh } = facts.world
+  if (mesh.refusals.some(({ reason }) => reason === 'ServiceNotFound')) return 'the Service does not exist'
   if (isMoved(facts)) return undefined
-  if (isOverdue(facts)) return 'it was not done within progressDeadline'
+  const isDone = isAlone(facts) && mesh.routes.every(({ ledger }) => ledger === undefined)
+  if (isOverdue(facts) && !isDone) return 'it was not done within progressDeadline'
   return (facts.world.settings.source.kind === 'target' ? targetProblem(facts) : versionsProblem(facts)) ?? routeProblem(facts)
 }
 
@@ -73,9 +79,10 @@ function toStable(facts: Facts): Outcome | undefined {
   const isDue = mesh.routes.some(({ ledger }) => ledger !== undefined && (ledger.leaving !== leaving?.uid || ledger.exposure !== undefined))
   if (!adopted || !isDue || !stableAnswers(facts)) return undefined
   const failure = { reason: 'Aborted', message: 'the Canary is deleted' }
+  const isAborted = c !== undefined && c.revision !== s && tombstoneOf(facts) === undefined
   return outcome(`the Canary is deleted: everything to ${s ?? ''}`, {
-    action: writeRoutes(facts, undefined, c === undefined ? {} : { failed: buried(facts, failure) }),
-    ...(c === undefined ? {} : { change: ended(facts, 'Aborted', failure) }),
+    action: writeRoutes(facts, undefined, isAborted ? { failed: buried(facts, failure) } : {}),
+    ...(isAborted ? { change: ended(facts, 'Aborted', failure) } : {}),
     events: [normal('Restoring', `the Canary is deleted: everything goes to ${s ?? ''}, and what was changed is put back`)],
   })
 }

@@ -46,7 +46,7 @@ function ends(facts: Facts): readonly number[] {
     ...admissionLooks(facts),
     ...facts.world.actions.map(({ expiresAt }) => expiresAt - now),
     ...(isContested(facts) ? [contestedUntil(facts) - now] : []),
-    ...(facts.world.leaving === undefined ? [] : [facts.world.leaving.since + settings.progressDeadlineMs - now]),
+    ...(facts.world.leaving === undefined ? [] : [facts.world.leaving.seenAt + settings.progressDeadlineMs - now]),
     ...(tombstone === undefined ? [] : [tombstone.at + settings.failedDelayMs - now]),
   ]
 }

@@ -46,6 +46,8 @@ export type Leaving = {
   readonly uid: string
   /** Milliseconds since the epoch. */
   readonly since: number
+  /** When this process saw it first, on its own clock, milliseconds since the epoch: what is to be done in time is counted from here. */
+  readonly seenAt: number
   /** Why nothing is to be put back, whatever the spec says: namespace or CRD go as well. */
   readonly orphan: string | undefined
 }

@@ -15,7 +15,6 @@ import { prunedAs } from './prune.ts'
 import { FLOOR, STAMP } from './stamps.ts'
 import { commitRestore } from './commit-restore.ts'
 import { commitTarget } from './commit-target.ts'
-import { replicasOf } from './workloads.ts'
 import { allOf, create, idOf, patched, removed, type CommitDeps } from './writes.ts'
 
 /**
@@ -82,13 +81,15 @@ async function commitRule(deps: CommitDeps, { input }: Observation, subsets: Rea
   return 1
 }
 
+const floorText = (floor: Extract<Action, { kind: 'workload' }>['floor']) => (floor === null || floor === undefined ? floor : `${floor.replicas} ${floor.rollout}`)
+
 async function commitWorkload(deps: CommitDeps, { world, snapshot }: Observation, action: Extract<Action, { kind: 'workload' }>, signal: AbortSignal): Promise<number> {
   const name = workload(world.workloads, action.revision)?.name
   const object = snapshot.deployments.find(({ metadata }) => metadata.name === name)
   if (object === undefined) throw new Error(`no Deployment of ${action.revision} to write`)
   const { uid, resourceVersion, namespace = '', annotations = {}, hasAnnotations } = object.metadata
-  if ((action.replicas ?? 0) > 0) await makeCopies(deps, object, replicasOf(object) === 0, signal)
-  const notes = [[STAMP, action.stamp], [FLOOR, action.floor && `${action.floor.replicas} ${action.floor.rollout}`]] as const
+  if ((action.replicas ?? 0) > 0) await makeCopies(deps, object, action.revision === world.status?.stableRevision, signal)
+  const notes = [[STAMP, action.stamp], [FLOOR, floorText(action.floor)]] as const
   const wanted = notes.filter(([key, value]) => (value === null ? annotations[key] !== undefined : value !== undefined && annotations[key] !== value))
   const operations: readonly JsonPatchOperation[] = [
     { op: 'replace', path: '/metadata/resourceVersion', value: resourceVersion },

@@ -6,19 +6,21 @@ import { TargetMovedError } from './commit-target.ts'
 import { configResource, contentHash } from './config-content.ts'
 import { configOf, LEFT_ALONE } from './revision-deployment.ts'
 import { CANARY } from './stamps.ts'
+import { replicasOf } from './workloads.ts'
 import type { CommitDeps } from './writes.ts'
 
 /** Makes the copies that a revision lacks, before it is given pods. Throws where those without one could not start. */
-export async function makeCopies(deps: CommitDeps, deployment: KubeObject, isStarting: boolean, signal: AbortSignal): Promise<void> {
+export async function makeCopies(deps: CommitDeps, deployment: KubeObject, isStable: boolean, signal: AbortSignal): Promise<void> {
   const { namespace = '', uid } = deployment.metadata
+  const isStarting = replicasOf(deployment) === 0
   const lacking = Object.entries(configOf(deployment)).map(([id, hash]) => [...id.split(' '), hash])
     .filter(([kind = '', name = '', hash]) => hash !== MISSING && !deps.config.stands(kind, `${namespace}/${copyName(name, deployment.metadata.name)}`, uid))
-  await Promise.all(lacking.map(([kind = '', name = '', hash = '']) => makeCopy(deps, deployment, { kind, name, hash, isStarting }, signal)))
+  await Promise.all(lacking.map(([kind = '', name = '', hash = '']) => makeCopy(deps, deployment, { kind, name, hash, isStarting, isStable }, signal)))
 }
 
-type Wanted = { readonly kind: string; readonly name: string; readonly hash: string; readonly isStarting: boolean }
+type Wanted = { readonly kind: string; readonly name: string; readonly hash: string; readonly isStarting: boolean; readonly isStable: boolean }
 
-async function makeCopy(deps: CommitDeps, deployment: KubeObject, { kind, name, hash, isStarting }: Wanted, signal: AbortSignal): Promise<void> {
+async function makeCopy(deps: CommitDeps, deployment: KubeObject, { kind, name, hash, isStarting, isStable }: Wanted, signal: AbortSignal): Promise<void> {
   const key = `${deployment.metadata.namespace ?? ''}/${name}`
   const original = await deps.client.get(configResource(kind), key, signal)
   deps.config.learnt(kind, key, original)
@@ -26,6 +28,7 @@ async function makeCopy(deps: CommitDeps, deployment: KubeObject, { kind, name, 
   // Its pods that run have what they need; those to come say what they lack.
   if (!isStarting) return
   if (original === undefined) throw new Error(`${kind} ${name}, of which ${deployment.metadata.name} needs a copy, is gone: apply it as it was, or something else to release`)
+  if (isStable) throw new Error(`${kind} ${name} is no longer what ${deployment.metadata.name} was made with, and the copy of that is gone: set it back, or release something else`)
   throw new TargetMovedError(`${kind} ${name} is no longer what ${deployment.metadata.name} was made with`)
 }
 

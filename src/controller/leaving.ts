@@ -15,7 +15,7 @@ export const isGone = ({ metadata }: KubeObject): boolean => metadata.deletionTi
 const CRD = 'canaries.serin.dev'
 
 /** What is known of a deletion; undefined while the Canary is to stay. Its namespace and the CRD are read live: nobody watches them. */
-export async function leavingOf({ metadata }: KubeObject, client: KubernetesClient, signal: AbortSignal): Promise<Leaving | undefined> {
+export async function leavingOf({ metadata }: KubeObject, seenAt: number, client: KubernetesClient, signal: AbortSignal): Promise<Leaving | undefined> {
   const { uid, namespace = '', deletionTimestamp } = metadata
   if (deletionTimestamp === undefined) return undefined
   const isGoing = async (...of: Parameters<KubernetesClient['get']>) => {
@@ -30,7 +30,7 @@ export async function leavingOf({ metadata }: KubeObject, client: KubernetesClie
   }
   const [space, crd] = await Promise.all([isGoing(resources.namespaces, namespace, signal), isGoing(resources.customResourceDefinitions, CRD, signal)])
   const orphan = space ? `namespace ${namespace} is being deleted as well` : crd ? `the CustomResourceDefinition ${CRD} is being deleted as well` : undefined
-  return { uid, since: Date.parse(deletionTimestamp), orphan }
+  return { uid, since: Date.parse(deletionTimestamp), seenAt, orphan }
 }
 
 /** Sets the finalizer on a Canary, or takes it off this very version of it. */

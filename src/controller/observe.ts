@@ -69,7 +69,8 @@ export type Newest = (resource: Resource, objects: readonly KubeObject[], ...nam
 export function snapshotOf(stores: Stores, canary: Canary, settings: Settings, { clusterDomain, newest }: Surroundings & { readonly newest: Newest }): Snapshot {
   const { namespace } = canary.metadata
   const own = `${namespace}/serin-${settings.service}`
-  const delegate = settings.delegate === undefined ? [] : [`${namespace}/${settings.delegate}`]
+  const made = (canary.status?.routes ?? []).flatMap(({ mode, name }) => (mode === 'Delegate' ? [name] : []))
+  const delegates = [...new Set([...(settings.delegate === undefined ? [] : [settings.delegate]), ...made])].map((name) => `${namespace}/${name}`)
   const service = stores.services.get(`${namespace}/${settings.service}`)
   const fqdn = serviceHost({ canary: canary.metadata, settings, clusterDomain } as MeshInput)
   const routed = (store: Stores['virtualServices']) => [...new Set([...store.by('host', fqdn), ...store.by('host', WILDCARD)])]
@@ -78,7 +79,7 @@ export function snapshotOf(stores: Stores, canary: Canary, settings: Settings, {
     service,
     deployments: newest(resources.deployments, deploymentsOf(stores, namespace, settings)),
     pods: byLabels(stores.pods, namespace, selectorOf(service), (pod) => pod.metadata.labels ?? {}),
-    virtualServices: newest(resources.virtualServices, withRoots(stores, routed(stores.virtualServices), delegate), own, ...delegate),
+    virtualServices: newest(resources.virtualServices, withRoots(stores, routed(stores.virtualServices), delegates), own, ...delegates),
     destinationRules: newest(resources.destinationRules, routed(stores.destinationRules), own),
     httpRoutes: stores.httpRoutes.by('namespace', namespace),
     previewServices: previewServicesOf(stores, canary, settings, newest),
@@ -94,9 +95,9 @@ const deploymentsOf = ({ deployments }: Stores, namespace: string, { source }: S
 const autoscalersOf = ({ autoscalers }: Stores, { namespace, name }: Canary['metadata'], { source }: Settings): readonly KubeObject[] =>
   source.kind === 'target' ? [...autoscalers.by('scaled', `Deployment ${namespace}/${source.name}`), ...autoscalers.by('scaled', `Canary ${namespace}/${name}`)] : []
 
-/** The delegate, whoever made it, and the roots that name it, whatever their hosts. */
-const withRoots = ({ virtualServices }: Stores, found: readonly KubeObject[], [key]: readonly string[]): readonly KubeObject[] => {
-  const named = key === undefined ? [] : [virtualServices.get(key), ...virtualServices.by('delegate', key)]
+/** The delegates, whoever made them, and the roots that name it, whatever their hosts. */
+const withRoots = ({ virtualServices }: Stores, found: readonly KubeObject[], keys: readonly string[]): readonly KubeObject[] => {
+  const named = keys.flatMap((key) => [virtualServices.get(key), ...virtualServices.by('delegate', key)])
   return [...new Set([...found, ...named.filter((object) => object !== undefined)])]
 }
 

@@ -83,10 +83,7 @@ export class Reconciler {
     const cached = stores.canaries.get(key)
     const object = cached && writes.newest(idOf(resources.canaries, key), cached, clock.monotonic())
     if (object === undefined || isGone(object)) return this.#forget(key, object, object === undefined ? `there is no Canary ${splitKey(key).name}` : `Canary ${splitKey(key).name} is being deleted`, signal)
-    const leaving = await leavingOf(object, this.#deps.client, signal)
-    // One that was made anew under the name stays.
-    if (leaving === undefined) this.#leaving.delete(key)
-    else this.#leaving.set(key, leaving)
+    const leaving = await this.#leave(key, object, signal)
     const { elder } = rivalsOf(stores.canaries, object)
     if (elder !== undefined) {
       if (leaving !== undefined) return this.#release(key, object, `Canary ${keyOf(elder)} has what this one wanted`, signal)
@@ -96,6 +93,14 @@ export class Reconciler {
     const { usable, problem } = this.#read(key, object)
     if (usable !== undefined) return this.#pass(key, usable.canary, usable.settings, signal)
     return leaving === undefined ? this.#refuse(object, problem ?? '', signal) : this.#release(key, object, problem ?? '', signal)
+  }
+
+  async #leave(key: string, object: KubeObject, signal: AbortSignal): Promise<Leaving | undefined> {
+    const leaving = await leavingOf(object, this.#leaving.get(key)?.seenAt ?? this.#deps.clock.now(), this.#deps.client, signal)
+    // One that was made anew under the name stays.
+    if (leaving === undefined) this.#leaving.delete(key)
+    else this.#leaving.set(key, leaving)
+    return leaving
   }
 
   /** Only a change of the spec helps: said where it was written. */

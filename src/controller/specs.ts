@@ -65,7 +65,11 @@ export class Specs {
     const problem = problems.map(({ path, message }) => `${path}: ${message}`).join('; ').slice(0, 1000)
     this.#problems.set(key, problem)
     const last = parseCanary({ ...object, spec: this.#usable.get(key) ?? essentials(object) })
-    return { problem, usable: last.ok ? { canary: last.canary, settings: { ...this.#settings(last.canary), suspend: true } } : undefined }
+    if (!last.ok) return { problem, usable: undefined }
+    const settings = this.#settings(last.canary)
+    // Whoever writes it means it, whatever else is wrong.
+    const onDelete = jsonOf(object['spec'])['onDelete'] === 'Orphan' ? 'Orphan' : settings.onDelete
+    return { problem, usable: { canary: last.canary, settings: { ...settings, suspend: true, onDelete } } }
   }
 }
 

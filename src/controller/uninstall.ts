@@ -20,8 +20,12 @@ type Port = Pick<KubernetesClient, 'get' | 'list' | 'mergePatch'>
  */
 export async function releaseCanaries(client: Port, namespaces: readonly string[], signal: AbortSignal): Promise<number> {
   const lists = namespaces.length === 0 ? [client.list(resources.canaries, {}, signal)] : namespaces.map((namespace) => client.list(resources.canaries, { namespace }, signal))
-  const held = (await Promise.all(lists)).flat().filter(isHeld)
-  for (const canary of held) await release(client, canary, signal)
+  // One that is refused holds no other: its namespace may have gone, with our rights.
+  const listed = await Promise.allSettled(lists)
+  const held = listed.flatMap((each) => (each.status === 'fulfilled' ? each.value : [])).filter(isHeld)
+  const released = await Promise.allSettled(held.map((canary) => release(client, canary, signal)))
+  const refused = [...listed, ...released].find((each) => each.status === 'rejected')
+  if (refused !== undefined) throw refused.reason
   return held.length
 }
 
@@ -77,16 +81,26 @@ export async function uninstall(client: Port, { deployment, lease, namespaces }:
   const standing = await client.get(resources.deployments, deployment, signal)
   const { uid, resourceVersion } = standing?.metadata ?? {}
   if (standing !== undefined) await client.mergePatch(resources.deployments, deployment, { metadata: { uid, resourceVersion }, spec: { replicas: 0 } }, { signal })
-  const endsAt = clock.monotonic() + STOP_MS
-  while (await leads(client, lease, signal)) {
-    if (clock.monotonic() > endsAt) throw new Error(`the operator still holds the lease ${lease} after ${STOP_MS / 1000} s`)
-    await clock.sleep(LOOK_MS, signal)
-  }
+  await stopped(client, lease, { clock, signal })
   const released = await releaseCanaries(client, namespaces, signal)
   log.info({ released }, 'no Canary waits for Serin when it is deleted')
 }
 
-async function leads(client: Port, lease: string, signal: AbortSignal): Promise<boolean> {
-  const { holderIdentity } = jsonOf((await client.get(resources.leases, lease, signal))?.['spec'])
-  return typeof holderIdentity === 'string' && holderIdentity !== ''
+/** Resolves once nobody holds the lease: given back, or not renewed for as long as it is good for. */
+async function stopped(client: Port, lease: string, { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal }): Promise<void> {
+  const startedAt = clock.monotonic()
+  let seen = { renewTime: '', at: startedAt }
+  for (let held = await holding(client, lease, signal); held !== undefined; held = await holding(client, lease, signal)) {
+    const now = clock.monotonic()
+    if (held.renewTime !== seen.renewTime) seen = { renewTime: held.renewTime, at: now }
+    if (now - seen.at > held.durationMs) return
+    if (now - startedAt > STOP_MS) throw new Error(`the operator still holds the lease ${lease} after ${STOP_MS / 1000} s`)
+    await clock.sleep(LOOK_MS, signal)
+  }
+}
+
+async function holding(client: Port, lease: string, signal: AbortSignal): Promise<{ readonly renewTime: string; readonly durationMs: number } | undefined> {
+  const { holderIdentity, renewTime, leaseDurationSeconds } = jsonOf((await client.get(resources.leases, lease, signal))?.['spec'])
+  if (typeof holderIdentity !== 'string' || holderIdentity === '') return undefined
+  return { renewTime: String(renewTime), durationMs: Number(leaseDurationSeconds ?? STOP_MS / 1000) * 1000 }
 }

@@ -1,4 +1,3 @@
-import { asError } from '../runtime/failure.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import type { TransportResponse } from '../runtime/transport.ts'
 import type { Failure } from './errors.ts'
@@ -6,15 +5,16 @@ import type { Failure } from './errors.ts'
 /** A JSON object of unknown content. */
 export type JsonObject = Readonly<Record<string, unknown>>
 
-/** Parses JSON that must be an object; throws an Error that shows how the text begins. */
+/** Parses JSON that must be an object; throws an Error that shows nothing of the text: it may be a Secret's. */
 export const parseObject = (text: string): JsonObject => {
+  const none = () => new Error(`expected a JSON object, got ${text.length} characters that are none`)
   let value: unknown
   try {
     value = JSON.parse(text)
-  } catch (thrown) {
-    throw new Error(`expected a JSON object, got ${excerpt(text)}`, { cause: asError(thrown) })
+  } catch {
+    throw none()
   }
-  if (!isObject(value)) throw new Error(`expected a JSON object, got ${excerpt(text)}`)
+  if (!isObject(value)) throw none()
   return value
 }
 
@@ -26,7 +26,7 @@ export const isObject = (value: unknown): value is JsonObject =>
 export const parseKubeObject = (value: unknown): KubeObject => {
   const metadata = isObject(value) ? value['metadata'] : undefined
   if (!isObject(metadata) || typeof metadata['name'] !== 'string' || typeof metadata['resourceVersion'] !== 'string') {
-    throw new Error(`expected a Kubernetes object, got ${excerpt(JSON.stringify(value))}`)
+    throw new Error(`expected a Kubernetes object, got ${isObject(value) ? `one with ${Object.keys(value).join(', ')}` : typeof value}`)
   }
   return value as KubeObject
 }

@@ -14,7 +14,7 @@ export function worldFrom(objects: Objects, process: Process, { style, now, verd
   const routes = Object.entries(ROUTES).map(([name, object]) => [name, objects[object]] as const)
   const standing = routes.flatMap(([name, { value, rv }]) => (value === undefined ? [] : [routeFacts(name, value, status, rv)]))
   const made = Object.entries(deployments).flatMap(([revision, { value }]) => (value === undefined ? [] : [workloadFrom(revision, value)]))
-  const leaving = canary.value?.deletedAt === undefined ? undefined : { uid: 'uid-canary', since: canary.value.deletedAt, orphan: undefined }
+  const leaving = canary.value?.deletedAt === undefined ? undefined : { uid: 'uid-canary', since: canary.value.deletedAt, seenAt: canary.value.deletedAt, orphan: undefined }
   const target = objects.target.value && targetFrom(objects.target.value, leaving !== undefined)
   const workloads = target?.own === undefined || objects.target.value === undefined ? made : [...made, targetAsWorkload(target.own, objects.target.value)]
   const covered = standing.some(({ mesh }) => mesh)
