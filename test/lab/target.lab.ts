@@ -18,10 +18,10 @@ const deployments = async () => (await objects.list(`apps/v1/namespaces/${NAMESP
 const replicas = async () => Object.fromEntries((await deployments()).map(({ metadata, spec }) => [metadata.name, (spec as { replicas: number }).replicas]))
 
 /** A plain Deployment, whose pods end abruptly. */
-const target = (image: string, env: Readonly<Record<string, string>> = {}): KubeObject => object({
+const target = (image: string, env: Readonly<Record<string, string>> = {}, size = 2): KubeObject => object({
   apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'shop', namespace: NAMESPACE },
   spec: {
-    replicas: 2, selector: { matchLabels: { app: 'shop' } },
+    replicas: size, selector: { matchLabels: { app: 'shop' } },
     template: {
       metadata: { labels: { app: 'shop' }, annotations: { [END_ANNOTATION]: 'abrupt' } },
       spec: { containers: [{ name: 'shop', image: 'fake-service', ports: [{ containerPort: 8080 }], env: Object.entries({ NAME: `shop ${image}`, ERROR_RATE: '0', ...env }).map(([name, value]) => ({ name, value })) }] },
@@ -127,12 +127,13 @@ describe.sequential('a plain Deployment that 200 requests a second use', () => {
   test('is adopted again; deleted with a failed release in it, its Canary leaves what serves', LONG, async () => {
     await objects.apply(canary)
     stable = (await until('the revision to serve again', ({ phase }) => phase === 'Idle')).stableRevision ?? ''
-    await objects.apply(target('four', FAULTS.everything))
+    // Until it is at 0 its own pods may still be asked, and a new template would end them.
+    await objects.until('the target to be at 0 again', async () => ((await replicas())['shop'] === 0 ? true : undefined))
+    await objects.apply(target('four', FAULTS.everything, 3))
     await until('the fourth to have failed', ({ phase }) => phase === 'Failed')
     await deleted()
     expect(await replicas()).toMatchObject({ shop: 0, [`shop-${stable}`]: 3 })
     expect(JSON.stringify((await serinsOwn()).map(({ spec }) => spec))).toContain(`serin-${stable}`)
-    process.stderr.write(`DEBUG ${JSON.stringify(meshMade().map(({ at, ms }) => [at, ms]))}\n${(await import('node:fs')).readFileSync(operator.log, 'utf8').split('\n').filter((l) => l.includes('decided')).slice(-45).map((l) => { const o = JSON.parse(l); return `DEBUG ${o.time} ${Date.parse(o.time)} ${o.row} ${o.action} ${o.reason}` }).join('\n')}\n`)
     expect(meshMade()).toEqual([])
   })
 
