@@ -190,7 +190,9 @@ export class Judge {
   #mustBeOut(revision: string, what: string): void {
     const { mesh, now } = this.#cluster
     for (const proxy of mesh.proxies) {
-      if (everBy(proxy, revision) || everBy(proxy, EVERY_POD)) throw new Broken(`${revision} ${what} while a proxy still sends requests there`)
+      // Where no pod of it is known an open route leads to none.
+      const isOpen = everBy(proxy, EVERY_POD) && (proxy.endpoints.now[revision] ?? 0) > 0
+      if (everBy(proxy, revision) || isOpen) throw new Broken(`${revision} ${what} while a proxy still sends requests there`)
       if (now < (proxy.left.get(revision) ?? -Infinity) + D) throw new Broken(`${revision} ${what} while requests of a proxy still run there`)
     }
   }

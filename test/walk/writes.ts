@@ -91,7 +91,7 @@ function workloadWrite(action: Extract<Action, { kind: 'workload' }>, { seen }: 
       replicas: action.replicas ?? value.replicas,
       generation: value.generation + (action.replicas === undefined || action.replicas === value.replicas ? 0 : 1),
       stamp: action.stamp === null ? undefined : (action.stamp ?? value.stamp),
-      floor: action.floor ?? value.floor,
+      floor: action.floor === null ? undefined : (action.floor ?? value.floor),
     }),
   })
 }
