@@ -19,7 +19,8 @@ type Port = Pick<KubernetesClient, 'get' | 'list' | 'mergePatch'>
  * the CRD could be deleted. Nothing else of them changes. Returns how many had it.
  */
 export async function releaseCanaries(client: Port, namespaces: readonly string[], signal: AbortSignal): Promise<number> {
-  const lists = namespaces.length === 0 ? [client.list(resources.canaries, {}, signal)] : namespaces.map((namespace) => client.list(resources.canaries, { namespace }, signal))
+  const queries = namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }))
+  const lists = queries.map((query) => unlessGone(client.list(resources.canaries, query, signal)))
   // One that is refused holds no other: its namespace may have gone, with our rights.
   const listed = await Promise.allSettled(lists)
   const held = listed.flatMap((each) => (each.status === 'fulfilled' ? each.value : [])).filter(isHeld)
@@ -27,6 +28,16 @@ export async function releaseCanaries(client: Port, namespaces: readonly string[
   const refused = [...listed, ...released].find((each) => each.status === 'rejected')
   if (refused !== undefined) throw refused.reason
   return held.length
+}
+
+/** Without the CRD there is nobody to let go. */
+async function unlessGone(list: Promise<readonly KubeObject[]>): Promise<readonly KubeObject[]> {
+  try {
+    return await list
+  } catch (thrown) {
+    if (isNotFound(thrown)) return []
+    throw thrown
+  }
 }
 
 const isHeld = ({ metadata }: KubeObject): boolean => metadata.finalizers?.includes(FINALIZER) === true
