@@ -1,4 +1,5 @@
-import type { OperatorSettings } from '../../src/operator.ts'
+import { leaveForGood, type OperatorSettings } from '../../src/operator.ts'
+import { createLog } from '../../src/runtime/log.ts'
 import type { Transport, TransportResponse } from '../../src/runtime/transport.ts'
 import { action, canary, faulty, kindOf, namespace, service, targetCanary, version, virtualService } from '../fixtures.ts'
 import { actionCrd, type Harness, pathOf } from '../harness.ts'
@@ -28,6 +29,7 @@ export async function recorded(settings: OperatorSettings, isAllowed: (asked: As
     await defended(harness)
     await ofTarget(harness, settings.trackSecrets)
     await deleted(harness)
+    await uninstalled(harness, settings, through(harness.sandbox.cluster.transport))
   } finally {
     harness.stop()
   }
@@ -85,4 +87,15 @@ async function stalled(harness: Harness): Promise<void> {
 async function deleted(harness: Harness): Promise<void> {
   await harness.delete(targetCanary({}, 'plain'))
   await harness.until(() => harness.find('canaries.serin.dev', 'plain') === undefined, 120_000)
+}
+
+/** The hook before the release goes, with the operator's rights. */
+async function uninstalled(harness: Harness, settings: OperatorSettings, kubernetes: Transport): Promise<void> {
+  const { namespace: home = '', name = '' } = settings.election?.lease ?? {}
+  const own = version('v1', { app: 'serin', name, replicas: 0 })
+  await harness.apply({ ...own, metadata: { ...own.metadata, namespace: home } })
+  harness.kill()
+  const left = leaveForGood({ kubernetes, clock: harness.clock, random: () => 0.5, log: createLog({ level: 'silent' }), settings }, { deployment: `${home}/${name}`, lease: `${home}/${name}`, namespaces: settings.namespaces }, harness.ended)
+  await harness.clock.advance(70_000)
+  await left
 }

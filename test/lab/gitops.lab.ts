@@ -80,7 +80,7 @@ describe.sequential('a directory of manifests that a tool applies again and agai
     await Promise.all(Object.values(loads).map((load) => load.stop()))
     operator.kill('SIGTERM')
     await operator.ended
-    await Promise.all([NAMESPACE, `${NAMESPACE}-users`].map((name) => objects.call('DELETE', `/api/v1/namespaces/${name}`)))
+    await objects.discard(NAMESPACE, `${NAMESPACE}-users`)
   })
 
   test('is adopted, and a version that is committed is rolled out', LONG, async () => {

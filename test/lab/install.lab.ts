@@ -100,11 +100,12 @@ test('two replicas run, one of them leads, and a Canary lives its whole life', L
 
 test('a plain Deployment, a Service for tests and what people ask for need no more rights', LONG, async () => {
   const of = (kind: string, spec: object, name = 'plain'): KubeObject => ({ apiVersion: kind === 'Service' ? 'v1' : kind === 'Deployment' ? 'apps/v1' : 'serin.dev/v1beta1', kind, metadata: { name, namespace: 'installed' }, spec }) as unknown as KubeObject
-  const target = (image: string) => of('Deployment', { replicas: 1, selector: { matchLabels: { app: 'plain' } }, template: { metadata: { labels: { app: 'plain' } }, spec: { containers: [{ name: 'plain', image: 'fake-service', ports: [{ containerPort: 8080 }], env: [{ name: 'NAME', value: image }] }] } } })
+  const target = (image: string) => of('Deployment', { replicas: 1, selector: { matchLabels: { app: 'plain' } }, template: { metadata: { labels: { app: 'plain' } }, spec: { containers: [{ name: 'plain', image: 'fake-service', ports: [{ containerPort: 8080 }], env: [{ name: 'NAME', value: image }, { name: 'SETTING', valueFrom: { configMapKeyRef: { name: 'plain', key: 'setting' } } }] }] } } })
   const canary = of('Canary', { targetRef: { name: 'plain' }, revisionHistoryLimit: 0, traffic: { propagation: '500ms', drain: '500ms' }, scaleDownDelay: { previous: '1s' }, steps: [{ for: '1s' }], analysis: { interval: '1s', metrics: [] } })
   const deployment = '/apis/apps/v1/namespaces/installed/deployments/plain'
   const until = (what: string, serving: (revision: string) => boolean) => suite.untilStatus('installed/plain', what, ({ phase, stableRevision = '' }) => phase === 'Idle' && serving(stableRevision), 120_000)
-  await objects.apply(of('Service', { selector: { app: 'plain' }, ports: [{ name: 'http', port: 80, targetPort: 8080 }] }), target('one'), canary)
+  const setting = (value: string) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'plain', namespace: 'installed' }, data: { setting: value } }) as unknown as KubeObject
+  await objects.apply(setting('a'), of('Service', { selector: { app: 'plain' }, ports: [{ name: 'http', port: 80, targetPort: 8080 }] }), target('one'), canary)
   const { stableRevision: first = '' } = await until('the first revision to serve', (revision) => revision !== '')
   await objects.until('the target to be at 0', async () => (((await objects.call('GET', deployment)).body['spec'] as { replicas: number }).replicas === 0 ? true : undefined))
   await objects.call('PATCH', '/apis/serin.dev/v1beta1/namespaces/installed/canaries/plain', { spec: { preview: { service: 'plain-canary' } } }, 'application/merge-patch+json')

@@ -94,7 +94,7 @@ beforeAll(async () => {
 afterAll(async () => {
   stop.abort(new Error('the suite is over'))
   await Promise.all(ending.map((each) => each()))
-  await objects.call('DELETE', '/api/v1/namespaces/istioinaction')
+  await objects.discard('istioinaction')
 })
 
 const one = (kind: string, name: string, what: string) => new RegExp(`^${kind}/${name} ${what}$`, 'm')

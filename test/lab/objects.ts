@@ -66,6 +66,15 @@ export class Objects {
     }, timeoutMs).then(() => undefined)
   }
 
+  /** Deletes namespaces whose operator may have ended: nobody would take its finalizers off. */
+  async discard(...namespaces: readonly string[]): Promise<void> {
+    await Promise.all(namespaces.map(async (namespace) => {
+      for (const { metadata } of (await this.list(`serin.dev/v1beta1/namespaces/${namespace}/canaries`)) ?? [])
+        await this.call('PATCH', `/apis/serin.dev/v1beta1/namespaces/${namespace}/canaries/${metadata.name}`, { metadata: { finalizers: null } }, 'application/merge-patch+json')
+      await this.call('DELETE', `/api/v1/namespaces/${namespace}`)
+    }))
+  }
+
   /** The address of the first running pod with the label. */
   async podAddress(namespace: string, labelSelector: string): Promise<string | undefined> {
     const { body } = await this.call('GET', `/api/v1/namespaces/${namespace}/pods?labelSelector=${encodeURIComponent(labelSelector)}`)

@@ -73,7 +73,7 @@ describe.sequential('the real autoscaler on a Canary', () => {
     operator.kill('SIGTERM')
     await operator.ended
     await stopMetrics()
-    await Promise.all([NAMESPACE, `${NAMESPACE}-users`].map((name) => objects.call('DELETE', `/api/v1/namespaces/${name}`)))
+    await objects.discard(NAMESPACE, `${NAMESPACE}-users`)
   })
 
   test('finds its size there although nobody wrote one, and knows stable by its selector', LONG, async () => {

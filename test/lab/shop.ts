@@ -217,7 +217,7 @@ export class Shop {
     await Promise.all(this.#loads.map((load) => load.stop()))
     this.#ended.abort(new Error('the shop closes'))
     const { namespace } = this.options
-    await Promise.all([namespace, `${namespace}-users`].map((name) => this.suite.objects.call('DELETE', `/api/v1/namespaces/${name}`)))
+    await this.suite.objects.discard(namespace, `${namespace}-users`)
   }
 
   /** Takes down, as the API server tells it, which versions the routes name, and when nothing covers the host. */

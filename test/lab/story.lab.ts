@@ -50,8 +50,7 @@ beforeAll(async () => {
 afterAll(async () => {
   operator.kill('SIGTERM')
   await Promise.all(Object.values(loads).map((load) => load.stop()))
-  await objects.call('DELETE', `/api/v1/namespaces/${NAMESPACE}`)
-  await objects.call('DELETE', '/api/v1/namespaces/outside')
+  await objects.discard(NAMESPACE, 'outside')
 })
 
 test('the version that serves is adopted, and every request through the gateway goes on being answered', async () => {

@@ -59,7 +59,7 @@ describe.sequential('a plain Deployment that 200 requests a second use', () => {
     await Promise.all(loads.map((load) => load.stop()))
     operator.kill('SIGTERM')
     await operator.ended
-    await Promise.all([NAMESPACE, `${NAMESPACE}-users`].map((name) => objects.call('DELETE', `/api/v1/namespaces/${name}`)))
+    await objects.discard(NAMESPACE, `${NAMESPACE}-users`)
   })
 
   test('is adopted: a revision at its size, the routes, and only then the target to 0', LONG, async () => {
