@@ -16,7 +16,9 @@ describe.sequential('200 requests a second, through the gateway and through side
     await shop.stage('adoption', () => rollouts.adopts())
     await shop.stage(`${TIMES.adoptions} removals and adoptions`, async () => {
       for (let count = 0; count < TIMES.adoptions; count++) {
-        await suite.objects.call('DELETE', '/apis/serin.dev/v1beta1/namespaces/shop/canaries/shop')
+        const path = '/apis/serin.dev/v1beta1/namespaces/shop/canaries/shop'
+        await suite.objects.call('DELETE', path)
+        await suite.objects.until('the Canary to be gone', async () => ((await suite.objects.call('GET', path)).status === 404 ? true : undefined), 60_000)
         await systemClock.sleep(1000)
         await rollouts.adopts()
       }
