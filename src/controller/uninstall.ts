@@ -1,5 +1,5 @@
 import type { KubernetesClient } from '../kubernetes/client.ts'
-import { isConflict, isNotFound } from '../kubernetes/errors.ts'
+import { isConflict, isNotFound, isNotServed } from '../kubernetes/errors.ts'
 import { resources } from '../kubernetes/resource.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { statusOf } from '../runtime/failure.ts'
@@ -35,7 +35,7 @@ async function unlessGone(list: Promise<readonly KubeObject[]>): Promise<readonl
   try {
     return await list
   } catch (thrown) {
-    if (isNotFound(thrown)) return []
+    if (isNotServed(thrown)) return []
     throw thrown
   }
 }

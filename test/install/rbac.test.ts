@@ -74,7 +74,7 @@ describe('a grant', () => {
   it.each<[string, string, Asked]>([
     ['GET', '/apis/apps/v1/deployments?limit=250', { verb: 'list', group: 'apps', resource: 'deployments' }],
     ['GET', '/api/v1/namespaces/shop/pods?watch=1', { verb: 'watch', group: '', resource: 'pods', namespace: 'shop' }],
-    ['GET', '/api/v1/namespaces/shop', { verb: 'get', group: '', resource: 'namespaces', name: 'shop' }],
+    ['GET', '/api/v1/namespaces/shop', { verb: 'get', group: '', resource: 'namespaces', namespace: 'shop', name: 'shop' }],
     ['GET', '/apis/apps/v1/namespaces/shop/deployments/web', { verb: 'get', group: 'apps', resource: 'deployments', namespace: 'shop', name: 'web' }],
     ['POST', '/apis/events.k8s.io/v1/namespaces/shop/events', { verb: 'create', group: 'events.k8s.io', resource: 'events', namespace: 'shop' }],
     ['PATCH', '/apis/serin.dev/v1beta1/namespaces/shop/canaries/web/status', patch],

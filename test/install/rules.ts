@@ -59,7 +59,9 @@ export function askedOf({ method, path }: { readonly method: string; readonly pa
   const { pathname, searchParams } = new URL(path, 'http://server')
   const found = /^\/(?:api|apis\/([^/]+))\/[^/]+(?:\/namespaces\/([^/]+)(?=\/))?\/([^/]+)(?:\/([^/]+))?(?:\/([^/]+))?$/.exec(decodeURIComponent(pathname))
   if (found === null) throw new Error(`${path} names no resource`)
-  const [, group = '', namespace, plural = '', name, subresource] = found
+  const [, group = '', space, plural = '', name, subresource] = found
+  // A namespace lies in itself: a Role in it covers it.
+  const namespace = group === '' && plural === 'namespaces' ? name : space
   const read = name !== undefined ? 'get' : searchParams.has('watch') ? 'watch' : 'list'
   const verb = method === 'GET' ? read : method === 'DELETE' ? (name === undefined ? 'deletecollection' : 'delete') : VERBS[method] ?? method
   return { verb, group, resource: subresource === undefined ? plural : `${plural}/${subresource}`, ...(namespace === undefined ? {} : { namespace }), ...(name === undefined ? {} : { name }) }

@@ -69,6 +69,17 @@ describe('the hook before an uninstallation', () => {
     expect(finalizers()).toEqual([])
   })
 
+  it('has nobody to let go where the CRD went first', async () => {
+    const process = await installed()
+    await harness.delete(crd())
+    await harness.clock.advance(5000)
+    await stopped(process)
+    const left = leave()
+    await harness.clock.advance(1000)
+    await left
+    expect(harness.sandbox.cluster.reader.list('canaries.serin.dev')).toEqual([])
+  })
+
   it('fails where the operator goes on, so that nothing is deleted', async () => {
     await installed()
     const left = leave().catch((thrown: unknown) => String(thrown))
