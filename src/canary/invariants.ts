@@ -121,7 +121,7 @@ function violationOfRestore(facts: Facts, kind: 'restore-routes' | 'remove-rule'
 
 /** An open route reaches every pod: only what is to serve may have any. */
 function opensTooEarly(facts: Facts): string | undefined {
-  const others = beside(facts, keeperOf(facts)).filter(({ replicas, ready }) => replicas + ready > 0)
+  const others = beside(facts, keeperOf(facts))
   return others.length === 0 ? undefined : `opens the routes while ${others.map(({ name }) => name).join(', ')} may have pods`
 }
 

@@ -1,4 +1,4 @@
-import { ledgerWith, outcome, podsText, waitFor, writeRoutes } from './actions.ts'
+import { ledgerWith, openWithout, outcome, podsText, waitFor, writeRoutes } from './actions.ts'
 import type { Decision } from './decision.ts'
 import { because, busy, rolloutId, unfit, unfitFor, workload, type Facts } from './facts.ts'
 import { instant } from './instant.ts'
@@ -9,13 +9,13 @@ import type { TargetFacts, Workload } from './world.ts'
 type Outcome = Omit<Decision, 'row'>
 
 /** Names the deletion in openings and stamps. */
-export const deletionOf = ({ world: { leaving } }: Facts): string => rolloutId('restore', instant(leaving?.since ?? 0))
+const deletionOf = ({ world: { leaving } }: Facts): string => rolloutId('restore', instant(leaving?.since ?? 0))
 
 /** What is to serve without Serin: the target's own pods, or the stable version. */
 export const keeperOf = ({ world: { settings, target, workloads }, s }: Facts): Workload | undefined =>
   workload(workloads, settings.source.kind === 'target' ? target?.own : s)
 
-/** Users go to the target's own pods: from there no way leads back. */
+/** Users go to the target's own pods: the rest of the way is short, and nothing but the target itself leads back (`backAgain`). */
 export const isMoved = ({ s, world: { settings } }: Facts): boolean => settings.source.kind === 'target' && s !== undefined && hashOfTargetsPods(s) !== undefined
 
 export const isOverdue = ({ world: { now, leaving, settings } }: Facts): boolean => now > (leaving?.seenAt ?? now) + settings.progressDeadlineMs
@@ -26,8 +26,11 @@ export function isAlone(facts: Facts): boolean {
   return (isMoved(facts) || (keeper !== undefined && keeper.ready > 0)) && beside(facts, keeper).length === 0
 }
 
-/** No route and no rule of ours stands: without a subset nothing could be named any more, whoever starts pods now. */
-export const isPutBack = ({ world: { mesh } }: Facts): boolean => !mesh.rule.exists && mesh.routes.every(({ ledger }) => ledger === undefined)
+/** No route says anything of ours. */
+export const isUnpinned = ({ world: { mesh } }: Facts): boolean => mesh.routes.every(({ ledger }) => ledger === undefined)
+
+/** Nor does a rule: without a subset nothing could be named any more, whoever starts pods now. */
+export const isPutBack = (facts: Facts): boolean => !facts.world.mesh.rule.exists && isUnpinned(facts)
 
 /** What must be gone before a route may reach every pod; what a route of the user's names is theirs. */
 export const beside = ({ world: { workloads, mesh } }: Facts, keeper: Workload | undefined): readonly Workload[] =>
@@ -40,7 +43,8 @@ export const beside = ({ world: { workloads, mesh } }: Facts, keeper: Workload |
 export const restoring = (facts: Facts): Outcome | undefined =>
   withoutPreview(facts) ?? backAgain(facts) ?? targetServes(facts) ?? emptied(facts) ?? routesBack(facts) ?? withoutRule(facts) ?? unstamped(facts)
 
-function withoutPreview({ world: { previews } }: Facts): Outcome | undefined {
+/** A Service for tests leads nowhere once nobody moves it. */
+export function withoutPreview({ world: { previews } }: Facts): Outcome | undefined {
   const [name] = Object.keys(previews)
   return name === undefined ? undefined : outcome(`the preview Service ${name} goes`, { action: { kind: 'preview', name, revision: undefined, live: false } })
 }
@@ -51,8 +55,8 @@ function backAgain(facts: Facts): Outcome | undefined {
   if (!isMoved(facts) || target?.own === s) return undefined
   const back = Object.keys(ledger.open).find((revision) => hashOfTargetsPods(revision) === undefined && unfit(facts, revision) === undefined)
   if (back === undefined) return isAlone(facts) ? routesBack(facts) : undefined
-  const open = Object.fromEntries(Object.entries(ledger.open).filter(([revision]) => revision !== s))
-  return outcome(`the pods that users were moved to are going: back to ${back}`, { action: writeRoutes(facts, undefined, { stable: back, promotions: ledger.promotions + 1, open }) })
+  const change = { stable: back, promotions: ledger.promotions + 1, open: openWithout(facts, s ?? '') }
+  return outcome(`the pods that users were moved to are going: back to ${back}`, { action: writeRoutes(facts, undefined, change) })
 }
 
 /** The target has its pods back, beside those of stable, and every managed route leads to them and to nobody else. */
@@ -61,7 +65,7 @@ function targetServes(facts: Facts): Outcome | undefined {
   const own = target?.own
   if (target === undefined || own === undefined) return undefined
   const isThere = s === own && mesh.routes.every((route) => route.ledger?.stable === own)
-  const isOver = isAlone(facts) && (isMoved(facts) || mesh.routes.every((route) => route.ledger === undefined))
+  const isOver = isAlone(facts) && (isMoved(facts) || isUnpinned(facts))
   return isThere || isOver ? undefined : (targetFull(facts, target, own) ?? routedTo(facts, target, own))
 }
 

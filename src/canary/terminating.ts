@@ -2,7 +2,7 @@ import { buried, ended, normal, outcome, waitFor, warning, writeRoutes } from '.
 import type { Decision, EventNote } from './decision.ts'
 import { busy, tombstoneOf, type Facts } from './facts.ts'
 import { stableAnswers } from './guards.ts'
-import { isMoved, isOverdue, isAlone, isPutBack, isRuleUsed, keeperOf, restoring } from './restoring.ts'
+import { isAlone, isMoved, isOverdue, isPutBack, isRuleUsed, isUnpinned, keeperOf, restoring, withoutPreview } from './restoring.ts'
 import { retire } from './retirement.ts'
 import { EVERY_POD } from './world.ts'
 
@@ -27,7 +27,7 @@ export function leaveAsItIs(facts: Facts): Outcome | undefined {
   const why = whyNot(facts)
   if (why === undefined) return undefined
   const note = `not restored: ${why}; ${s === undefined ? 'everything' : `the routes name ${s}, and everything else`} stays as it is`
-  return toStable(facts) ?? cleared(facts) ?? letGo(why, warning('NotRestored', note))
+  return toStable(facts) ?? withoutPreview(facts) ?? cleared(facts) ?? letGo(why, warning('NotRestored', note))
 }
 
 /** Row 29: everything as it was; from any phase. */
@@ -48,7 +48,7 @@ function whyNot(facts: Facts): string | undefined {
   const { mesh } = facts.world
   if (mesh.refusals.some(({ reason }) => reason === 'ServiceNotFound')) return 'the Service does not exist'
   if (isMoved(facts)) return undefined
-  const isDone = isAlone(facts) && mesh.routes.every(({ ledger }) => ledger === undefined)
+  const isDone = isAlone(facts) && isUnpinned(facts)
   if (isOverdue(facts) && !isDone) return 'it was not done within progressDeadline'
   return (facts.world.settings.source.kind === 'target' ? targetProblem(facts) : versionsProblem(facts)) ?? routeProblem(facts)
 }

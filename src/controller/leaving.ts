@@ -1,6 +1,6 @@
 import type { Leaving } from '../canary/world.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
-import { resources } from '../kubernetes/resource.ts'
+import { resourceName, resources } from '../kubernetes/resource.ts'
 import { statusOf } from '../runtime/failure.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import { prunedAs } from './prune.ts'
@@ -12,7 +12,7 @@ export const FINALIZER = 'serin.dev/restore'
 /** The Canary is being deleted, and nothing of ours keeps it. */
 export const isGone = ({ metadata }: KubeObject): boolean => metadata.deletionTimestamp !== undefined && metadata.finalizers?.includes(FINALIZER) !== true
 
-const CRD = 'canaries.serin.dev'
+const CRD = resourceName(resources.canaries)
 
 /** What is known of a deletion; undefined while the Canary is to stay. Its namespace and the CRD are read live: nobody watches them. */
 export async function leavingOf({ metadata }: KubeObject, seenAt: number, client: KubernetesClient, signal: AbortSignal): Promise<Leaving | undefined> {

@@ -71,13 +71,14 @@ describe('a deleted Canary of a plain Deployment', () => {
   })
 
   it('keeps what serves where the target holds a failed release, and says so', async () => {
-    harness = await adoptedTarget({ rps: 50, objects: [virtualService()] })
+    harness = await adoptedTarget({ rps: 50, objects: [virtualService()], spec: { preview: { service: 'service-c-preview' } } })
     const stable = stableNow()
     await harness.apply(faultyTarget('v2'))
     await harness.until(() => harness.status().phase === 'Failed', 60_000)
     await deleted(targetCanary())
     expect(sizes()).toMatchObject({ 'service-c': 0, [`service-c-${stable}`]: 2 })
     expect(JSON.stringify(specOf(routes()))).toContain(`serin-${stable}`)
+    expect(harness.find('services', 'service-c-preview')).toBeUndefined()
     expect(told('NotRestored')).toEqual([expect.stringMatching(/^Warning NotRestored: not restored: service-c says \w+, which is not what serves; the routes name/)])
     expect(new Set(harness.answers.map(({ version: label }) => label))).toEqual(new Set([stable]))
   })
