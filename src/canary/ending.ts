@@ -3,7 +3,7 @@ import type { Decision } from './decision.ts'
 import { busy, failureOf, isNamed, podsFor, tombstoneOf, workload, type Facts } from './facts.ts'
 import { podsHold, stableAnswers, whyRollBack } from './guards.ts'
 import { pausedHold } from './people.ts'
-import { retire } from './retirement.ts'
+import { inService, retire } from './retirement.ts'
 
 type Outcome = Omit<Decision, 'row'>
 
@@ -84,11 +84,9 @@ export function retirePrevious(facts: Facts): Outcome | undefined {
 
 /** Row 24: whatever else still has an opening, a subset or pods that Serin started. Replicas that others set are left alone. */
 export function retireOthers(facts: Facts): Outcome | undefined {
-  const { world, ledger } = facts
+  const { world } = facts
   const kept = [facts.s, world.status?.previous?.revision, facts.phase === 'Waiting' ? facts.t?.revision : undefined]
-  const stamped = world.workloads.filter(({ stamp, replicas }) => stamp !== undefined && replicas > 0).map(({ revision }) => revision)
-  const leftovers = [...Object.keys(ledger.open), ...Object.keys(world.mesh.rule.subsets), ...stamped]
-  const idle = leftovers.find((revision) => !kept.includes(revision) && busy(facts, revision) === undefined && isOurs(facts, revision))
+  const idle = inService(facts).find((revision) => !kept.includes(revision) && busy(facts, revision) === undefined && isOurs(facts, revision))
   return idle === undefined ? undefined : retire(facts, idle)
 }
 

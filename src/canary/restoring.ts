@@ -1,8 +1,8 @@
 import { ledgerWith, openWithout, outcome, podsText, waitFor, writeRoutes } from './actions.ts'
 import type { Decision } from './decision.ts'
-import { because, busy, rolloutId, unfit, unfitFor, workload, type Facts } from './facts.ts'
+import { because, rolloutId, unfit, unfitFor, workload, type Facts } from './facts.ts'
 import { instant } from './instant.ts'
-import { retire } from './retirement.ts'
+import { retireIdle } from './retirement.ts'
 import { hashOfTargetsPods } from './targets-pods.ts'
 import type { TargetFacts, Workload } from './world.ts'
 
@@ -115,14 +115,9 @@ function gone(facts: Facts, revision: string): Outcome | undefined {
   const { world: { settings, workloads }, ledger } = facts
   const standing = workload(workloads, revision)
   const isRunning = ledger.open[revision] !== undefined || (standing?.replicas ?? 0) > 0
-  if (isRunning || standing === undefined) return retired(facts, revision)
+  if (isRunning || standing === undefined) return retireIdle(facts, revision)
   if (isSpreading(facts, standing)) return waitFor({ waitingFor: 'Propagation', message: `that ${standing.name} has no pods is spreading` })
   return settings.source.kind === 'versions' ? undefined : outcome(`${standing.name} is no longer needed`, { action: { kind: 'delete', revision, live: true } })
-}
-
-function retired(facts: Facts, revision: string): Outcome | undefined {
-  const reason = busy(facts, revision)
-  return reason === undefined ? retire(facts, revision) : waitFor({ waitingFor: 'Propagation', message: reason })
 }
 
 const isSpreading = ({ world: { ages, settings } }: Facts, { revision, ready }: Workload): boolean =>

@@ -1,6 +1,6 @@
-import { normal, openWithout, outcome, subsetsWithout, writeLedgers } from './actions.ts'
+import { normal, openWithout, outcome, subsetsWithout, waitFor, writeLedgers } from './actions.ts'
 import type { Decision } from './decision.ts'
-import { workload, type Facts } from './facts.ts'
+import { busy, workload, type Facts } from './facts.ts'
 
 type Outcome = Omit<Decision, 'row'>
 
@@ -13,6 +13,18 @@ type Outcome = Omit<Decision, 'row'>
  */
 export function retire(facts: Facts, revision: string): Outcome | undefined {
   return close(facts, revision) ?? toZero(facts, revision) ?? withoutSubset(facts, revision)
+}
+
+/** The same, once it is idle; until then why not. */
+export function retireIdle(facts: Facts, revision: string): Outcome | undefined {
+  const reason = busy(facts, revision)
+  return reason === undefined ? retire(facts, revision) : waitFor({ waitingFor: 'Propagation', message: reason })
+}
+
+/** Every revision that is open, has a subset, or has pods that a rollout started: stable among them. */
+export function inService({ ledger, world: { mesh, workloads } }: Pick<Facts, 'ledger' | 'world'>): readonly string[] {
+  const stamped = workloads.filter(({ stamp, replicas }) => stamp !== undefined && replicas > 0).map(({ revision }) => revision)
+  return [...Object.keys(ledger.open), ...Object.keys(mesh.rule.subsets), ...stamped]
 }
 
 function close(facts: Facts, revision: string): Outcome | undefined {

@@ -1,9 +1,9 @@
-import { buried, ended, normal, outcome, waitFor, warning, writeRoutes } from './actions.ts'
+import { buried, ended, normal, outcome, warning, writeRoutes } from './actions.ts'
 import type { Decision, EventNote } from './decision.ts'
-import { busy, tombstoneOf, type Facts } from './facts.ts'
+import { tombstoneOf, type Facts } from './facts.ts'
 import { stableAnswers } from './guards.ts'
 import { isAlone, isMoved, isOverdue, isPutBack, isRuleUsed, isUnpinned, keeperOf, restoring, withoutPreview } from './restoring.ts'
-import { retire } from './retirement.ts'
+import { inService, retireIdle } from './retirement.ts'
 import { EVERY_POD } from './world.ts'
 
 type Outcome = Omit<Decision, 'row'>
@@ -89,10 +89,7 @@ function toStable(facts: Facts): Outcome | undefined {
 
 /** What a rollout left beside stable goes as after any other. */
 function cleared(facts: Facts): Outcome | undefined {
-  const { adopted, s, ledger, world: { mesh, workloads } } = facts
-  const stamped = workloads.filter(({ stamp, replicas }) => stamp !== undefined && replicas > 0).map(({ revision }) => revision)
-  const left = [...Object.keys(ledger.open), ...Object.keys(mesh.rule.subsets), ...stamped].find((revision) => revision !== s && !mesh.namedByUser.includes(revision))
-  if (!adopted || left === undefined || isOverdue(facts)) return undefined
-  const reason = busy(facts, left)
-  return reason === undefined ? retire(facts, left) : waitFor({ waitingFor: 'Propagation', message: reason })
+  const { adopted, s, world: { mesh } } = facts
+  const left = inService(facts).find((revision) => revision !== s && !mesh.namedByUser.includes(revision))
+  return adopted && left !== undefined && !isOverdue(facts) ? retireIdle(facts, left) : undefined
 }

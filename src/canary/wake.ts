@@ -1,6 +1,7 @@
 import { admissionLooks } from './admission.ts'
 import { contestedUntil, isContested, tombstoneOf, type Facts } from './facts.ts'
 import { currentStep } from './guards.ts'
+import { inService } from './retirement.ts'
 import { wakesInMs } from './sleep.ts'
 
 /** Time for what a wait measures in whole milliseconds to be over for sure. */
@@ -29,9 +30,7 @@ export function nextWake(facts: Facts): number | undefined {
 const hasLeave = ({ world }: Facts): boolean => world.mesh.routes.some(({ own }) => own) || (world.target?.replicas ?? 0) > 0
 
 /** Something other than stable is open, has a subset or pods of ours: it waits to be retired. */
-const hasLeftovers = ({ s, ledger, world }: Facts): boolean =>
-  [...Object.keys(ledger.open), ...Object.keys(world.mesh.rule.subsets), ...world.workloads.filter(({ stamp, replicas }) => stamp !== undefined && replicas > 0).map(({ revision }) => revision)]
-    .some((revision) => revision !== s)
+const hasLeftovers = (facts: Facts): boolean => inService(facts).some((revision) => revision !== facts.s)
 
 function ends(facts: Facts): readonly number[] {
   const { settings, status, now } = facts.world

@@ -14,32 +14,37 @@ export const isGone = ({ metadata }: KubeObject): boolean => metadata.deletionTi
 
 const CRD = resourceName(resources.canaries)
 
+/** Whether an object is being deleted, or gone; without the right to look it counts as staying: what is refused later says as much. */
+export async function isGoing(read: Promise<KubeObject | undefined>): Promise<boolean> {
+  try {
+    const found = await read
+    return found === undefined || found.metadata.deletionTimestamp !== undefined
+  } catch (thrown) {
+    if (statusOf(thrown) === 403) return false
+    throw thrown
+  }
+}
+
+/** The object's metadata as a merge patch that changes its finalizers, valid for the very version that was read. */
+export function finalizerPatch({ metadata: { uid, resourceVersion, finalizers = [] } }: Pick<KubeObject, 'metadata'>, present: boolean): object {
+  const others = finalizers.filter((finalizer) => finalizer !== FINALIZER)
+  return { metadata: { uid, resourceVersion, finalizers: present ? [...others, FINALIZER] : others } }
+}
+
 /** What is known of a deletion; undefined while the Canary is to stay. Its namespace and the CRD are read live: nobody watches them. */
 export async function leavingOf({ metadata }: KubeObject, seenAt: number, client: KubernetesClient, signal: AbortSignal): Promise<Leaving | undefined> {
   const { uid, namespace = '', deletionTimestamp } = metadata
   if (deletionTimestamp === undefined) return undefined
-  const isGoing = async (...of: Parameters<KubernetesClient['get']>) => {
-    try {
-      const found = await client.get(...of)
-      return found === undefined || found.metadata.deletionTimestamp !== undefined
-    } catch (thrown) {
-      // Without the right to look: what is refused later says as much.
-      if (statusOf(thrown) === 403) return false
-      throw thrown
-    }
-  }
-  const [space, crd] = await Promise.all([isGoing(resources.namespaces, namespace, signal), isGoing(resources.customResourceDefinitions, CRD, signal)])
+  const [space, crd] = await Promise.all([isGoing(client.get(resources.namespaces, namespace, signal)), isGoing(client.get(resources.customResourceDefinitions, CRD, signal))])
   const orphan = space ? `namespace ${namespace} is being deleted as well` : crd ? `the CustomResourceDefinition ${CRD} is being deleted as well` : undefined
   return { uid, since: Date.parse(deletionTimestamp), seenAt, orphan }
 }
 
 /** Sets the finalizer on a Canary, or takes it off this very version of it. */
-export async function writeFinalizer({ client, writes, clock }: CommitDeps, { metadata }: Pick<KubeObject, 'metadata'>, present: boolean, signal: AbortSignal): Promise<void> {
-  const { uid, resourceVersion, namespace = '', name, deletionTimestamp } = metadata
-  const others = metadata.finalizers?.filter((finalizer) => finalizer !== FINALIZER) ?? []
-  const body = { metadata: { uid, resourceVersion, finalizers: present ? [...others, FINALIZER] : others } }
-  const answered = await client.mergePatch(resources.canaries, `${namespace}/${name}`, body, { signal })
+export async function writeFinalizer({ client, writes, clock }: CommitDeps, canary: Pick<KubeObject, 'metadata'>, present: boolean, signal: AbortSignal): Promise<void> {
+  const { uid, namespace = '', name, deletionTimestamp, finalizers = [] } = canary.metadata
+  const answered = await client.mergePatch(resources.canaries, `${namespace}/${name}`, finalizerPatch(canary, present), { signal })
   const id = idOf(resources.canaries, `${namespace}/${name}`)
-  if (deletionTimestamp !== undefined && others.length === 0 && !present) writes.deleted(id, uid)
+  if (deletionTimestamp !== undefined && !present && finalizers.every((finalizer) => finalizer === FINALIZER)) writes.deleted(id, uid)
   else writes.wrote(id, prunedAs(resources.canaries, answered), clock.monotonic())
 }

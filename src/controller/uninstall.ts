@@ -6,7 +6,7 @@ import { statusOf } from '../runtime/failure.ts'
 import { jsonOf } from '../istio/json.ts'
 import type { Log } from '../runtime/log.ts'
 import { keyOf, splitKey, type KubeObject } from '../runtime/object.ts'
-import { FINALIZER } from './leaving.ts'
+import { FINALIZER, finalizerPatch, isGoing } from './leaving.ts'
 
 const LOOK_MS = 500
 /** The operator's last writes, and the lease given back. */
@@ -45,10 +45,8 @@ const isHeld = ({ metadata }: KubeObject): boolean => metadata.finalizers?.inclu
 async function release(client: Port, canary: KubeObject, signal: AbortSignal): Promise<void> {
   const key = keyOf(canary)
   for (let standing: KubeObject | undefined = canary; standing !== undefined && isHeld(standing); standing = await client.get(resources.canaries, key, signal)) {
-    const { uid, resourceVersion, finalizers = [] } = standing.metadata
-    const body = { metadata: { uid, resourceVersion, finalizers: finalizers.filter((finalizer) => finalizer !== FINALIZER) } }
     try {
-      return void (await client.mergePatch(resources.canaries, key, body, { signal }))
+      return void (await client.mergePatch(resources.canaries, key, finalizerPatch(standing, false), { signal }))
     } catch (thrown) {
       if (isNotFound(thrown)) return
       if (!isConflict(thrown)) throw thrown
@@ -58,26 +56,20 @@ async function release(client: Port, canary: KubeObject, signal: AbortSignal): P
 
 /** uid of the operator's own Deployment; undefined where there is none, or nobody may look. */
 export async function ownDeployment(client: Port, key: string, signal: AbortSignal): Promise<string | undefined> {
-  const found = await unlessForbidden(client.get(resources.deployments, key, signal))
-  return found === 'forbidden' ? undefined : found?.metadata.uid
+  try {
+    return (await client.get(resources.deployments, key, signal))?.metadata.uid
+  } catch (thrown) {
+    if (statusOf(thrown) === 403) return undefined
+    throw thrown
+  }
 }
 
 /** Whether the Deployment that this process was started by goes, or its namespace: it is not only stopped, or replaced by a newer one. */
 export async function isUninstalled(client: Port, key: string, uid: string, signal: AbortSignal): Promise<boolean> {
-  const [deployment, space] = await Promise.all([
-    unlessForbidden(client.get(resources.deployments, key, signal)), unlessForbidden(client.get(resources.namespaces, splitKey(key).namespace ?? '', signal)),
-  ])
-  const isGoing = (object: KubeObject | 'forbidden' | undefined) => object === undefined || (object !== 'forbidden' && object.metadata.deletionTimestamp !== undefined)
-  return isGoing(deployment) || isGoing(space) || (deployment !== 'forbidden' && deployment?.metadata.uid !== uid)
-}
-
-async function unlessForbidden(read: Promise<KubeObject | undefined>): Promise<KubeObject | 'forbidden' | undefined> {
-  try {
-    return await read
-  } catch (thrown) {
-    if (statusOf(thrown) === 403) return 'forbidden'
-    throw thrown
-  }
+  const [isLeaving, isEmptied] = await Promise.all([isGoing(client.get(resources.deployments, key, signal)), isGoing(client.get(resources.namespaces, splitKey(key).namespace ?? '', signal))])
+  if (isLeaving || isEmptied) return true
+  const standing = await ownDeployment(client, key, signal)
+  return standing !== undefined && standing !== uid
 }
 
 export type Uninstall = {
