@@ -1,6 +1,6 @@
 import { rules } from '../mutations.ts'
 import type { Script } from '../script.ts'
-import { adopted, darkOf, late, TARGET, type Trace } from './trace.ts'
+import { adopted, darkOf, failedOf, late, TARGET, type Trace } from './trace.ts'
 
 /** Users are with the target's own pods again. */
 const moved = (script: Script) => script.until(() => script.cluster.truth?.stable.startsWith('target-') === true)
@@ -82,10 +82,7 @@ export const DELETIONS: readonly Trace[] = [
     rule: '28, where the target says something else than what serves, that stays named, and nothing is put back',
     style: TARGET,
     play: (script) => {
-      adopted(script)
-      darkOf(script, 'b')
-      script.cluster.verdict = 'fail'
-      script.until(() => script.phase === 'Failed')
+      failedOf(script, 'b')
       script.users.deleteCanary()
       script.run(120_000)
       script.must(script.cluster.objects.target.value?.replicas === 0, 'what failed may be reached')

@@ -1,5 +1,5 @@
 import { rules } from '../mutations.ts'
-import { adopted, darkOf, darkV2, exposedV2, TARGET, type Trace } from './trace.ts'
+import { adopted, darkOf, darkV2, exposedV2, failedOf, TARGET, type Trace } from './trace.ts'
 
 /** What is looked at, and when. */
 export const ORDER: readonly Trace[] = [
@@ -112,10 +112,7 @@ export const ORDER: readonly Trace[] = [
     rule: '19, the target is emptied in every phase, however often Git gives it pods',
     style: TARGET,
     play: (script) => {
-      adopted(script)
-      darkOf(script, 'b')
-      script.cluster.verdict = 'fail'
-      script.until(() => script.phase === 'Failed')
+      failedOf(script, 'b')
       for (let times = 0; times < 3; times++) {
         script.users.target({ replicas: 2 })
         script.run(5000)

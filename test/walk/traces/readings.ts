@@ -1,5 +1,5 @@
 import { rules } from '../mutations.ts'
-import { adopted, darkOf, darkV2, exposedV2, TARGET, type Trace } from './trace.ts'
+import { adopted, darkOf, darkV2, exposedV2, failedOf, TARGET, type Trace } from './trace.ts'
 
 /** How the protocol is to be read, section 4. */
 export const READINGS: readonly Trace[] = [
@@ -50,10 +50,7 @@ export const READINGS: readonly Trace[] = [
     rule: 'b failed, then a, then b: it is tried again, for the target has said a',
     style: TARGET,
     play: (script) => {
-      adopted(script)
-      darkOf(script, 'b')
-      script.cluster.verdict = 'fail'
-      script.until(() => script.phase === 'Failed')
+      failedOf(script, 'b')
       script.cluster.verdict = 'pass'
       script.users.target({ template: 'a' })
       script.run(5000)
@@ -67,10 +64,7 @@ export const READINGS: readonly Trace[] = [
     rule: 'b failed, then a, then b in one breath: nobody has heard of a, and b stays failed',
     style: TARGET,
     play: (script) => {
-      adopted(script)
-      darkOf(script, 'b')
-      script.cluster.verdict = 'fail'
-      script.until(() => script.phase === 'Failed')
+      failedOf(script, 'b')
       script.users.target({ template: 'a' })
       script.users.target({ template: 'b' })
       script.end('Failed')

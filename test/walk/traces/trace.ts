@@ -25,6 +25,14 @@ export function darkV2(script: Script): void {
   script.before('18')
 }
 
+/** Adopted, and this revision released and failed by its checks. */
+export function failedOf(script: Script, revision: string): void {
+  adopted(script)
+  darkOf(script, revision)
+  script.cluster.verdict = 'fail'
+  script.until(() => script.phase === 'Failed')
+}
+
 /** Stable serves, and nothing is on its way. */
 export function adopted(script: Script): void {
   script.healthy(() => {
