@@ -9,6 +9,7 @@ import { Reflector } from '../../src/runtime/reflector.ts'
 import { createStore, type Store } from '../../src/runtime/store.ts'
 import { systemClock } from '../../src/runtime/system-clock.ts'
 import type { Transport } from '../../src/runtime/transport.ts'
+import { HostsFile } from './hosts-file.ts'
 import { Addresses, CONTROL_PLANE } from './network.ts'
 import { hasSidecar, isGateway, isTask, labelsOf, type Pod, workloadOf } from './pod.ts'
 import { PodRun, type PodSurroundings, type State } from './pod-run.ts'
@@ -32,7 +33,7 @@ export class LabNode {
   readonly #options: NodeOptions
   readonly #runs = new Map<string, PodRun>()
   readonly #addresses = new Addresses()
-  readonly #hosts = new Map<string, string>()
+  readonly #hosts = new Map<string, HostsFile>()
   readonly #services: Store
   readonly #reflectors: readonly Reflector[]
   readonly #root: () => Promise<string>
@@ -162,27 +163,24 @@ export class LabNode {
   }
 
   #hostsFile(namespace: string): string {
-    const known = this.#hosts.get(namespace)
-    if (known !== undefined) return known
     const directory = join(this.#options.surroundings.directory, 'hosts')
     mkdirSync(directory, { recursive: true })
-    const path = join(directory, namespace)
-    this.#hosts.set(namespace, path)
-    writeFileSync(path, this.#hostsText(namespace))
-    return path
+    const file = this.#hosts.get(namespace) ?? new HostsFile(join(directory, namespace), this.#hostsLines(namespace))
+    this.#hosts.set(namespace, file)
+    return file.path
   }
 
   #writeHosts(): void {
-    for (const [namespace, path] of this.#hosts) writeFileSync(path, this.#hostsText(namespace))
+    for (const [namespace, file] of this.#hosts) file.update(this.#hostsLines(namespace))
   }
 
-  #hostsText(namespace: string): string {
-    const lines = this.#services.list().map(({ metadata: { name, namespace: its = '' }, ...service }) => {
+  #hostsLines(namespace: string): readonly string[] {
+    const lines = this.#services.list().flatMap(({ metadata: { name, namespace: its = '' }, ...service }) => {
       const { clusterIP } = (service as { spec?: { clusterIP?: string } }).spec ?? {}
       const full = `${name}.${its}`
-      return clusterIP === undefined || clusterIP === 'None' ? '' : `${clusterIP} ${its === namespace ? `${name} ` : ''}${full} ${full}.svc ${full}.svc.cluster.local\n`
+      return clusterIP === undefined || clusterIP === 'None' ? [] : [`${clusterIP} ${its === namespace ? `${name} ` : ''}${full} ${full}.svc ${full}.svc.cluster.local`]
     })
-    return `127.0.0.1 localhost\n${lines.join('')}`
+    return ['127.0.0.1 localhost', ...lines]
   }
 
   #writeTargets(): void {

@@ -169,7 +169,7 @@ export class PodRun {
     return `http://${this.address}:${CONTROL_PORT}/`
   }
 
-  /** One file for a namespace, written in place when Services change: what is mounted is its inode. */
+  /** One file for a namespace. */
   #hosts(): string {
     return this.#lab.hosts(this.#pod.metadata.namespace ?? '')
   }
