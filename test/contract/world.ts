@@ -3,6 +3,7 @@ import { at } from '../../src/sandbox/json.ts'
 import type { KubeObject } from '../../src/sandbox/objects.ts'
 import { pathOf } from '../harness.ts'
 import type { LabInfo } from '../lab/lab-info.ts'
+import { Objects } from '../lab/objects.ts'
 import type { Ground } from './ground.ts'
 import { labGround } from './lab-world.ts'
 import { sandboxGround } from './sandbox-world.ts'
@@ -93,7 +94,7 @@ function worldOn({ end, ...ground }: Ground): World {
     await until(`Deployment ${name} with all its pods`, async () => isRolledOut((await call('GET', pathOf(deployment))).body) || undefined)
   }
   const close: World['close'] = async () => {
-    await Promise.all([namespace, callers].map((name) => call('DELETE', `/api/v1/namespaces/${name}`)))
+    await new Objects(kubernetes).discard(namespace, callers)
     end()
   }
   return { ...ground, callers, call, until, apply, workload, close }

@@ -181,6 +181,8 @@ const PLACEHOLDERS: readonly (readonly [RegExp, string])[] = [
   [/((?:Requests|Needed|Failures|Generation): +)\d+/g, '$1COUNT'],
   [/\d+(?= requests\b)/g, 'COUNT'],
   [/^Waiting for deployment .*\n/gm, ''],
+  // The real server says so of an address that its own check met in the moment of its making.
+  [/^Events:(?:\n.*){2}(?:\n.*ClusterIPNotAllocated.*)+/gm, 'Events: <none>'],
   // Not after a colon: there stand the waits that somebody wrote.
   [/(?<=^| )(?<!: *)\d+[dhms](?:\d+[hms])?(?=$|[ )])/gm, 'AGE'],
 ]

@@ -84,7 +84,10 @@ const said: Record<Server['name'], Transcript> = { sandbox: {}, lab: {} }
 const onReal: Transcript = {}
 
 beforeAll(async () => {
-  await objects.until('the namespace of another suite to go', async () => ((await objects.call('GET', '/api/v1/namespaces/istioinaction')).status === 404 ? true : undefined), 60_000)
+  await objects.until('what another suite declared to go', async () => {
+    const [{ status }, canaries] = await Promise.all([objects.call('GET', '/api/v1/namespaces/istioinaction'), objects.list('serin.dev/v1beta1/canaries')])
+    return status === 404 && canaries?.length === 0 ? true : undefined
+  }, 60_000)
   const servers = { sandbox: await sandbox(), lab: lab() }
   await Promise.all(Object.values(servers).map((server) => play(server, said[server.name])))
   await playOnReal(servers.lab, onReal)

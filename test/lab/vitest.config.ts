@@ -7,6 +7,8 @@ export default defineConfig({
     include: ['test/contract/**/*.test.ts', 'test/lab/**/*.lab.ts', 'test/install/**/*.lab.ts'],
     globalSetup: ['test/lab/global-setup.ts'],
     fileParallelism: false,
+    // The same order everywhere, not by what a machine remembers of their lengths.
+    cache: false,
     testTimeout: 180_000,
     hookTimeout: 180_000,
     restoreMocks: true,
