@@ -202,6 +202,11 @@ describe('writing', () => {
 })
 
 describe('a list-watch', () => {
+  it('takes the null for what it is that a server gives for an empty list of metadata', async () => {
+    const { client } = harness(ok(JSON.stringify({ kind: 'PartialObjectMetadataList', metadata: { resourceVersion: '7' }, items: null })))
+    expect(await client.listWatch(resources.secrets, { metadataOnly: true }).list(undefined, new AbortController().signal)).toEqual({ items: [], resourceVersion: '7' })
+  })
+
   const watch = async (client: ReturnType<typeof harness>['client']) => {
     const events: WatchEvent[] = []
     const from = { resourceVersion: '7', timeoutMs: 240_400 }

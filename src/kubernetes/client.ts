@@ -117,7 +117,9 @@ type PageQuery = ListQuery & {
 const listPage = async (connection: Connection, query: PageQuery, signal?: AbortSignal): Promise<ListPage> => {
   const { resource, namespace, labelSelector, limit = 250, next } = query
   const path = withQuery(collectionPath(resource, namespace), { limit, continue: next, labelSelector })
-  const { metadata, items } = await connection.read({ method: 'LIST', resource, key: namespace ?? '', ...accepting(query, 'List') }, path, signal)
+  const { metadata, items: listed } = await connection.read({ method: 'LIST', resource, key: namespace ?? '', ...accepting(query, 'List') }, path, signal)
+  // Of metadata alone, an empty list is null.
+  const items = listed ?? []
   if (!isObject(metadata) || typeof metadata['resourceVersion'] !== 'string' || !Array.isArray(items)) {
     throw new Error(`${path}: expected a list`)
   }

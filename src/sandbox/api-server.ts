@@ -110,7 +110,8 @@ const list = (call: Call): ApiAnswer => {
   const metadata = JSON.stringify({ resourceVersion: String(at), ...(next !== undefined && { continue: next }) })
   const type = asksForMetadata(call.request) ? { ...METADATA, kind: `${METADATA.kind}List` } : { kind: `${kind.kind}List`, apiVersion: groupVersion(kind.group, version.name) }
   const head = `{"kind":"${type.kind}","apiVersion":"${type.apiVersion}","metadata":${metadata}`
-  return { status: 200, headers: json, body: `${head},"items":[${objects.map((object) => textOf(call, object)).join(',')}]}` }
+  const items = objects.length === 0 && asksForMetadata(call.request) ? 'null' : `[${objects.map((object) => textOf(call, object)).join(',')}]`
+  return { status: 200, headers: json, body: `${head},"items":${items}}` }
 }
 
 const watch = (call: Call): ApiAnswer => {

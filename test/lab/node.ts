@@ -20,7 +20,7 @@ export type NodeOptions = {
   readonly transport: Transport
   readonly client: KubernetesClient
   readonly log: Log
-  readonly surroundings: Omit<PodSurroundings, 'hosts' | 'rootCertificate' | 'token'>
+  readonly surroundings: Omit<PodSurroundings, 'hosts' | 'rootCertificate' | 'token' | 'listConfig'>
   /** `status`: pods are marked ready and nothing runs, for fleets. */
   readonly pods: 'processes' | 'status'
 }
@@ -135,6 +135,7 @@ export class LabNode {
       hosts: (namespace) => this.#hostsFile(namespace),
       rootCertificate: this.#root,
       token: (pod, audience) => this.#token(pod, audience),
+      listConfig: async (namespace, resource) => ((await this.#send('GET', `/api/v1/namespaces/${namespace}/${resource}`)) as { items: readonly KubeObject[] }).items,
     }
   }
 

@@ -7,7 +7,7 @@ import { CONTROL_PLANE, createPodNetwork, removePodNetwork } from './network.ts'
 import { PORTS } from './control-plane.ts'
 import { CONTROL_PORT, type Grade } from './lab-info.ts'
 import type { Parts } from './parts.ts'
-import { END_ANNOTATION, environment, hasSidecar, isGateway, isTask, type Pod, runsOperator } from './pod.ts'
+import { configured, END_ANNOTATION, environment, hasSidecar, isGateway, isTask, type ListConfig, type Pod, runsOperator } from './pod.ts'
 import type { Processes, Program, Running } from './processes.ts'
 import { agent, envoy, proxyPaths } from './sidecar.ts'
 
@@ -27,6 +27,7 @@ export type PodSurroundings = {
   /** A token of the pod's service account: for istiod ("istio-ca"), or for the API server itself. */
   readonly token: (pod: Pod, audience?: string) => Promise<string>
   readonly apiCertificate: string
+  readonly listConfig: ListConfig
 }
 
 const root = fileURLToPath(new URL('../../', import.meta.url)).replace(/dist\/lab\/$/, '')
@@ -118,9 +119,9 @@ export class PodRun {
 
   /** Starts the app, and again when it ends by itself, until the pod ends. */
   async #keepApp(): Promise<void> {
-    const program = await this.#appProgram()
     const ready = this.#readiness()
     const again = async (): Promise<void> => {
+      const program = await this.#appProgram()
       if (this.#ended) return
       this.#app = this.#lab.processes.start(program)
       const { ended } = this.#app
@@ -147,8 +148,17 @@ export class PodRun {
       return { name, command: [process.execPath, OPERATOR, ...(container?.args ?? [])], netns: this.#network.name, env: { ...env, ...cluster }, mounts: { ...mounts, [SERVICE_ACCOUNT]: await this.#serviceAccount() } }
     }
     const manifest = join(this.#folder, 'app.json')
-    writeFileSync(manifest, JSON.stringify({ pod: this.#pod, serves: !isGateway(this.#pod), end: this.#pod.metadata.annotations?.[END_ANNOTATION] === 'abrupt' ? 'abrupt' : 'graceful' }))
+    writeFileSync(manifest, JSON.stringify({ pod: await this.#configured(), serves: !isGateway(this.#pod), end: this.#pod.metadata.annotations?.[END_ANNOTATION] === 'abrupt' ? 'abrupt' : 'graceful' }))
     return { name, command: [process.execPath, APP, manifest], netns: this.#network.name, mounts }
+  }
+
+  /** Waits, as the kubelet does, for a ConfigMap or Secret that its variables are taken from. */
+  async #configured(): Promise<Pod> {
+    for (; !this.#ended; await systemClock.sleep(500)) {
+      const pod = await configured(this.#pod, this.#lab.listConfig).catch(() => undefined)
+      if (pod !== undefined) return pod
+    }
+    return this.#pod
   }
 
   /** The folder that the kubelet would mount: token, certificate, namespace. */

@@ -1,4 +1,6 @@
 import type { KubeObject } from '../../src/runtime/object.ts'
+import type { KubeObject as Stored } from '../../src/sandbox/objects.ts'
+import { withEnvironment } from '../../src/sandbox/pod-environment.ts'
 
 /** What the node reads of a Pod. */
 export type Pod = KubeObject & {
@@ -50,4 +52,16 @@ export function environment({ env = [] }: Container, pod: Pod, address: string):
     'metadata.name': pod.metadata.name, 'metadata.namespace': pod.metadata.namespace ?? '', 'status.podIP': address, 'spec.serviceAccountName': pod.spec.serviceAccountName ?? 'default',
   }
   return Object.fromEntries(env.map(({ name, value, valueFrom }) => [name, value ?? fields[valueFrom?.fieldRef?.fieldPath ?? ''] ?? '']))
+}
+
+/** What a pod's variables are taken from. */
+export type ListConfig = (namespace: string, resource: 'configmaps' | 'secrets') => Promise<readonly KubeObject[]>
+
+/** The pod with the variables written out that come from ConfigMaps and Secrets, where they are all there. */
+export async function configured(pod: Pod, list: ListConfig): Promise<Pod | undefined> {
+  if (!/"(configMap|secret)(Key)?Ref"/.test(JSON.stringify(pod.spec.containers))) return pod
+  const { namespace = '' } = pod.metadata
+  const [configmaps, secrets] = await Promise.all([list(namespace, 'configmaps'), list(namespace, 'secrets')])
+  const found = withEnvironment(pod as unknown as Stored, (resource, name) => (resource === 'secrets' ? secrets : configmaps).find(({ metadata }) => metadata.name === name) as Stored | undefined)
+  return 'lack' in found ? undefined : (found as unknown as Pod)
 }

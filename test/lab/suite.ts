@@ -62,10 +62,13 @@ export class Suite {
     const over = ended.then((code) => {
       throw new Error(`the operator ended with ${code}:\n${readFileSync(log, 'utf8').slice(-2000)}`)
     })
+    const late = (cause: unknown): never => {
+      throw new Error(`the operator is not ready:\n${readFileSync(log, 'utf8').slice(-2000)}`, { cause })
+    }
     const ready = this.objects.until('the operator to be ready', async () => {
       const answer = await call({ url: `http://127.0.0.1:${port}/readyz` })
       return 'status' in answer && answer.status === 200 ? true : undefined
-    })
+    }).catch(late)
     await Promise.race([ready, over])
     over.catch(() => undefined)
     return { log, ended, kill: (signal) => void child.kill(signal) }

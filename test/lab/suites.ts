@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
  * most of a rollout's time is spent waiting; what the first does not name is the second's.
  */
 const FIRST = [
-  ...['traffic', 'crd', 'kubectl', 'two-rules', 'story', 'lab', 'scaler', 'gitops'].map((name) => `test/lab/${name}.lab.ts`),
+  ...['traffic', 'crd', 'kubectl', 'two-rules', 'story', 'lab', 'scaler', 'gitops', 'config'].map((name) => `test/lab/${name}.lab.ts`),
   'test/install/helm.lab.ts', 'test/contract/prometheus/queries.test.ts', 'test/contract/prometheus/answers.test.ts',
 ]
 

@@ -60,6 +60,16 @@ describe.each(kinds)('$what', ({ resource, make, values: [before, after] }) => {
   })
 })
 
+test('of which there is none is an empty list, metadata alone or not', async () => {
+  const headers = { accept: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1' }
+  const answer = await world.kubernetes({ method: 'GET', path: `/api/v1/namespaces/${world.callers}/secrets`, timeoutMs: 10_000, headers })
+  expect(JSON.parse(await answer.text())).toMatchObject({ kind: 'PartialObjectMetadataList', items: null })
+  for (const metadataOnly of [true, false]) {
+    const page = await client.listWatch(resources.secrets, { namespace: world.callers, metadataOnly }).list(undefined, new AbortController().signal)
+    expect(page).toEqual({ items: [], resourceVersion: expect.stringMatching(/^\d+$/) as string })
+  }
+})
+
 test('what is written into a Secret as text is kept encoded, among the rest', async () => {
   const object = await created(world, { ...secret('texts', { a: btoa('1') }), stringData: { b: '2' } })
   expect(object['stringData']).toBeUndefined()
