@@ -3,7 +3,8 @@ import { ownName } from '../istio/destination-rules.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
 import { resources, type Resource } from '../kubernetes/resource.ts'
 import type { KubeObject } from '../runtime/object.ts'
-import type { Observation, Snapshot } from './observe.ts'
+import type { Observation } from './observe.ts'
+import type { Snapshot } from './snapshot.ts'
 import { pruneDeployment, pruneManagedFields } from './prune.ts'
 
 /** Whether an action may only be made on what was read live just before. */

@@ -4,45 +4,21 @@ import { stepKey } from '../canary/due-checks.ts'
 import { factsOf } from '../canary/facts.ts'
 import { NO_EVIDENCE, type Evidence, type Refusal, type RouteFacts, type TargetFacts, type Workload, type World } from '../canary/world.ts'
 import { canonicalJson } from '../canary/template-hash.ts'
-import { serviceHost } from '../istio/host-name.ts'
 import { jsonOf, labelsOf, listOf } from '../istio/json.ts'
 import { meshFacts } from '../istio/mesh-facts.ts'
 import type { MeshInput } from '../istio/mesh-input.ts'
 import { previewRefusals, previewsOf } from '../istio/preview-service.ts'
 import { routesContent } from '../istio/route-content.ts'
 import { revisionOfSubset, subsetLabels } from '../istio/subset-name.ts'
-import { resources, type Resource } from '../kubernetes/resource.ts'
-import { keyOf, type KubeObject } from '../runtime/object.ts'
+import type { KubeObject } from '../runtime/object.ts'
 import type { Ages } from './ages.ts'
 import type { TargetConfig } from './config-tracker.ts'
-import { labelKey, scaledBy, templateLabels, WILDCARD } from './indexes.ts'
-import { rivalsOf } from './rivals.ts'
-import { previewServicesOf } from './preview-service.ts'
+import { scaledBy, templateLabels } from './indexes.ts'
 import { actionsAsked } from './canary-actions.ts'
-import type { Stores } from './sources.ts'
 import { workloadRefusals } from './workload-refusals.ts'
 import { FINALIZER } from './leaving.ts'
+import { includes, type Snapshot, type Surroundings } from './snapshot.ts'
 import { labelsToBe, ownPodsOf, revisionOf, revisionsIn, targetAsWorkload, targetFacts, targetIn, workloadOf } from './workloads.ts'
-
-/** The objects that one pass looks at: from the caches, or read live where a decision rests on them. */
-export type Snapshot = {
-  readonly canary: Canary
-  readonly service: KubeObject | undefined
-  readonly deployments: readonly KubeObject[]
-  readonly pods: readonly KubeObject[]
-  readonly virtualServices: readonly KubeObject[]
-  readonly destinationRules: readonly KubeObject[]
-  readonly httpRoutes: readonly KubeObject[]
-  /** Of the target or of the Canary. */
-  readonly autoscalers: readonly KubeObject[]
-  /** The other Canaries whose ledgers are theirs. */
-  readonly others: readonly string[]
-  /** Services of the Canary's own making, or under the name of one. */
-  readonly previewServices: readonly KubeObject[]
-  readonly actions: readonly KubeObject[]
-}
-
-export type Surroundings = { readonly rootNamespace: string; readonly clusterDomain: string }
 
 /** The World of a pass, and what its writes are made from. */
 export type Observation = { readonly world: World; readonly input: MeshInput; readonly snapshot: Snapshot }
@@ -60,45 +36,6 @@ export type ObserveOptions = {
   readonly leaving: World['leaving']
   /** What the target is configured with. */
   readonly configOf: (target: KubeObject) => TargetConfig
-}
-
-/** The newer of what a cache has and what was written last; a key that is named is looked up even where the cache has nothing. */
-export type Newest = (resource: Resource, objects: readonly KubeObject[], ...named: readonly string[]) => readonly KubeObject[]
-
-/** Everything the caches hold that concerns one Canary, and what was written since. */
-export function snapshotOf(stores: Stores, canary: Canary, settings: Settings, { clusterDomain, newest }: Surroundings & { readonly newest: Newest }): Snapshot {
-  const { namespace } = canary.metadata
-  const own = `${namespace}/serin-${settings.service}`
-  const made = (canary.status?.routes ?? []).flatMap(({ mode, name }) => (mode === 'Delegate' ? [name] : []))
-  const delegates = [...new Set([...(settings.delegate === undefined ? [] : [settings.delegate]), ...made])].map((name) => `${namespace}/${name}`)
-  const service = stores.services.get(`${namespace}/${settings.service}`)
-  const fqdn = serviceHost({ canary: canary.metadata, settings, clusterDomain } as MeshInput)
-  const routed = (store: Stores['virtualServices']) => [...new Set([...store.by('host', fqdn), ...store.by('host', WILDCARD)])]
-  return {
-    canary,
-    service,
-    deployments: newest(resources.deployments, deploymentsOf(stores, namespace, settings)),
-    pods: byLabels(stores.pods, namespace, selectorOf(service), (pod) => pod.metadata.labels ?? {}),
-    virtualServices: newest(resources.virtualServices, withRoots(stores, routed(stores.virtualServices), delegates), own, ...delegates),
-    destinationRules: newest(resources.destinationRules, routed(stores.destinationRules), own),
-    httpRoutes: stores.httpRoutes.by('namespace', namespace),
-    previewServices: previewServicesOf(stores, canary, settings, newest),
-    autoscalers: autoscalersOf(stores, canary.metadata, settings),
-    others: rivalsOf(stores.canaries, canary as unknown as KubeObject).others,
-    actions: newest(resources.canaryActions, stores.canaryActions.by('canary', keyOf(canary))),
-  }
-}
-
-const deploymentsOf = ({ deployments }: Stores, namespace: string, { source }: Settings): readonly KubeObject[] =>
-  source.kind === 'target' ? deployments.by('target', `${namespace}/${source.name}`) : byLabels(deployments, namespace, source.selector, templateLabels)
-
-const autoscalersOf = ({ autoscalers }: Stores, { namespace, name }: Canary['metadata'], { source }: Settings): readonly KubeObject[] =>
-  source.kind === 'target' ? [...autoscalers.by('scaled', `Deployment ${namespace}/${source.name}`), ...autoscalers.by('scaled', `Canary ${namespace}/${name}`)] : []
-
-/** The delegates, whoever made them, and the roots that name it, whatever their hosts. */
-const withRoots = ({ virtualServices }: Stores, found: readonly KubeObject[], keys: readonly string[]): readonly KubeObject[] => {
-  const named = keys.flatMap((key) => [virtualServices.get(key), ...virtualServices.by('delegate', key)])
-  return [...new Set([...found, ...named.filter((object) => object !== undefined)])]
 }
 
 /** Gathers the facts. It reads no clock and asks nobody. */
@@ -195,17 +132,6 @@ const readyPods = (revision: string, pods: readonly KubeObject[], settings: Sett
 function podsOf(revision: string, pods: readonly KubeObject[], settings: Settings): readonly KubeObject[] {
   const selected = subsetLabels(revision, settings)
   return pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined && includes(metadata.labels ?? {}, selected))
-}
-
-const selectorOf = (service: KubeObject | undefined): Readonly<Record<string, string>> => labelsOf(jsonOf(service?.['spec'])['selector'])
-
-const includes = (labels: Readonly<Record<string, string>>, wanted: Readonly<Record<string, string>>): boolean =>
-  Object.entries(wanted).every(([name, value]) => labels[name] === value)
-
-function byLabels(store: Stores['pods'], namespace: string, wanted: Readonly<Record<string, string>>, labelsOfObject: (object: KubeObject) => Readonly<Record<string, string>>) {
-  const keys = Object.entries(wanted).map(([name, value]) => labelKey(namespace, name, value))
-  const fewest = keys.map((key) => store.by('label', key)).reduce<readonly KubeObject[] | undefined>((few, next) => (few === undefined || next.length < few.length ? next : few), undefined)
-  return (fewest ?? []).filter((object) => includes(labelsOfObject(object), wanted))
 }
 
 /** A subset as proxies see it, and the rollout it was stamped for. */

@@ -5,7 +5,8 @@ import type { KubernetesClient } from '../kubernetes/client.ts'
 import { resources } from '../kubernetes/resource.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import type { CommitDeps } from './writes.ts'
-import type { Newest, Observation } from './observe.ts'
+import type { Observation } from './observe.ts'
+import type { Newest } from './snapshot.ts'
 import type { Stores } from './sources.ts'
 
 /** Services that this Canary made, and whatever stands under the name that its preview is to have. */

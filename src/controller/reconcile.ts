@@ -2,55 +2,40 @@ import type { Canary, CanaryStatus } from '../api/canary.ts'
 import type { Settings } from '../api/settings.ts'
 import { canonicalJson } from '../canary/template-hash.ts'
 import { decide, held, type Pass } from '../canary/decide.ts'
-import type { Action, EventNote } from '../canary/decision.ts'
+import type { EventNote } from '../canary/decision.ts'
 import { dueChecks } from '../canary/due-checks.ts'
 import { factsOf } from '../canary/facts.ts'
-import { TARGET_GROWTHS } from '../canary/target.ts'
 import type { Leaving } from '../canary/world.ts'
 import { serviceHost } from '../istio/host-name.ts'
 import { serviceHosts } from '../istio/hosts.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
 import { isConflict, isInvalid, isUnknownOutcome } from '../kubernetes/errors.ts'
 import { resources } from '../kubernetes/resource.ts'
-import type { Clock } from '../runtime/clock.ts'
 import type { Outcome } from '../runtime/controller.ts'
 import { asError } from '../runtime/failure.ts'
 import type { Log } from '../runtime/log.ts'
 import { keyOf, splitKey, type KubeObject } from '../runtime/object.ts'
-import { Ages } from './ages.ts'
 import { WriteRefusedError } from './fenced-client.ts'
-import type { Fleet } from './fleet.ts'
-import { Growths } from './growths.ts'
-import type { Analyst } from './analyst.ts'
 import { commit } from './commit.ts'
-import type { ConfigTracker, TargetConfig } from './config-tracker.ts'
 import { idOf } from './writes.ts'
 import { TargetMovedError } from './commit-target.ts'
 import { refuseAll, settle } from './canary-actions.ts'
 import { isGone, leavingOf, writeFinalizer } from './leaving.ts'
 import { readLive, readRoutes, restsOnLive } from './live.ts'
-import { observe, snapshotOf, type Newest, type Observation, type Snapshot, type Surroundings } from './observe.ts'
-import type { OwnWrites } from './own-writes.ts'
+import { Looks, type LooksDeps } from './looks.ts'
+import type { Observation } from './observe.ts'
+import type { Snapshot } from './snapshot.ts'
 import { Rests, versionsIn } from './rests.ts'
 import { Specs, stalled, type Read } from './specs.ts'
 import { rivalsOf, yieldTo } from './rivals.ts'
-import type { Stores } from './sources.ts'
 import type { StatusWriter } from './status-writer.ts'
-import { Windows } from './windows.ts'
 
-export type ReconcileDeps = {
+export type ReconcileDeps = LooksDeps & {
   readonly client: KubernetesClient
-  readonly stores: Stores
-  readonly clock: Clock
   readonly log: Log
-  readonly writes: OwnWrites
-  readonly analyst: Analyst
-  readonly fleet: Fleet
-  readonly config: ConfigTracker
   readonly statusWriter: StatusWriter
   readonly announce: (canary: Canary, events: readonly EventNote[]) => void
   readonly onStatus: (canary: Pick<Canary, 'metadata'>, status: CanaryStatus | undefined) => void
-  readonly surroundings: Surroundings
   readonly propagationMs: number
   /** Why nothing may be advanced, such as an older CRD on the server; undefined when all is well. */
   readonly frozen: () => string | undefined
@@ -65,16 +50,15 @@ const SOON: Outcome = { kind: 'requeue', afterMs: 250 }
 /** One pass for one Canary: observe, decide, at most one serving write, then what it came to. Level-based; any of it may be repeated. */
 export class Reconciler {
   readonly #deps: ReconcileDeps
-  readonly #ages = new Map<string, Ages>()
-  readonly #growths = new Growths()
+  readonly #looks: Looks
   readonly #rests = new Rests()
-  readonly #windows = new Windows()
   readonly #specs: Specs
   /** What is known of those that are being deleted. */
   readonly #leaving = new Map<string, Leaving>()
 
   constructor(deps: ReconcileDeps) {
     this.#deps = deps
+    this.#looks = new Looks(deps)
     this.#specs = new Specs(deps)
   }
 
@@ -115,7 +99,7 @@ export class Reconciler {
 
   async #pass(key: string, canary: Canary, settings: Settings, signal: AbortSignal): Promise<Outcome> {
     const { client, clock } = this.#deps
-    const snapshot = snapshotOf(this.#deps.stores, canary, settings, { ...this.#deps.surroundings, newest: this.#newest })
+    const snapshot = this.#looks.snapshot(canary, settings)
     const seen = this.#seen(key, snapshot)
     const rested = this.#rests.still(key, seen, clock.monotonic())
     if (rested !== undefined) return rested
@@ -125,12 +109,12 @@ export class Reconciler {
     let [observation, pass]: [Observation, Pass] = [cached, first]
     if (first.decision.row === '0') {
       // An old cache must not keep a rollback waiting: what stands there now is read, and decided on once.
-      const live = this.#observe(key, this.#learnt(await readLive(client, cached, first.decision.action, signal)), settings, cached.world.now)
+      const live = this.#observe(key, this.#looks.learnt(await readLive(client, cached, first.decision.action, signal)), settings, cached.world.now)
       observation = { ...live, world: { ...live.world, stale: undefined } }
       pass = this.#decide(key, observation)
     } else if (restsOnLive(first.decision.action)) {
       // One moment for both looks: what carries its time is the same decision.
-      observation = this.#observe(key, this.#learnt(await readLive(client, cached, first.decision.action, signal)), settings, cached.world.now)
+      observation = this.#observe(key, this.#looks.learnt(await readLive(client, cached, first.decision.action, signal)), settings, cached.world.now)
       pass = this.#decide(key, observation)
       if (canonicalJson(pass.decision.action) !== canonicalJson(first.decision.action)) return SOON
     }
@@ -142,14 +126,7 @@ export class Reconciler {
 
   #seen(key: string, snapshot: Snapshot): string {
     const { analyst, config, frozen } = this.#deps
-    return [analyst.looks(key), config.turns(key), frozen(), this.#specs.problem(key), this.#noSlot(key, snapshot.canary), versionsIn(snapshot)].join(' ')
-  }
-
-  #learnt(snapshot: Snapshot): Snapshot {
-    const { writes, clock } = this.#deps
-    const read = [[resources.deployments, snapshot.deployments], [resources.virtualServices, snapshot.virtualServices], [resources.destinationRules, snapshot.destinationRules]] as const
-    for (const [resource, objects] of read) for (const object of objects) writes.read(idOf(resource, keyOf(object)), object, clock.monotonic())
-    return snapshot
+    return [analyst.looks(key), config.turns(key), frozen(), this.#specs.problem(key), this.#looks.noSlot(key, snapshot.canary), versionsIn(snapshot)].join(' ')
   }
 
   /** A refused write of routes is decided again on what stands there now, at once: nobody waits for a cache to roll back. */
@@ -159,7 +136,7 @@ export class Reconciler {
     try {
       const writes = await commit(this.#deps, observation, decision.action, signal)
       if (writes > 0 && decision.action.kind !== 'workload') analyst.wrote(key)
-      this.#count(key, decision.action)
+      this.#looks.count(key, decision.action)
       if (decision.action.kind !== 'none')
         log.info({ canary: key, row: decision.row, action: decision.action.kind, writes, phase: status.phase, step: status.step, weight: status.weight, reason: decision.reason }, 'decided')
       return await this.#tell(observation.snapshot.canary, pass, { wrote: writes > 0, signal })
@@ -171,13 +148,6 @@ export class Reconciler {
       const next = this.#decide(key, again)
       return restsOnLive(next.decision.action) ? SOON : this.#act(key, again, next, { signal, tries: tries - 1 })
     }
-  }
-
-  /** How often others undo a size is counted by how often it has to be set again. */
-  #count(key: string, action: Action): void {
-    const atMs = this.#deps.clock.monotonic()
-    if (action.kind === 'workload') this.#growths.scaled(key, action, atMs)
-    if (action.kind === 'target') this.#growths.scaled(key, { revision: TARGET_GROWTHS, replicas: 1 }, atMs)
   }
 
   /** A write that the server will not take is said where people look, and tried again with a back-off. */
@@ -203,39 +173,8 @@ export class Reconciler {
     return delays.length === 0 ? DONE : { kind: 'requeue', afterMs: Math.min(...delays) }
   }
 
-  #observe(key: string, snapshot: Snapshot, settings: Settings, now = this.#deps.clock.now()): Observation {
-    const { clock, surroundings, analyst } = this.#deps
-    const ages = this.#ages.get(key) ?? new Ages()
-    this.#ages.set(key, ages)
-    return observe(snapshot, {
-      settings,
-      surroundings,
-      ages,
-      now,
-      monotonicMs: clock.monotonic(),
-      evidence: (step) => analyst.evidence(key, step),
-      growths: this.#growths.repeated(key, clock.monotonic()),
-      closed: this.#windows.closed(settings.windows, clock.now()),
-      noSlot: this.#noSlot(key, snapshot.canary),
-      leaving: this.#leaving.get(key),
-      configOf: (target) => this.#configOf(key, target, settings, snapshot.canary),
-    })
-  }
-
-  /** A target made anew has nothing to do with what was recorded. */
-  #configOf(key: string, target: KubeObject, settings: Settings, { status }: Canary): TargetConfig {
-    const known = status?.observedTarget
-    return this.#deps.config.configOf(key, target, settings, known?.uid === target.metadata.uid ? known.config : {})
-  }
-
-  #noSlot(key: string, { metadata, status }: Canary): string | undefined {
-    return status?.rollout === undefined ? this.#deps.fleet.refusal(key, metadata.namespace) : undefined
-  }
-
-  readonly #newest: Newest = (resource, objects, ...named) => {
-    const { writes, clock } = this.#deps
-    const byKey = new Map<string, KubeObject | undefined>([...named.map((key) => [key, undefined] as const), ...objects.map((object) => [keyOf(object), object] as const)])
-    return [...byKey].map(([key, object]) => writes.newest(idOf(resource, key), object, clock.monotonic())).filter((object) => object !== undefined)
+  #observe(key: string, snapshot: Snapshot, settings: Settings, now?: number): Observation {
+    return this.#looks.observe(key, snapshot, { settings, leaving: this.#leaving.get(key), ...(now !== undefined && { now }) })
   }
 
   #follow(key: string, { world, input }: Observation): void {
@@ -271,8 +210,7 @@ export class Reconciler {
   /** Nothing is known of it any more; whoever asks something of it is told why that is refused. */
   async #forget(key: string, canary: KubeObject | undefined, why: string, signal: AbortSignal): Promise<Outcome> {
     const { namespace = '', name } = splitKey(key)
-    this.#ages.delete(key)
-    this.#growths.forget(key)
+    this.#looks.forget(key)
     this.#rests.forget(key)
     this.#specs.forget(key)
     this.#leaving.delete(key)
@@ -280,7 +218,7 @@ export class Reconciler {
     this.#deps.config.forget(key)
     this.#deps.statusWriter.forget(key)
     this.#deps.onStatus({ metadata: { namespace, name } }, undefined)
-    const actions = this.#newest(resources.canaryActions, this.#deps.stores.canaryActions.by('canary', key))
+    const actions = this.#looks.newest(resources.canaryActions, this.#deps.stores.canaryActions.by('canary', key))
     return sooner(DONE, await settle(this.#deps, { key, actions, canary }, refuseAll(actions, why), signal))
   }
 }

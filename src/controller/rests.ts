@@ -1,5 +1,5 @@
 import type { Outcome } from '../runtime/controller.ts'
-import type { Snapshot } from './observe.ts'
+import type { Snapshot } from './snapshot.ts'
 
 /**
  * What stood there when nothing was to be done for a Canary, and until when that holds by itself. Woken by the echo of

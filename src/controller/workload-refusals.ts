@@ -2,7 +2,7 @@ import type { Settings } from '../api/settings.ts'
 import type { Refusal } from '../canary/world.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import { deploymentOf, scaledBy } from './indexes.ts'
-import type { Snapshot } from './observe.ts'
+import type { Snapshot } from './snapshot.ts'
 import { isAmbient } from './prune.ts'
 import { revisionOf } from './workloads.ts'
 
