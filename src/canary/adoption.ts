@@ -1,7 +1,8 @@
 import { ledgerWith, normal, outcome, podsText, waitFor, writeRoutes } from './actions.ts'
 import type { Decision, Hold } from './decision.ts'
 import { keepFinalizer } from './terminating.ts'
-import { because, unfit, type Facts } from './facts.ts'
+import type { Facts } from './facts.ts'
+import { because, unfit } from './fit.ts'
 import { configUnread } from './guards.ts'
 import type { TargetFacts } from './world.ts'
 

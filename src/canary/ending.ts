@@ -1,6 +1,7 @@
 import { ended, outcome, promoted, waitFor, writeLedgers, writeRoutes } from './actions.ts'
 import type { Decision } from './decision.ts'
-import { busy, failureOf, isNamed, podsFor, tombstoneOf, workload, type Facts } from './facts.ts'
+import { failureOf, isNamed, tombstoneOf, workload, type Facts } from './facts.ts'
+import { busy, podsFor } from './fit.ts'
 import { podsHold, stableAnswers, whyRollBack } from './guards.ts'
 import { pausedHold } from './people.ts'
 import { inService, retire } from './retirement.ts'

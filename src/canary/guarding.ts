@@ -1,7 +1,8 @@
 import type { RolloutStatus } from '../api/canary.ts'
 import { abandon, buried, giveUp, ledgerWith, normal, outcome, promoted, repair, rollBack, rolloutFrom, warning } from './actions.ts'
 import type { Decision } from './decision.ts'
-import { isNamed, undoneNow, unfit, type Facts } from './facts.ts'
+import { isNamed, undoneNow, type Facts } from './facts.ts'
+import { unfit } from './fit.ts'
 import { deviating, stableAnswers, whyRollBack } from './guards.ts'
 import { isUnguarded } from './terminating.ts'
 

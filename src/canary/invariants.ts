@@ -1,5 +1,6 @@
 import { isTargetAction, type Action, type TargetAction } from './decision.ts'
-import { busy, isNamed, podsFor, unfit, workload, type Facts } from './facts.ts'
+import { isNamed, workload, type Facts } from './facts.ts'
+import { busy, podsFor, unfit } from './fit.ts'
 import type { Exposure } from './ledger.ts'
 import { beside, isMoved, keeperOf } from './restoring.ts'
 import { EVERY_POD } from './world.ts'

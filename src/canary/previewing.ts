@@ -1,6 +1,8 @@
-import { normal, outcome } from './actions.ts'
+import { normal, outcome, writeRoutes } from './actions.ts'
 import type { Decision } from './decision.ts'
 import type { Facts } from './facts.ts'
+import { previewNow, whyRollBack } from './guards.ts'
+import { isBeforeFirst } from './steps.ts'
 
 type Outcome = Omit<Decision, 'row'>
 
@@ -27,4 +29,24 @@ export function leadPreview(facts: Facts): Outcome | undefined {
 function previewed({ c, canary, phase, s }: Facts, present: string | undefined): string | undefined {
   const rollsOut = c !== undefined && (phase === 'Progressing' || phase === 'Promoting')
   return rollsOut && ((canary?.ready ?? 0) > 0 || present === c.revision) ? c.revision : s
+}
+
+/** Row 18p: tests reach the canary before any step can begin. */
+export function openPreview(facts: Facts): Outcome | undefined {
+  const preview = previewNow(facts)
+  if (preview === undefined || whyRollBack(facts) !== undefined) return undefined
+  return outcome('the preview stands', {
+    action: writeRoutes(facts, preview, {}, { live: true }),
+    events: [normal('PreviewOpened', `${preview.revision} can be reached by spec.preview.match`)],
+  })
+}
+
+/** Row 13p: it has no ready pod any more, and only tests reach it: nothing has failed yet. */
+export function closePreview(facts: Facts): Outcome | undefined {
+  const { c, canary, exposure } = facts
+  if (c === undefined || exposure === undefined || !isBeforeFirst(exposure) || (canary?.ready ?? 0) > 0) return undefined
+  return outcome(`no pod of ${c.revision} is ready for the preview`, {
+    action: writeRoutes(facts, undefined, {}),
+    events: [normal('PreviewClosed', `no pod of ${c.revision} is ready: spec.preview.match leads to stable`)],
+  })
 }

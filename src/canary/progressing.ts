@@ -1,8 +1,8 @@
 import { ended, normal, openWithout, outcome, podsText, raise, rolloutFrom, start, waitFor, writeLedgers, writeRoutes } from './actions.ts'
 import type { Decision } from './decision.ts'
-import { busy, failureOf, floorOf, isNamed, podsFor, type Candidate, type Facts, type Target } from './facts.ts'
-import { belowFloor, changedInFlight, goesBackBlindly, isGate, isSuperseded, nextExposure, presentHold, previewNow, replanned, rewordedNow, stableAnswers, startHold, stepHold, whyRollBack } from './guards.ts'
-import { isBeforeFirst } from './steps.ts'
+import { failureOf, isNamed, type Candidate, type Facts, type Target } from './facts.ts'
+import { busy, floorOf, podsFor } from './fit.ts'
+import { belowFloor, changedInFlight, goesBackBlindly, isGate, isSuperseded, nextExposure, presentHold, replanned, rewordedNow, stableAnswers, startHold, stepHold, whyRollBack } from './guards.ts'
 import { ask } from './heeding.ts'
 
 type Outcome = Omit<Decision, 'row'>
@@ -220,26 +220,6 @@ export function raiseStep(facts: Facts): Outcome | undefined {
     })
   const next = nextExposure(facts)
   return next === undefined || noWayOn(facts) || stepHold(facts) !== undefined ? undefined : raise(facts, next)
-}
-
-/** Row 18p: tests reach the canary before any step can begin. */
-export function openPreview(facts: Facts): Outcome | undefined {
-  const preview = previewNow(facts)
-  if (preview === undefined || noWayOn(facts)) return undefined
-  return outcome('the preview stands', {
-    action: writeRoutes(facts, preview, {}, { live: true }),
-    events: [normal('PreviewOpened', `${preview.revision} can be reached by spec.preview.match`)],
-  })
-}
-
-/** Row 13p: it has no ready pod any more, and only tests reach it: nothing has failed yet. */
-export function closePreview(facts: Facts): Outcome | undefined {
-  const { c, canary, exposure } = facts
-  if (c === undefined || exposure === undefined || !isBeforeFirst(exposure) || (canary?.ready ?? 0) > 0) return undefined
-  return outcome(`no pod of ${c.revision} is ready for the preview`, {
-    action: writeRoutes(facts, undefined, {}),
-    events: [normal('PreviewClosed', `no pod of ${c.revision} is ready: spec.preview.match leads to stable`)],
-  })
 }
 
 /** Row 19: what it waits for. */

@@ -1,6 +1,7 @@
 import { ledgerWith, openWithout, outcome, podsText, waitFor, writeRoutes } from './actions.ts'
 import type { Decision } from './decision.ts'
-import { because, rolloutId, unfit, unfitFor, workload, type Facts } from './facts.ts'
+import { rolloutId, workload, type Facts } from './facts.ts'
+import { because, unfit, unfitFor } from './fit.ts'
 import { instant } from './instant.ts'
 import { retireIdle } from './retirement.ts'
 import { hashOfTargetsPods } from './targets-pods.ts'

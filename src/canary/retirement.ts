@@ -1,6 +1,7 @@
 import { normal, openWithout, outcome, subsetsWithout, waitFor, writeLedgers } from './actions.ts'
 import type { Decision } from './decision.ts'
-import { busy, workload, type Facts } from './facts.ts'
+import { workload, type Facts } from './facts.ts'
+import { busy } from './fit.ts'
 
 type Outcome = Omit<Decision, 'row'>
 

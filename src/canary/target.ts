@@ -1,6 +1,7 @@
 import { normal, outcome, podsText, writeLedgers } from './actions.ts'
 import type { Decision } from './decision.ts'
-import { busy, floorOf, isNamed, type Facts } from './facts.ts'
+import { isNamed, type Facts } from './facts.ts'
+import { busy, floorOf } from './fit.ts'
 import { startHold } from './guards.ts'
 import { canonicalJson } from './template-hash.ts'
 import type { TargetFacts, Workload } from './world.ts'
