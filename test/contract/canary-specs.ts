@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { formatDuration, parseDuration } from '../../src/api/duration.ts'
 import { parsePercent } from '../../src/api/percent.ts'
+import { BREACHES } from './canary-breaches.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 type Spec = Record<string, unknown>
@@ -31,9 +32,11 @@ const httpMatch = some({
   queryParams: dictionary(fc.constantFrom('q', 'a.b', 'page[1]'), stringMatch),
   uri: stringMatch,
   method: stringMatch,
+  cookies: fc.tuple(fc.constantFrom('beta', 'serin-revision'), stringMatch).map(([name, match]) => ({ [name]: match })),
+  claims: dictionary(fc.constantFrom('groups', 'realm.role', '[https://shop.example/role]'), stringMatch),
   sourceLabels: dictionary(labelKey, labelValue),
   sourceNamespace: label,
-})
+}).filter(({ cookies, headers = {} }) => cookies === undefined || !Object.hasOwn(headers as Fields, 'cookie'))
 const matches = fc.array(httpMatch, { minLength: 1, maxLength: 2 })
 
 const step = some({
@@ -122,107 +125,6 @@ export const validSpec: fc.Arbitrary<Fields> = fc.tuple(
   fc.option(podCount, { nil: undefined }),
 ).map(([needed, rest, pods]) => (pods === undefined ? { ...needed, ...rest } : sized({ ...needed, ...rest }, pods)))
 
-const withMetric = (one: Fields) => (spec: Spec): void => void (spec['analysis'] = { metrics: [one] })
-const withSteps = (...list: readonly Fields[]) => (spec: Spec): void => void (spec['steps'] = list)
-const withMatch = (one: Fields) => withSteps({ match: [one] })
-const withLabels = (matchLabels: Fields) => (spec: Spec): void => void (spec['versions'] = { selector: { matchLabels } })
-const ofTarget = (fields: Fields) => (spec: Spec): void => {
-  delete spec['versions']
-  Object.assign(spec, { targetRef: { name: 'a' } }, fields)
-}
-const errors = { name: 'error-rate', max: '1%' }
-const slow = { name: 'latency', max: '1s' }
-
-/** Breaches of what types alone cannot say: every rule between fields, and every bound that two sides could read differently. */
-const BREACHES: readonly ((spec: Spec) => void)[] = [
-  withSteps({ weight: 50 }, { weight: 20 }),
-  withSteps({ weight: '49.99%' }, { weight: '49.98%' }),
-  withSteps({ weight: 10, upTo: 50 }, { weight: 40 }),
-  withSteps({ name: 'a' }, { name: 'a', weight: 5 }),
-  withSteps({ upTo: 20 }),
-  withSteps({ weight: '0.00%', upTo: 20 }),
-  withSteps({ weight: 50, upTo: '49.99%' }),
-  withSteps({ weight: '0.5%', upTo: 25 }, { weight: 50 }),
-  withSteps({ weight: '1.99%', upTo: '99.51%' }),
-  withSteps(...Array.from({ length: 51 }, () => ({ weight: 1 }))),
-  withSteps({ for: '5m', deadline: '4m59s' }),
-  withSteps({ deadline: '59s' }),
-  withSteps({ for: '0s', deadline: '999ms' }),
-  withSteps({ deadline: '8784h1ms' }),
-  withSteps({ for: '168h0m0s1ms' }),
-  withSteps({}),
-  withSteps({ weight: 5, replicas: 3 }),
-  withMatch({ cookies: { a: { exact: 'b' }, b: { exact: 'c' } } }),
-  withMatch({ cookies: { a: { exact: 'b' } }, headers: { cookie: { exact: 'c' } } }),
-  withSteps({ mirror: { match: [{ cookies: { a: { exact: 'b' } }, headers: { cookie: { exact: 'c' } } }] } }),
-  (spec) => void (spec['preview'] = {}),
-  (spec) => void (spec['preview'] = { match: [{ cookies: { a: { exact: 'b' } }, headers: { cookie: { exact: 'c' } } }] }),
-  (spec) => void (spec['windows'] = [{ kind: 'Allow', schedule: '0 9 * * 1-5', duration: '59s' }]),
-  (spec) => void (spec['traffic'] = { sessionAffinity: { cookie: { name: 'a', ttl: '59s' } } }),
-  (spec) => void (spec['traffic'] = { sessionAffinity: { cookie: { name: 'a', attributes: [{ name: 'Path', value: '/' }] } } }),
-  (spec) => void (spec['rollbackWindow'] = '8785h'),
-  (spec) => void (spec['onDelete'] = 'Delete'),
-  ofTarget({ steps: [{ weight: 5, replicas: 0 }] }),
-  ofTarget({ steps: [{ match: [{ uri: { prefix: '/' } }], replicas: '0%' }] }),
-  ofTarget({ canaryReplicas: '0%' }),
-  ofTarget({ replicas: 10_001 }),
-  (spec) => {
-    ofTarget({ targetRef: { name: 'reviews.other' } })(spec)
-    delete spec['service']
-  },
-  (spec) => void (spec['targetRef'] = { name: 'a' }),
-  (spec) => void delete spec['versions'],
-  (spec) => void delete spec['service'],
-  (spec) => void (spec['replicas'] = 3),
-  (spec) => void (spec['revisionHistoryLimit'] = 1),
-  (spec) => void (spec['trackConfig'] = 'ConfigMaps'),
-  ofTarget({ trackConfig: 'Secrets' }),
-  withMatch({}),
-  withMatch({ uri: { exact: '/', prefix: '/' } }),
-  withMatch({ headers: { 'X-Tester': { exact: 'a' } } }),
-  withMatch({ withoutHeaders: { authority: { exact: 'a' } } }),
-  withMatch({ headers: { 'X-Tester': { exact: 'a', prefix: 'a' } } }),
-  withMatch({ queryParams: { '': { exact: 'a' } } }),
-  withMatch({ queryParams: { ['q'.repeat(257)]: { exact: 'a' } } }),
-  withMatch({ sourceLabels: { '-': 'a' } }),
-  withMatch({ uri: { exact: '𝒳'.repeat(600) } }),
-  withMatch({ uri: { exact: 'é'.repeat(1025) } }),
-  withMatch({ headers: Object.fromEntries(Array.from({ length: 17 }, (_, index) => [`x-${index}`, { exact: 'a' }])) }),
-  withLabels({}),
-  withLabels({ 'a/b/c': 'a' }),
-  withLabels({ app: '-a' }),
-  withMetric({ name: 'errors', max: '1%' }),
-  withMetric({ ...errors, max: '100.1%' }),
-  withMetric({ ...errors, max: '1s' }),
-  withMetric({ ...errors, max: 1 }),
-  withMetric({ ...errors, percentile: 99 }),
-  withMetric({ ...slow, max: '0ms' }),
-  withMetric({ ...slow, max: '-1s' }),
-  withMetric({ ...slow, statusCodes: ['5xx'] }),
-  withMetric({ ...slow, grpcStatus: [14] }),
-  withMetric({ ...errors, statusCodes: ['5xx', '5xx'] }),
-  (spec) => void (spec['analysis'] = { metrics: [errors, { ...errors, max: '2%' }] }),
-  (spec) => void (spec['analysis'] = { interval: '30s', schedule: '* * * * *' }),
-  (spec) => void (spec['analysis'] = { interval: '1h1ms' }),
-  (spec) => void (spec['analysis'] = { initialDelay: '1h1ms' }),
-  (spec) => void (spec['traffic'] = { propagation: '5m1ms' }),
-  (spec) => void (spec['traffic'] = { drain: '1h1ms' }),
-  (spec) => void (spec['traffic'] = { httpRoutes: ['a', 'a'] }),
-  (spec) => void (spec['traffic'] = { httpRoutes: ['𝒳'.repeat(200)] }),
-  (spec) => void (spec['scaleDownDelay'] = { previous: '169h', failed: '99999h99999h99999h99999h' }),
-  (spec) => void (spec['progressDeadline'] = '9s999ms'),
-  (spec) => void (spec['rollbackWindow'] = '8784h1ms'),
-  (spec) => void (spec['suspend'] = null),
-  (spec) => void (spec['unheardOf'] = 1),
-]
-
-/** Each breach by itself. */
-export const breachedSpecs = (): readonly Fields[] => BREACHES.map((breach) => {
-  const spec: Spec = { versions: { selector: { matchLabels: { app: 'a' } } }, service: { name: 'a' } }
-  breach(spec)
-  return spec
-})
-
 /** Values that belong nowhere, or just beyond a bound of somewhere. */
 const STRANGERS: readonly unknown[] = [
   null, true, 0, -1, 1, 17, 51, 101, 1.5, 65_536, 10_000_001, 2 ** 31, 2 ** 53, 1e21, '', 'a', 'A', '-a', ' ', 'a\n', 'é', '5xx', '2xx', 'Hold', 'hold',
@@ -297,12 +199,14 @@ export function largestSpec(): Fields {
   const conditionsOn = (prefix: string) => Object.fromEntries(keys(prefix).map((name) => [name, text]))
   const labels = Object.fromEntries(keys('label').map((name) => [name, full(63)]))
   const match = Array.from({ length: 10 }, () => ({
-    headers: conditionsOn('x-'), withoutHeaders: conditionsOn('y-'), queryParams: conditionsOn('q'), uri: text, method: text, sourceLabels: labels, sourceNamespace: full(63),
+    headers: conditionsOn('x-'), withoutHeaders: conditionsOn('y-'), queryParams: conditionsOn('q'), claims: conditionsOn('c'), cookies: { beta: text }, uri: text, method: text, sourceLabels: labels, sourceNamespace: full(63),
   }))
   return {
     versions: { selector: { matchLabels: labels }, label: full(63), desired: full(63) },
     service: { name: full(63), port: 65_535 },
-    traffic: { httpRoutes: Array.from({ length: 32 }, (_, index) => full(253, index)), propagation: '4m59s999ms', drain: '59m59s999ms' },
+    traffic: { httpRoutes: Array.from({ length: 32 }, (_, index) => full(253, index)), propagation: '4m59s999ms', drain: '59m59s999ms', sessionAffinity: { cookie: { name: full(64), ttl: '8783h59m59s999ms', path: `/${full(255)}`, attributes: Array.from({ length: 8 }, (_, index) => ({ name: `A${'a'.repeat(62)}${'abcdefgh'[index] ?? ''}`, value: full(256) })) } } },
+    preview: { service: full(63), match },
+    windows: Array.from({ length: 20 }, () => ({ kind: 'Allow', schedule: `${full(120)} * * * *`, duration: '8783h59m59s999ms', timeZone: 'America/Argentina/ComodRivadavia' })),
     steps: Array.from({ length: 50 }, (_, index) => ({
       name: full(63, index), weight: `${50 + index / 100}%`, upTo: `${50 + index / 100}%`, for: '167h59m59s999ms', minRequests: 10_000_000, deadline: '8783h59m59s999ms', approval: 'Required',
       ...(index === 0 && { match, mirror: { percent: '99.99%', match } }),

@@ -6,7 +6,8 @@ import { schemaAnnotation } from '../../src/api/crd.ts'
 import { at } from '../../src/sandbox/json.ts'
 import type { KubeObject } from '../../src/sandbox/objects.ts'
 import type { Schema } from '../../src/sandbox/schema.ts'
-import { anySpec, breachedSpecs, largestSpec, validSpec } from '../contract/canary-specs.ts'
+import { breachedSpecs } from '../contract/canary-breaches.ts'
+import { anySpec, largestSpec, validSpec } from '../contract/canary-specs.ts'
 import { openWorld, type World } from '../contract/world.ts'
 import { canary, service } from '../fixtures.ts'
 import { crd, pathOf } from '../harness.ts'
@@ -185,7 +186,7 @@ describe('on an older CRD', () => {
     const key = `${namespace}/service-c`
     const routes = async () => (await Promise.all(['virtualservices', 'destinationrules'].map((plural) => world.call('GET', `/apis/networking.istio.io/v1/namespaces/${namespace}/${plural}`))))
       .flatMap(({ body }) => (body as unknown as { items: KubeObject[] }).items).map(({ kind, metadata }) => `${kind} ${metadata.name} ${metadata.resourceVersion}`)
-    const spec = { ...canary()['spec'] as Fields, steps: [{ weight: 50, for: '1s', minRequests: 1 }], analysis: { metrics: [] } }
+    const spec = { ...canary()['spec'] as Fields, traffic: { propagation: '1s', drain: '1s' }, steps: [{ weight: 50, for: '1s', minRequests: 1 }], analysis: { metrics: [] } }
     await world.apply({ ...service(), metadata: { name: 'service-c', namespace } })
     await world.workload('service-c-v1', { app: 'service-c', version: 'v1' })
     await created(spec, 'service-c')

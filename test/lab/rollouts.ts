@@ -106,13 +106,13 @@ export class Rollouts {
     // Envoys counted most of what users sent, and nothing of it as made by themselves.
     expect(await this.#counted() - this.#before.all).toBeGreaterThan(0.8 * shop.answers().length)
     expect(await this.#counted(MADE_BY_THE_MESH) - this.#before.byTheMesh).toBe(0)
-    expect(shop.strays().map(({ version, at, ms }) => ({ version, at, ms, spans: shop.exposures.filter((span) => span.version === version) })).slice(0, 5)).toEqual([])
+    expect(shop.strays().map(({ version, at, ms }) => ({ version, at, ms, spans: shop.routes.exposures.filter((span) => span.version === version) })).slice(0, 5)).toEqual([])
   }
 
   /** Says how long after the write that took a version from the routes users still met it. */
   sayLateness(versions: readonly string[]): void {
     const { shop } = this
-    const late = versions.filter((version) => shop.exposures.some((exposure) => exposure.version === version)).map((version) => shop.lateness(version)).sort((a, b) => a - b)
+    const late = versions.filter((version) => shop.routes.exposures.some((exposure) => exposure.version === version)).map((version) => shop.lateness(version)).sort((a, b) => a - b)
     process.stderr.write(`  last request to a failed version, after the write that took it from the routes: ${late.map((ms) => `${ms} ms`).join(', ')}\n`)
   }
 

@@ -1,10 +1,10 @@
 import { randomInt } from 'node:crypto'
 import type { CanaryStatus } from '../../src/api/canary.ts'
-import { subsetName } from '../../src/istio/subset-name.ts'
 import type { KubeObject } from '../../src/runtime/object.ts'
 import { systemClock } from '../../src/runtime/system-clock.ts'
 import type { LoadAnswer } from './lab-info.ts'
 import { END_ANNOTATION } from './pod.ts'
+import { RoutesSeen } from './routes-seen.ts'
 import { type OperatorProcess, type RunningLoad, type Suite, tally } from './suite.ts'
 
 const HOST = 'shop.example'
@@ -33,24 +33,18 @@ export type ShopOptions = {
   readonly rps?: number
 }
 
-/** While routes named a version: from the first write that names it to the last that does, milliseconds since the epoch. */
-type Exposure = { readonly version: string; readonly from: number; until: number | undefined }
-
 /**
  * One service that 200 users a second use, half through the gateway and half through sidecars, a twentieth of them for a
- * second each, and whose pods end abruptly. It knows when the routes named which version: nobody may meet one at another time.
+ * second each, and whose pods end abruptly. Nobody may meet a version at a time when no route named it.
  */
 export class Shop {
   readonly suite: Suite
   readonly options: ShopOptions
-  readonly exposures: Exposure[] = []
   readonly stages: { readonly name: string; readonly from: number; until: number }[] = []
-  /** Times in which no VirtualService covered the host for the mesh: every pod is reached then. */
-  readonly uncovered: { readonly from: number; until: number | undefined }[] = []
   #loads: readonly RunningLoad[] = []
   #versions = 0
   readonly #ended = new AbortController()
-  readonly #routes = new Map<string, ReadonlySet<string>>()
+  readonly routes = new RoutesSeen('shop-edge', () => Array.from({ length: this.#versions }, (_, index) => `v${index + 1}`))
 
   constructor(suite: Suite, options: ShopOptions) {
     this.suite = suite
@@ -79,7 +73,7 @@ export class Shop {
     ].map(object))
     const first = await this.deploy('none')
     await Promise.all([objects.ready(namespace, `shop-${first}`), objects.ready(callers, 'users')])
-    void this.#watchRoutes()
+    void this.routes.watch(this.suite.transport, namespace, this.#ended.signal)
     await this.#startLoads(callers)
   }
 
@@ -193,12 +187,12 @@ export class Shop {
   strays(): readonly LoadAnswer[] {
     const { propagationMs } = this.options
     const within = (at: number, ms: number, { from, until }: { from: number; until: number | undefined }) => at + ms >= from - WATCH_LAG_MS && at <= (until ?? Infinity) + propagationMs
-    return this.answers().filter(({ version, at, ms }) => version !== '' && ![...this.exposures.filter((exposure) => exposure.version === version), ...this.uncovered].some((span) => within(at, ms, span)))
+    return this.answers().filter(({ version, at, ms }) => version !== '' && ![...this.routes.exposures.filter((exposure) => exposure.version === version), ...this.routes.uncovered].some((span) => within(at, ms, span)))
   }
 
   /** Time since the routes named the version last, and until its last answer was asked for: milliseconds, or 0. */
   lateness(version: string): number {
-    const last = this.exposures.findLast((exposure) => exposure.version === version && exposure.until !== undefined)
+    const last = this.routes.exposures.findLast((exposure) => exposure.version === version && exposure.until !== undefined)
     return last?.until === undefined ? 0 : Math.max(0, ...this.answers().filter((answer) => answer.version === version && answer.at > (last.from)).map(({ at }) => at - (last.until ?? at)))
   }
 
@@ -219,52 +213,6 @@ export class Shop {
     const { namespace } = this.options
     await this.suite.objects.discard(namespace, `${namespace}-users`)
   }
-
-  /** Takes down, as the API server tells it, which versions the routes name, and when nothing covers the host. */
-  async #watchRoutes(): Promise<void> {
-    const path = `/apis/networking.istio.io/v1/namespaces/${this.options.namespace}/virtualservices?watch=1`
-    while (!this.#ended.signal.aborted) {
-      try {
-        const answer = await this.suite.transport({ method: 'GET', path, timeoutMs: 10_000, signal: this.#ended.signal })
-        for await (const line of answer.lines()) if (line !== '') this.#routesChanged(JSON.parse(line) as { type: string; object: KubeObject })
-      } catch {
-        await systemClock.sleep(100)
-      }
-    }
-  }
-
-  #routesChanged({ type, object: { metadata, spec } }: { type: string; object: KubeObject }): void {
-    if (type === 'DELETED') this.#routes.delete(metadata.name)
-    else this.#routes.set(metadata.name, subsetsOf(spec))
-    const now = Date.now()
-    const inMesh = [...this.#routes.keys()].filter((name) => name !== 'shop-edge')
-    const all = new Set([...this.#routes.values()].flatMap((subsets) => [...subsets]))
-    // A route without a subset, and no VirtualService at all, lead to every pod.
-    noteSpan(this.uncovered, {}, inMesh.length === 0 || all.has(EVERY_POD), now)
-    for (let order = 1; order <= this.#versions; order++) {
-      const version = `v${order}`
-      const its = this.exposures.filter((exposure) => exposure.version === version)
-      const known = its.length
-      noteSpan(its, { version }, all.has(subsetName(version)), now)
-      this.exposures.push(...its.slice(known))
-    }
-  }
-}
-
-/** Begins a span, or ends the one that is open. */
-function noteSpan<T extends object>(spans: (T & { readonly from: number; until: number | undefined })[], about: T, is: boolean, now: number): void {
-  const last = spans.at(-1)
-  const open = last !== undefined && last.until === undefined
-  if (is && !open) spans.push({ ...about, from: now, until: undefined })
-  if (!is && open) last.until = now
-}
-
-const EVERY_POD = ''
-
-/** The subsets that answer users: a mirror's answers are thrown away. */
-function subsetsOf(spec: unknown): ReadonlySet<string> {
-  const { http = [] } = spec as { http?: readonly { route?: readonly { destination: { subset?: string } }[] }[] }
-  return new Set(http.flatMap(({ route = [] }) => route.map(({ destination }) => destination.subset ?? EVERY_POD)))
 }
 
 /** Kills an operator after one of the writes it makes next, as the API server sees them; tells after how many. */
