@@ -186,7 +186,7 @@ describe('on an older CRD', () => {
     const key = `${namespace}/service-c`
     const routes = async () => (await Promise.all(['virtualservices', 'destinationrules'].map((plural) => world.call('GET', `/apis/networking.istio.io/v1/namespaces/${namespace}/${plural}`))))
       .flatMap(({ body }) => (body as unknown as { items: KubeObject[] }).items).map(({ kind, metadata }) => `${kind} ${metadata.name} ${metadata.resourceVersion}`)
-    const spec = { ...canary()['spec'] as Fields, traffic: { propagation: '1s', drain: '1s' }, steps: [{ weight: 50, for: '1s', minRequests: 1 }], analysis: { metrics: [] } }
+    const spec = { ...canary()['spec'] as Fields, traffic: { propagation: '1s', drain: '1s' }, steps: [{ weight: 50, for: '1s', minRequests: 1 }], analysis: { interval: '1s', metrics: [] } }
     await world.apply({ ...service(), metadata: { name: 'service-c', namespace } })
     await world.workload('service-c-v1', { app: 'service-c', version: 'v1' })
     await created(spec, 'service-c')
