@@ -34,9 +34,10 @@ export class Naming {
     return isNamed ? this.#scene.now : (this.#namedAt.get(subset) ?? -Infinity)
   }
 
-  /** The host has no VirtualService, or one that names no subset. */
+  /** The host has no VirtualService, or one that names no subset of it. */
   get #isOpen(): boolean {
-    return this.#routes.size === 0 || [...this.#routes.values()].some((object) => reachesEveryPod(object))
+    const { service } = this.#scene
+    return this.#routes.size === 0 || [...this.#routes.values()].some((object) => reachesEveryPod(object, service))
   }
 }
 
