@@ -6,8 +6,11 @@ import * as laws from './laws.ts'
 import { Capacity } from './oracle/capacity.ts'
 import { Naming } from './oracle/naming.ts'
 import { idOf, OURS, statusIn, writtenName } from './oracle/objects.ts'
+import { recalled } from './oracle/pass-laws.ts'
+import { Rollbacks } from './oracle/rollbacks.ts'
 import { Routes } from './oracle/routes.ts'
 import { Scene } from './oracle/scene.ts'
+import { Witness } from './oracle/witness.ts'
 
 /** Watches every change of the cluster, as it happens, for what Serin must never do; it knows nothing of how Serin decides. */
 export class Oracle {
@@ -15,6 +18,7 @@ export class Oracle {
   delayed = false
   readonly #scene: Scene
   readonly #routes: Routes
+  readonly #rollbacks: Rollbacks
   /** Namespaces that had a Canary. */
   readonly #homes = new Set<string>()
   readonly #before = new Map<string, KubeObject>()
@@ -26,11 +30,13 @@ export class Oracle {
     const naming = new Naming(this.#scene)
     const capacity = new Capacity(this.#scene, naming)
     this.#routes = new Routes(this.#scene, naming, capacity)
+    this.#rollbacks = new Rollbacks(this.#scene, capacity)
     const rules: Readonly<Record<string, (event: StoreEvent, before: KubeObject | undefined) => void>> = {
       'virtualservices.networking.istio.io': (event, before) => this.#routes.changed(event, before),
       'destinationrules.networking.istio.io': (event) => capacity.rule(event),
       'deployments.apps': (event) => capacity.deployment(event),
       'canaries.serin.dev': (event, before) => this.#status(event, before),
+      events: ({ object }) => this.#broken(this.#rollbacks.announced(object)),
     }
     reader.subscribe((event) => {
       const rule = rules[event.resource]
@@ -61,6 +67,11 @@ export class Oracle {
     return this.#routes.exposed(name)
   }
 
+  /** Hears what one more operator asks and is told. */
+  witness(): Witness {
+    return new Witness({ scene: this.#scene, routes: this.#routes, rollbacks: this.#rollbacks })
+  }
+
   /** The way of an operator's requests to the server: what it writes is its own doing. */
   watched(transport: Transport): Transport {
     return async (request) => {
@@ -86,7 +97,7 @@ export class Oracle {
     const status = statusIn(event.object)
     if (event.type === 'DELETED' || status === undefined || !this.#scene.isOwnDoing(event)) return
     const isHeld = !this.delayed && this.#actedAt !== this.#scene.now
-    this.#broken([...laws.told(statusIn(before), status), ...laws.honest(status), ...(isHeld ? laws.answers(status) : [])])
+    this.#broken([...laws.told(statusIn(before), status), ...recalled(statusIn(before), status), ...this.#rollbacks.told(status), ...laws.honest(status), ...(isHeld ? laws.answers(status) : [])])
   }
 
   #broken(violations: readonly string[]): void {

@@ -2,10 +2,12 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Ledger } from '../../src/canary/ledger.ts'
 import { hashOfTargetsPods } from '../../src/canary/targets-pods.ts'
 import type { KubeObject, StoreEvent } from '../../src/sandbox/objects.ts'
+import type { Settings, Step } from '../../src/api/settings.ts'
 import * as laws from '../laws.ts'
 import type { Capacity } from './capacity.ts'
 import type { Naming } from './naming.ts'
 import { contentOf, isServing, isSkipped, ledgerOf, namedSubsets, OURS, settingsIn, versionOf } from './objects.ts'
+import type { Demand } from './pass-laws.ts'
 import type { Scene } from './scene.ts'
 
 /** What the VirtualServices give to whom, step by step (S2 to S4, S6 to S8, S10, S19). */
@@ -31,6 +33,26 @@ export class Routes {
   /** What a VirtualService gives to the canary now, by its ledger. */
   exposed(name: string): Ledger['exposure'] {
     return [...this.#ledgers].find(([key]) => key.startsWith(`${name} `))?.[1]?.exposure
+  }
+
+  /** What must be known before a raise from the step that stands; undefined where nothing must. */
+  demandOf(before: KubeObject, after: KubeObject): (Demand & { readonly revision: string; readonly sinceMs: number }) | undefined {
+    const [from, to] = [ledgerOf(before), ledgerOf(after)?.exposure]
+    const { step: present, plan = '' } = from?.exposure ?? {}
+    const [canary] = this.#scene.canaries
+    const settings = canary && settingsIn(canary)
+    const step = present === undefined ? undefined : settings?.steps[present]
+    const sinceMs = this.#stepSince.get(keyOf(from, plan, present ?? -1))
+    if (canary === undefined || settings === undefined || step === undefined || to === undefined || sinceMs === undefined) return undefined
+    if (this.mayJump || isSkipped(canary) || this.#wasStable.has(to.revision) || hasNoPods(settings, step)) return undefined
+    return { revision: to.revision, sinceMs, ...demandOf(settings, step) }
+  }
+
+  /** Some VirtualService gives as much as this one would. */
+  stands(object: KubeObject | undefined): boolean {
+    const wanted = object && ledgerOf(object)?.exposure
+    const exposures = [...this.#ledgers.values()].flatMap((ledger) => ledger?.exposure ?? [])
+    return wanted !== undefined && exposures.some(({ revision, plan, step }) => revision === wanted.revision && plan === wanted.plan && step >= wanted.step)
   }
 
   /** `before` is the object as it stood before this change. */
@@ -110,7 +132,7 @@ export class Routes {
   /** A step lasts, but for whoever skips it. */
   #bake(from: Ledger['exposure'], { exposure: to, open }: Ledger): void {
     if (to === undefined) return
-    const key = (step: number) => `${open[to.revision]?.rollout ?? ''} ${to.plan} ${step}`
+    const key = (step: number) => keyOf({ open, exposure: to }, to.plan, step)
     const { now, canaries: [canary, ...others] } = this.#scene
     if (!this.#stepSince.has(key(to.step))) this.#stepSince.set(key(to.step), now)
     const since = this.#stepSince.get(key(to.step - 1))
@@ -131,5 +153,24 @@ export class Routes {
     if (before.exposure?.revision !== stable && !isRestored) this.#scene.broken(`${name} made ${stable} stable, which was not exposed`)
     const hashes = this.#scene.reader.list('deployments.apps').filter((object) => versionOf(object) === stable).map(contentOf)
     if (hashes.length > 0 && !hashes.includes(before.open[stable]?.hash ?? '')) this.#scene.broken(`S6: ${name} promotes ${stable}, whose template is not the one that was analysed`)
+  }
+}
+
+/** Rollout, plan and step. */
+const keyOf = (ledger: Pick<Ledger, 'open' | 'exposure'> | undefined, plan: string, step: number): string =>
+  `${ledger?.open[ledger.exposure?.revision ?? '']?.rollout ?? ''} ${plan} ${step}`
+
+/** A gate before any pod: there is nothing to ask for. */
+const hasNoPods = ({ source }: Settings, { replicas }: Step): boolean => {
+  const wanted = replicas ?? (source.kind === 'target' ? source.canaryReplicas : undefined)
+  return wanted !== undefined && ('pods' in wanted ? wanted.pods : wanted.percent) === 0
+}
+
+function demandOf({ analysis: { metrics, noData } }: Settings, { minRequests }: Step): Demand {
+  const gates = metrics.filter(({ dryRun }) => !dryRun)
+  const durations = gates.some(({ kind }) => kind === 'latency')
+  return {
+    questions: gates.length === 0 ? [] : ['counts', 'mesh', ...(durations ? ['durations' as const] : [])],
+    needsRequests: noData !== 'Pass' && gates.some((metric) => (metric.minRequests ?? minRequests) > 0),
   }
 }

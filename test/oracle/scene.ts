@@ -23,6 +23,11 @@ export class Scene {
     return this.#clock.monotonic()
   }
 
+  /** The same of a time that stands in an object. */
+  monotonicOf(time: string): number {
+    return Date.parse(time) - this.#clock.now() + this.#clock.monotonic()
+  }
+
   get canaries(): readonly KubeObject[] {
     return this.reader.list('canaries.serin.dev')
   }
