@@ -172,7 +172,7 @@ export class Reconciler {
       if (!isConflict(thrown) && !isInvalid(thrown)) return this.#refused(observation, thrown, signal)
       log.debug({ canary: key, row: decision.row, err: thrown }, 'refused: somebody wrote first')
       if (decision.action.kind !== 'routes' || tries === 0) return isConflict(thrown) ? SOON : this.#refused(observation, thrown, signal)
-      const again = this.#observe(key, await readRoutes(client, observation, signal), observation.world.settings)
+      const again = this.#observe(key, this.#learnt(await readRoutes(client, observation, signal)), observation.world.settings)
       const next = this.#decide(key, again)
       return restsOnLive(next.decision.action) ? SOON : this.#act(key, again, next, { signal, tries: tries - 1 })
     }
