@@ -8,7 +8,7 @@ import { actsOf, carriedBy } from './requests.ts'
 
 const METRIC: Metric = { name: 'error-rate', kind: 'error-rate', max: 0.01, percentile: 99, statusCodes: ['5xx'], grpcStatus: [], failureThreshold: 2, minRequests: undefined, dryRun: false }
 const NOW = 10_000
-const read = (atMs = NOW, isAnswered = true): laws.Read => ({ atMs, isAnswered })
+const read = (atMs = NOW, isAnswered = true, askedMs = atMs): laws.Read => ({ askedMs, atMs, isAnswered })
 const reads = (one: laws.Read) => new Map([['/apis/apps/v1/namespaces/a/deployments/web', one], ['/apis/networking.istio.io/v1/namespaces/a/destinationrules/serin-web', read()]])
 const answers = (askedMs: number, verdict: 'value' | 'empty' | 'error', mesh: 'value' | 'error' = 'value') =>
   new Map([['counts', { askedMs, verdict }], ['mesh', { askedMs: NOW, verdict: mesh }]] as const)
@@ -34,6 +34,7 @@ const CASES: readonly (readonly [string, readonly string[], readonly string[]])[
   ['S11 long ago', laws.unseen(['scale-down'], reads(read(NOW - 2001, false)), NOW), laws.unseen(['scale-down'], reads(read(NOW - 2000, false)), NOW)],
   ['S11 a rollback needs none', laws.unseen(['withdrawal'], reads(read(NOW, false)), NOW), laws.unseen(['promotion'], reads(read(NOW, false)), NOW)],
   ['S11 read in this pass', laws.unasked(['raise'], reads(read()), NOW), laws.unasked(['raise'], reads(read(NOW - 2001)), NOW)],
+  ['S11 asked for together', laws.unasked(['raise'], reads(read(NOW - 2001, true, NOW)), NOW), laws.unasked(['raise'], reads(read(NOW - 2001, true, NOW - 1)), NOW)],
   ['S11 the routes, too, where they are not written', laws.unasked(['withdrawal'], reads(read()), NOW), laws.unasked(['scale-down'], reads(read()), NOW)],
   ['S11 answered in this step', laws.blind('v2', answers(501, 'value'), demand, 500), laws.blind('v2', answers(500, 'value'), demand, 500)],
   ['S11 by numbers', laws.blind('v2', answers(501, 'value'), demand, 500), laws.blind('v2', answers(501, 'error'), demand, 500)],

@@ -8,7 +8,7 @@ import type { Act, Carried } from './requests.ts'
  * What must hold of what an operator does, by what it has been told: pure, by the numbers in docs/testing.md. Each
  * returns what is broken. A pass is what lies between an operator's last write that was answered and the next.
  */
-export type Read = { readonly atMs: number; readonly isAnswered: boolean }
+export type Read = { readonly askedMs: number; readonly atMs: number; readonly isAnswered: boolean }
 
 /** How long what was read live may be gone by, milliseconds. */
 const FRESH_MS = 2000
@@ -17,7 +17,9 @@ const FRESH_MS = 2000
 const FREE: readonly Act[] = ['withdrawal']
 const OF_S15: readonly Act[] = ['creation', 'deletion', 'release']
 
-const fresh = (reads: ReadonlyMap<string, Read>, nowMs: number): readonly (readonly [string, Read])[] => [...reads].filter(([, { atMs }]) => nowMs - atMs <= FRESH_MS)
+/** What was asked for together is as old as the last answer of it. */
+const fresh = (reads: ReadonlyMap<string, Read>, nowMs: number): readonly (readonly [string, Read])[] =>
+  [...reads].filter(([, { askedMs }]) => nowMs - Math.max(...[...reads.values()].filter((other) => other.askedMs === askedMs).map(({ atMs }) => atMs)) <= FRESH_MS)
 
 /** S11, S15: nothing rises, goes, is made or let go where a read of the same pass failed: an error is no absence. */
 export function unseen(acts: readonly Act[], reads: ReadonlyMap<string, Read>, nowMs: number): readonly string[] {

@@ -48,10 +48,10 @@ export class Witness {
       this.#pending++
       try {
         const response = await transport(request)
-        this.#answered(request, response.status)
+        this.#answered(request, askedMs, response.status)
         return heard(response, (text) => this.#told(request, response.status, text))
       } catch (thrown) {
-        this.#answered(request, 0)
+        this.#answered(request, askedMs, 0)
         throw thrown
       } finally {
         this.#pending--
@@ -84,13 +84,14 @@ export class Witness {
   }
 
   /** What is read is unknown until the whole answer is in; a write that was taken ends the pass. */
-  #answered({ method, path }: TransportRequest, status: number): void {
-    if (method === 'GET') this.#reads.set(path, { atMs: this.#now, isAnswered: false })
+  #answered({ method, path }: TransportRequest, askedMs: number, status: number): void {
+    if (method === 'GET') this.#reads.set(path, { askedMs, atMs: this.#now, isAnswered: false })
     else if (status >= 200 && status < 300 && isServing(placeOf(path)?.plural)) this.#reads.clear()
   }
 
   #told({ method, path }: TransportRequest, status: number, text: string): void {
-    if (method === 'GET') this.#reads.set(path, { atMs: this.#now, isAnswered: isAnswer(path, status) })
+    const read = this.#reads.get(path)
+    if (method === 'GET' && read !== undefined) this.#reads.set(path, { ...read, isAnswered: isAnswer(path, status) })
     const { uid, resourceVersion } = status < 300 ? carriedBy(parsed(text)) : {}
     if (uid !== undefined && method !== 'GET') this.#written.add(uid)
     if (uid !== undefined && resourceVersion !== undefined && !isOlder(resourceVersion, this.#versions.get(uid) ?? '0')) this.#versions.set(uid, resourceVersion)
@@ -113,7 +114,8 @@ export class Witness {
     // What reached another VirtualService already may reach this one.
     const acts = write.acts.filter((act) => act !== 'raise' || !routes.stands(after))
     this.#broken(laws.unseen(acts, this.#readsFor(place), this.#now))
-    if (acts.includes('creation')) this.#broken(laws.madeTwice(what, before?.metadata.uid, this.#written))
+    // A copy of a configuration is made by asking for it: that it stands is the server's answer.
+    if (acts.includes('creation') && isServing(place.plural)) this.#broken(laws.madeTwice(what, before?.metadata.uid, this.#written))
     if (scene.canaries.length > 1 || before === undefined) return
     if (isServing(place.plural)) this.#broken(laws.unasked(acts.filter((act) => restsOnLive(act, write, scene)), this.#reads, this.#now))
     if (after === undefined) return
