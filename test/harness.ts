@@ -72,9 +72,10 @@ export class Harness {
   startOperator({ through = asIs, prometheus = asIs, settings = {} }: ProcessOptions = {}): Process {
     const [stop, death] = [new AbortController(), new AbortController()]
     this.oracle.delayed ||= through !== asIs
+    const witness = this.oracle.witness()
     const operator = createOperator({
-      kubernetes: mortal(through(this.oracle.watched(this.sandbox.cluster.transport)), death.signal),
-      prometheus: mortal(prometheus(this.sandbox.prometheus.transport), death.signal),
+      kubernetes: mortal(witness.kubernetes(through(this.oracle.watched(this.sandbox.cluster.transport))), death.signal),
+      prometheus: mortal(witness.prometheus(prometheus(this.sandbox.prometheus.transport)), death.signal),
       clock: this.clock,
       random: seededRandom(`operator ${++this.#incarnation}`),
       log: this.#log,

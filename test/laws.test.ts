@@ -3,6 +3,7 @@ import type { Ledger } from '../src/canary/ledger.ts'
 import type { KubeObject } from '../src/sandbox/objects.ts'
 import * as laws from './laws.ts'
 import { destination, virtualService } from './fixtures.ts'
+import { reachesEveryPod } from './oracle/objects.ts'
 
 const ledger = (over: Partial<Ledger> = {}): Ledger => ({ uid: 'u', stable: 'v1', promotions: 0, open: { v1: { rollout: 'a', hash: '' }, v2: { rollout: 'b', hash: '' } }, failed: {}, ...over })
 const exposure = (weight: number) => ({ exposure: { revision: 'v2', weight, match: [], step: 0, plan: '' } })
@@ -52,5 +53,17 @@ describe('the laws of the oracle', () => {
   it('a message names the wait', () => {
     expect(laws.answers({ ...status, rollout: { ...rollout, waitingFor: 'Evidence' } })).toEqual([])
     expect(laws.answers({ ...status, rollout: { ...rollout, waitingFor: 'Bake' } })).toHaveLength(1)
+  })
+})
+
+describe('a route that reaches every pod of the Service', () => {
+  it.each([
+    ['names no subset of it', routed(destination('service-c')), true],
+    ['names it in full', routed(destination('service-c.istioinaction.svc.cluster.local')), true],
+    ['names one in each of its shares', split(80, 20), false],
+    ['leads to another Service as well', routed(destination('service-c', 'serin-v1', 90), destination('service-d', undefined, 10)), false],
+    ['leads to another Service alone', routed(destination('service-d')), false],
+  ])('%s', (_route, object, is) => {
+    expect(reachesEveryPod(object, 'service-c')).toBe(is)
   })
 })

@@ -95,7 +95,7 @@ function routedTo(facts: Facts, target: TargetFacts, own: string): Outcome {
   if (reason !== undefined) return waitFor({ waitingFor: 'Propagation', message: reason })
   const change = { stable: own, promotions: ledger.promotions + 1, open: { ...ledger.open, [own]: { rollout, hash: own } } }
   const pinned = mesh.covered ? undefined : { ledger: ledgerWith(facts, undefined, change), lists: true, adopt: false }
-  return outcome(`every route to the pods of ${target.name}`, { action: { ...writeRoutes(facts, undefined, change, { live: true }), own: pinned } })
+  return outcome(`every route to the pods of ${target.name}`, { action: { ...writeRoutes(facts, undefined, change, { live: true }), own: pinned, reads: own } })
 }
 
 /** Nothing has pods but what is to serve, and the proxies know it. */

@@ -7,11 +7,11 @@ import { resources } from '../kubernetes/resource.ts'
 import { isAlreadyExists } from '../kubernetes/errors.ts'
 import { keyOf, type KubeObject } from '../runtime/object.ts'
 import type { Observation } from './observe.ts'
-import { pruneDeployment } from './prune.ts'
+import { pruneDeployment, prunedAs } from './prune.ts'
 import { configOf, revisionDeployment, templateOf } from './revision-deployment.ts'
 import { CANARY, MADE, STAMP, TAKEN_OVER } from './stamps.ts'
 import { hashOfTarget, revisionOfTarget } from './workloads.ts'
-import { allOf, create, patched, removed, type CommitDeps } from './writes.ts'
+import { allOf, create, idOf, patched, removed, type CommitDeps } from './writes.ts'
 
 /** The target is not what was decided on: nothing is written, and the next look decides anew. */
 export class TargetMovedError extends Error {
@@ -139,8 +139,10 @@ async function resizeTarget(deps: CommitDeps, { snapshot, world }: Observation, 
 }
 
 /** Guarded by the Canary that was decided on. */
-async function writeSize({ client }: CommitDeps, { snapshot: { canary: { metadata } } }: Observation, replicas: number, signal: AbortSignal): Promise<number> {
+async function writeSize({ client, writes, clock }: CommitDeps, { snapshot: { canary: { metadata } } }: Observation, replicas: number, signal: AbortSignal): Promise<number> {
+  const key = `${metadata.namespace}/${metadata.name}`
   const body = { metadata: { uid: metadata.uid, resourceVersion: metadata.resourceVersion }, spec: { replicas } }
-  await client.mergePatch(resources.canaries, `${metadata.namespace}/${metadata.name}`, body, { signal })
+  const answered = await client.mergePatch(resources.canaries, key, body, { signal })
+  writes.wrote(idOf(resources.canaries, key), prunedAs(resources.canaries, answered), clock.monotonic())
   return 1
 }

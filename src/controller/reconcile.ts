@@ -2,7 +2,7 @@ import type { Canary, CanaryStatus } from '../api/canary.ts'
 import type { Settings } from '../api/settings.ts'
 import { canonicalJson } from '../canary/template-hash.ts'
 import { decide, held, type Pass } from '../canary/decide.ts'
-import type { EventNote } from '../canary/decision.ts'
+import type { Action, EventNote } from '../canary/decision.ts'
 import { dueChecks } from '../canary/due-checks.ts'
 import { factsOf } from '../canary/facts.ts'
 import type { Leaving } from '../canary/world.ts'
@@ -46,6 +46,11 @@ const DONE: Outcome = { kind: 'done' }
 const MOST_TRIES = 4
 /** A cache that is behind, or a write that came to nothing: look again soon. */
 const SOON: Outcome = { kind: 'requeue', afterMs: 250 }
+
+/** The Canary itself was written: status belongs to what stands there now. */
+const ON_CANARY: readonly Action['kind'][] = ['finalizer', 'size']
+/** Nothing but status was to be written. */
+const IDLE: readonly Action['kind'][] = ['none', 'status']
 
 /** One pass for one Canary: observe, decide, at most one serving write, then what it came to. Level-based; any of it may be repeated. */
 export class Reconciler {
@@ -144,7 +149,7 @@ export class Reconciler {
       if (!isConflict(thrown) && !isInvalid(thrown)) return this.#refused(observation, thrown, signal)
       log.debug({ canary: key, row: decision.row, err: thrown }, 'refused: somebody wrote first')
       if (decision.action.kind !== 'routes' || tries === 0) return isConflict(thrown) ? SOON : this.#refused(observation, thrown, signal)
-      const again = this.#observe(key, await readRoutes(client, observation, signal), observation.world.settings)
+      const again = this.#observe(key, this.#looks.learnt(await readRoutes(client, observation, signal)), observation.world.settings)
       const next = this.#decide(key, again)
       return restsOnLive(next.decision.action) ? SOON : this.#act(key, again, next, { signal, tries: tries - 1 })
     }
@@ -164,11 +169,13 @@ export class Reconciler {
     const status = { ...decided, message: frozen() ?? decided.message ?? '' }
     // After a write nothing may hold the event back; where status is all that is written, it must be true first.
     if (wrote) announce(canary, decision.events)
-    if (decision.action.kind === 'finalizer' && this.#leaving.has(keyOf(canary))) return this.#forget(keyOf(canary), undefined, `Canary ${canary.metadata.name} is being deleted`, signal)
+    const { kind } = decision.action
+    if (kind === 'finalizer' && this.#leaving.has(keyOf(canary))) return this.#forget(keyOf(canary), undefined, `Canary ${canary.metadata.name} is being deleted`, signal)
+    if (wrote && ON_CANARY.includes(kind)) return SOON
     const laterMs = await statusWriter.write(canary, status, signal)
     if (!wrote) announce(canary, decision.events)
     onStatus(canary, status)
-    const idle = decision.action.kind !== 'none' && decision.action.kind !== 'status' && !wrote
+    const idle = !wrote && !IDLE.includes(kind)
     const delays = [wakeAfterMs, laterMs, idle ? 1000 : undefined].filter((ms) => ms !== undefined)
     return delays.length === 0 ? DONE : { kind: 'requeue', afterMs: Math.min(...delays) }
   }

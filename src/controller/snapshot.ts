@@ -45,7 +45,7 @@ export function snapshotOf(stores: Stores, canary: Canary, settings: Settings, {
   return {
     canary,
     service,
-    deployments: newest(resources.deployments, deploymentsOf(stores, namespace, settings)),
+    deployments: newest(resources.deployments, deploymentsOf(stores, namespace, settings), ...revisionsMade(canary, settings)),
     pods: byLabels(stores.pods, namespace, selectorOf(service), (pod) => pod.metadata.labels ?? {}),
     virtualServices: newest(resources.virtualServices, withRoots(stores, routed(stores.virtualServices), delegates), own, ...delegates),
     destinationRules: newest(resources.destinationRules, routed(stores.destinationRules), own),
@@ -59,6 +59,12 @@ export function snapshotOf(stores: Stores, canary: Canary, settings: Settings, {
 
 const deploymentsOf = ({ deployments }: Stores, namespace: string, { source }: Settings): readonly KubeObject[] =>
   source.kind === 'target' ? deployments.by('target', `${namespace}/${source.name}`) : byLabels(deployments, namespace, source.selector, templateLabels)
+
+/** The Deployments of revisions that may have been made just now, before any cache has heard of them. */
+const revisionsMade = ({ metadata: { namespace }, status }: Canary, { source }: Settings): readonly string[] => {
+  const revisions = [status?.observedTarget?.revision, status?.stableRevision, status?.rollout?.revision].filter((revision) => revision !== undefined)
+  return source.kind === 'target' ? revisions.map((revision) => `${namespace}/${source.name}-${revision}`) : []
+}
 
 const autoscalersOf = ({ autoscalers }: Stores, { namespace, name }: Canary['metadata'], { source }: Settings): readonly KubeObject[] =>
   source.kind === 'target' ? [...autoscalers.by('scaled', `Deployment ${namespace}/${source.name}`), ...autoscalers.by('scaled', `Canary ${namespace}/${name}`)] : []

@@ -7,7 +7,7 @@ import { revisionOfHash } from '../../src/controller/revision-deployment.ts'
 import { caller, canary, faulty, faultyTarget, namespace, service, target, targetCanary, version } from '../fixtures.ts'
 import { Harness, NAMESPACE, uncheckedCrd, type Process } from '../harness.ts'
 import { config, configuredTarget, fromKey } from '../rollout/configured.ts'
-import { ledgerOf } from '../oracle.ts'
+import { ledgerOf } from '../oracle/objects.ts'
 import { Saboteur, type Fault } from './saboteur.ts'
 
 /** Where everything stands once the story is over, and what was done wrong on the way. */

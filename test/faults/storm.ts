@@ -2,7 +2,7 @@ import { seededRandom } from '../../src/runtime/random.ts'
 import type { KubeObject } from '../../src/sandbox/objects.ts'
 import { atEdge, caller, canary, destination, faulty, namespace, service, version, virtualService } from '../fixtures.ts'
 import { Harness, uncheckedCrd, type Process } from '../harness.ts'
-import { namedSubsets } from '../oracle.ts'
+import { namedSubsets } from '../oracle/objects.ts'
 import { Saboteur, type Fault } from './saboteur.ts'
 
 const FAULTS: readonly Fault[] = ['crash-before', 'crash-after', 'orphaned', '409', '429', '500', 'lost-answer', 'stale-caches']

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../src/sandbox/objects.ts'
 import { destination, destinationRule, faulty, version, virtualService } from '../fixtures.ts'
 import type { Harness } from '../harness.ts'
-import { namedSubsets } from '../oracle.ts'
+import { namedSubsets } from '../oracle/objects.ts'
 import { adopted, type AdoptedOptions } from './adopted.ts'
 
 let harness: Harness

@@ -32,6 +32,7 @@ describe('a plain Deployment', () => {
     await harness.clock.advance(20_000)
     expect(failures()).toEqual([])
     expect(harness.answers.length).toBeGreaterThan(900)
+    expect(harness.sandbox.cluster.requests.filter(({ status }) => status === 409)).toEqual([])
   })
 
   it('keeps labels, selectors and names of the pods, and none of another tool\'s marks on what Serin makes', async () => {

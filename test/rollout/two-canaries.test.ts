@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { canary, faulty, version, virtualService } from '../fixtures.ts'
 import type { Harness } from '../harness.ts'
-import { ledgerOf } from '../oracle.ts'
+import { ledgerOf } from '../oracle/objects.ts'
 import { adopted } from './adopted.ts'
 
 let harness: Harness
