@@ -124,7 +124,7 @@ function saidToLeave(world: World): World {
   return { ...world, mesh: { ...world.mesh, routes: world.mesh.routes.map((route) => ({ ...route, ledger: route.ledger && { ...route.ledger, leaving: leaving.uid } })) } }
 }
 
-function withoutRows(rows: readonly string[]): (pass: Pass) => Pass {
+export function withoutRows(rows: readonly string[]): (pass: Pass) => Pass {
   return (pass) => (rows.includes(pass.decision.row) ? nothing(pass) : pass)
 }
 
@@ -195,6 +195,7 @@ function silentWhilePromoting(pass: Pass, world: World): Pass {
   return factsOf(world).phase === 'Promoting' && pass.decision.row === '4' ? nothing(pass) : pass
 }
 
-const nothing = (pass: Pass): Pass => ({ ...pass, decision: { ...pass.decision, row: '-', action: { kind: 'none' } } })
+/** The pass says nothing. */
+export const nothing = (pass: Pass): Pass => ({ ...pass, decision: { ...pass.decision, row: '-', action: { kind: 'none' } } })
 
 const longFor = (ages: Readonly<Record<string, number>>) => Object.fromEntries(Object.keys(ages).map((name) => [name, LONG]))

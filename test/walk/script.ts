@@ -52,6 +52,12 @@ export class Script {
     this.#judge.check()
   }
 
+  /** Whether the next pass of the leader would write more than status. */
+  get servesNext(): boolean {
+    const { kind } = this.#operators.next(this.leader).action
+    return kind !== 'none' && kind !== 'status'
+  }
+
   wait(ms: number): void {
     this.cluster.advance(ms, () => this.#judge.check())
   }
