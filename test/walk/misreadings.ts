@@ -1,9 +1,8 @@
 import type { Pass } from '../../src/canary/decide.ts'
 import { factsOf } from '../../src/canary/facts.ts'
-import type { Ledger } from '../../src/canary/ledger.ts'
 import type { World } from '../../src/canary/world.ts'
 import type { Mutation } from './mutation.ts'
-import { withoutRows } from './mutations.ts'
+import { withLedgers, withoutRows } from './mutations.ts'
 
 /** The machine where one reading of docs/protocol.md is taken otherwise. */
 export const misreadings = {
@@ -54,6 +53,3 @@ function seesStable(world: World): World {
   const seen = { ...canary, revision: s, name: `web-${s}`, floor: { rollout: c.rollout, replicas: canary.replicas } }
   return { ...world, workloads: [...world.workloads, seen], endpoints: { ...world.endpoints, [s]: canary.replicas } }
 }
-
-const withLedgers = (world: World, change: (ledger: Ledger) => Ledger): World =>
-  ({ ...world, mesh: { ...world.mesh, routes: world.mesh.routes.map((route) => ({ ...route, ledger: route.ledger && change(route.ledger) })) } })

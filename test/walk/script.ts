@@ -10,7 +10,7 @@ import { PLAIN, type Style } from './style.ts'
 import { Users } from './users.ts'
 
 const PASS_EVERY = 1000
-const LONGEST = 3_600_000
+const LONGEST = 1_800_000
 
 /** A schedule of moves instead of a random one: what happens, when, and to whom. Proxies are as slow as they may be. */
 export class Script {
