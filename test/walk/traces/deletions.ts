@@ -138,7 +138,7 @@ export const DELETIONS: readonly Trace[] = [
     breaks: /pinned to target-a before/,
   },
   {
-    rule: '28, where the target says something else than what serves, that stays named, and nothing is put back',
+    rule: 'row 28, where the target says something else than what serves, that stays named, and nothing is put back',
     style: TARGET,
     play: (script) => {
       failedOf(script, 'b')
@@ -167,7 +167,7 @@ export const DELETIONS: readonly Trace[] = [
     breaks: /what was put back is pinned again/,
   },
   {
-    rule: '29, a deletion that cannot be done within progressDeadline ends, and what serves stays named',
+    rule: 'row 29, a deletion that cannot be done within progressDeadline ends, and what serves stays named',
     style: TARGET,
     play: (script) => {
       adopted(script)
