@@ -48,7 +48,8 @@ export class Judge {
     if (isBlind) return
     if (write.kind === 'finalizer' && write.row === '29' && !isOverdue(this.#cluster)) this.#memory.isRestored = true
     if (restores !== undefined) this.#blame(restoredTooEarly(write, this.#cluster, this.#memory))
-    if (deletes !== undefined) this.#mustBeOut(deletes, 'is deleted')
+    // Without pods it has served nobody for long, whoever names it.
+    if (deletes !== undefined && this.#cluster.objects.deployments[deletes]?.value?.started !== 0) this.#mustBeOut(deletes, 'is deleted')
     if (empties === true) this.#mustBeOut(EVERY_POD, 'loses the target’s pods')
     if (subsets !== undefined)
       for (const revision of Object.keys(this.#cluster.objects.rule.value?.subsets ?? {})) if (subsets[revision] === undefined) this.#mustBeOut(revision, 'loses its subset')
