@@ -135,7 +135,10 @@ export class Judge {
     const { truth, objects } = this.#cluster
     for (const [revision, { rollout, hash }] of Object.entries(failed)) {
       this.#memory.bury(`${revision}/${rollout}`)
-      if (truth?.failed[revision]?.rollout !== rollout && !this.#memory.wasForgivenSince(revision, seen)) this.#memory.failed.add(`${revision}/${hash}`)
+      const isNew = truth?.failed[revision]?.rollout !== rollout
+      // One step back goes by an opening of long ago.
+      if (isNew && open[revision] !== undefined) this.#memory.bury(`${revision}/${open[revision].rollout}`)
+      if (isNew && !this.#memory.wasForgivenSince(revision, seen)) this.#memory.failed.add(`${revision}/${hash}`)
     }
     const size = objects.deployments[stable]?.value?.replicas ?? 0
     for (const [revision, { rollout }] of Object.entries(open))

@@ -16,6 +16,7 @@ export const rules = {
   closing: { pass: withoutWrites(closes), world: closed },
   floor: { world: flooredAtOnce },
   tombstones: { pass: withoutTombstones(['2', '3', '4', '6']) },
+  outlives: { world: (world) => withLedgers(world, (ledger) => ({ ...ledger, failed: Object.fromEntries(Object.entries(ledger.failed).map(([revision, tombstone]) => [revision, ledger.open[revision] === undefined ? { ...tombstone, rollout: '' } : tombstone])) })) },
   age: { world: (world) => ({ ...world, ages: { ...world.ages, routes: LONG } }) },
   ready: { world: (world) => ({ ...world, ages: { ...world.ages, ready: longFor(world.ages.ready) } }) },
   subsets: { world: (world) => ({ ...world, ages: { ...world.ages, subsets: longFor(world.ages.subsets) } }) },

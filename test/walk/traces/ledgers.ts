@@ -1,6 +1,6 @@
 import { rules } from '../mutations.ts'
 import type { Script } from '../script.ts'
-import { adopted, darkOf, darkV2, exposedV2, TARGET, type Trace } from './trace.ts'
+import { adopted, darkOf, darkV2, exposedV2, promotedV2, TARGET, type Trace } from './trace.ts'
 
 /** v2 was asked for by its name, and failed. */
 function failedByName(script: Script): void {
@@ -54,6 +54,20 @@ export const LEDGERS: readonly Trace[] = [
     },
     without: rules.tombstones,
     breaks: /v2 is exposed again/,
+  },
+  {
+    rule: '3, and outlives the opening that a way back goes by',
+    play: (script) => {
+      promotedV2(script)
+      script.users.wish({ desired: 'v1' })
+      script.until(() => script.cluster.truth?.exposure?.revision === 'v1')
+      script.cluster.verdict = 'fail'
+      script.until(() => script.cluster.truth?.open['v1'] === undefined)
+      script.cluster.verdict = 'pass'
+      script.end('Failed')
+    },
+    without: rules.outlives,
+    breaks: /v1 is exposed again by the rollout that failed/,
   },
   {
     rule: '6, stable stands in the VirtualService: a promotion that nobody told of is one',
