@@ -116,11 +116,16 @@ export class Judge {
   }
 
   #pointerMoves({ object, seen }: Write, { stable, promotions }: Omit<Ledger, 'uid'>): void {
-    const { truth, objects } = this.#cluster
+    const { truth } = this.#cluster
     const decidedOn = truthOf(seen)
     // Of several ledgers the highest counter counts: a route that somebody has just made may get an older one, late.
-    const isOlder = (object === 'user' || object === 'gate') && objects[object].value?.ledger === undefined && stable === decidedOn?.stable && promotions === decidedOn.promotions
+    const isOlder = this.#isNew(object) && stable === decidedOn?.stable && promotions === decidedOn.promotions
     if (truth !== undefined && stable !== truth.stable && promotions !== truth.promotions + 1 && !isOlder) throw new Broken(`stable moves from ${truth.stable} to ${stable} without a promotion`)
+  }
+
+  /** Somebody has just made this route: no ledger in it fences what was decided before. */
+  #isNew(object: string): boolean {
+    return (object === 'user' || object === 'gate') && this.#cluster.objects[object].value?.ledger === undefined
   }
 
   /** A target's failures are forgotten where one is opened anew, or while the target says what serves. */
@@ -159,13 +164,13 @@ export class Judge {
     }
   }
 
-  #exposes({ route, needs = 0, decidedAt }: Write): void {
+  #exposes({ object, route, seen, needs = 0, decidedAt }: Write): void {
     const { objects, mesh } = this.#cluster
     const { exposure, open = {} } = route?.ledger ?? {}
     if (exposure === undefined) return
     const { revision } = exposure
     this.#mustNotHaveFailed(revision, open[revision] ?? { rollout: '', hash: '' }, decidedAt)
-    const before = Math.max(-1, ...standing(objects).map(({ ledger }) => (ledger?.exposure?.revision === revision ? ledger.exposure.step : -1)))
+    const before = Math.max(-1, ...standing(this.#isNew(object) ? seen : objects).map(({ ledger }) => (ledger?.exposure?.revision === revision ? ledger.exposure.step : -1)))
     if (exposure.step > before + 1 && !this.#goesBack(exposure, open[revision]?.hash)) throw new Broken(`${revision} goes from step ${before} to ${exposure.step}`)
     if (this.#memory.excused || needs === 0) return
     for (const { subsets, endpoints } of mesh.proxies) {
