@@ -103,7 +103,7 @@ function servedLast(served: Standing['served'], failed: Standing['failed']): Pic
 export function buried({ c, ledger, world }: Facts, failure: Failure): Standing['failed'] {
   if (c === undefined) return ledger.failed
   const tombstone: Tombstone = {
-    rollout: c.rollout,
+    rollout: c.id,
     hash: c.hash,
     reason: failure.reason,
     message: failure.message.slice(0, 256),

@@ -38,7 +38,9 @@ export type Standing = Pick<Ledger, 'stable' | 'promotions' | 'open' | 'failed'>
 export type Target = { readonly revision: string; readonly hash: string }
 
 export type Candidate = Target & {
-  /** Names this rollout; openings and stamps carry it. */
+  /** Names this rollout; tombstones carry it. */
+  readonly id: string
+  /** The same, or where it is one step back the rollout that opened it then; openings and stamps carry it. */
   readonly rollout: string
   /** It is the previous stable, still at its size: one step back, without analysis. */
   readonly revert: boolean
@@ -73,7 +75,7 @@ export const workload = (workloads: readonly Workload[], revision: string | unde
 /** The tombstone that ends the present rollout. */
 export const tombstoneOf = (facts: Pick<Facts, 'ledger' | 'c'>): Tombstone | undefined => {
   const tombstone = facts.c && facts.ledger.failed[facts.c.revision]
-  return tombstone?.rollout === facts.c?.rollout ? tombstone : undefined
+  return tombstone?.rollout === facts.c?.id ? tombstone : undefined
 }
 
 /** Why `target` may not be rolled out again; undefined where nothing stands against it. */
@@ -200,12 +202,12 @@ function candidateOf(world: World, ledger: Standing, seen: readonly SeenVersion[
   const { revision, startedAt } = rollout
   const opening = ledger.open[revision]
   const known = hashKnown(world, seen, revision)
+  const id = rolloutId(revision, startedAt)
   // The previous stable with another template is a version like any other.
   if (opening !== undefined && isStepBack(status, ledger, { revision, hash: known }))
-    return { revision, hash: known, rollout: opening.rollout, revert: true, returning: false }
-  const id = rolloutId(revision, startedAt)
+    return { revision, hash: known, id, rollout: opening.rollout, revert: true, returning: false }
   const hash = opening?.rollout === id ? opening.hash : known
-  return { revision, hash, rollout: id, revert: false, returning: servedWithin(ledger, { revision, hash }, settings.rollbackWindowMs, Date.parse(startedAt)) }
+  return { revision, hash, id, rollout: id, revert: false, returning: servedWithin(ledger, { revision, hash }, settings.rollbackWindowMs, Date.parse(startedAt)) }
 }
 
 /** Whether a revision was stable, with this very template, at most `windowMs` before `at`: asked of a rollout's start, it stays so until its end. */

@@ -76,7 +76,7 @@ function namesUnfit(facts: Facts, exposure: Exposure | undefined): string | unde
 
 function failedExposed(failed: Facts['ledger']['failed'], exposure: Exposure | undefined, { c }: Facts): string | undefined {
   const tombstone = exposure && failed[exposure.revision]
-  return tombstone !== undefined && tombstone.rollout === c?.rollout ? `exposes ${exposure?.revision ?? ''}, which failed` : undefined
+  return tombstone !== undefined && tombstone.rollout === c?.id ? `exposes ${exposure?.revision ?? ''}, which failed` : undefined
 }
 
 function movesPointer(facts: Facts, stable: string): string | undefined {

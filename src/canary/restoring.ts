@@ -98,27 +98,24 @@ function routedTo(facts: Facts, target: TargetFacts, own: string): Outcome {
   return outcome(`every route to the pods of ${target.name}`, { action: { ...writeRoutes(facts, undefined, change, { live: true }), own: pinned, reads: own } })
 }
 
-/** Nothing has pods but what is to serve, and the proxies know it. */
+/** Nothing has pods but what is to serve, and the proxies know it; of a target nothing else stands. What is left in routes and rule goes with them. */
 function emptied(facts: Facts): Outcome | undefined {
+  const { workloads, mesh } = facts.world
   const keeper = keeperOf(facts)
   if (keeper === undefined) return undefined
-  const leftovers = [...Object.keys(facts.ledger.open), ...Object.keys(facts.world.mesh.rule.subsets), ...facts.world.workloads.map(({ revision }) => revision)]
-  const others = [...new Set(leftovers)].filter((revision) => revision !== keeper.revision && hashOfTargetsPods(revision) === undefined && revision !== '' && !facts.world.mesh.namedByUser.includes(revision))
-  for (const revision of others) {
-    const step = gone(facts, revision)
+  const others = workloads.filter(({ revision }) => revision !== keeper.revision && !mesh.namedByUser.includes(revision))
+  for (const other of others) {
+    const step = gone(facts, other)
     if (step !== undefined) return step
   }
   return undefined
 }
 
-/** Closed, without pods, and the proxies know it; of a target deleted as well. */
-function gone(facts: Facts, revision: string): Outcome | undefined {
-  const { world: { settings, workloads }, ledger } = facts
-  const standing = workload(workloads, revision)
-  const isRunning = ledger.open[revision] !== undefined || (standing?.replicas ?? 0) > 0
-  if (isRunning || standing === undefined) return retireIdle(facts, revision)
-  if (isSpreading(facts, standing)) return waitFor({ waitingFor: 'Propagation', message: `that ${standing.name} has no pods is spreading` })
-  return settings.source.kind === 'versions' ? undefined : outcome(`${standing.name} is no longer needed`, { action: { kind: 'delete', revision, live: true } })
+function gone(facts: Facts, other: Workload): Outcome | undefined {
+  const { revision, replicas, name } = other
+  if (replicas > 0) return retireIdle(facts, revision)
+  if (isSpreading(facts, other)) return waitFor({ waitingFor: 'Propagation', message: `that ${name} has no pods is spreading` })
+  return facts.world.settings.source.kind === 'versions' ? undefined : outcome(`${name} is no longer needed`, { action: { kind: 'delete', revision, live: true } })
 }
 
 const isSpreading = ({ world: { ages, settings } }: Facts, { revision, ready }: Workload): boolean =>

@@ -35,6 +35,23 @@ describe('a canary that loses', () => {
     expect(harness.status().stableRevision).toBe('v1')
   })
 
+  it('all its pods on the way back to the stable before has failed for good', async () => {
+    harness = await adopted({ spec: { scaleDownDelay: { previous: '10m' } } })
+    await harness.apply(version('v2'))
+    await harness.until(() => harness.status().phase === 'Idle' && harness.status().stableRevision === 'v2', 60_000)
+    await harness.patch(canary(), { spec: { versions: { desired: 'v1' } } })
+    await harness.until(() => harness.oracle.exposed(OWN)?.revision === 'v1', 10_000)
+    setReady('v1', false)
+    await harness.until(() => harness.oracle.exposed(OWN) === undefined, 10_000)
+    const before = harness.oracle.exposures.length
+    setReady('v1', true)
+    await harness.until(() => harness.status().phase === 'Failed', 60_000)
+    await harness.clock.advance(60_000)
+    expect(harness.status()).toMatchObject({ phase: 'Failed', stableRevision: 'v2', failed: { revision: 'v1', reason: 'NoReadyCanary' } })
+    expect(harness.oracle.exposures).toHaveLength(before)
+    expect(harness.replicas('service-c-v1')).toBe(0)
+  })
+
   it('some of its pods is not raised before they are back', async () => {
     harness = await adopted({ replicas: 4, spec: { steps: [{ weight: 50, for: '2s' }, { weight: 75, for: '2s' }] } })
     await harness.apply(version('v2', { replicas: 4 }))

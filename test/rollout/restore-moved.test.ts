@@ -77,6 +77,19 @@ describe('a Restore that has moved users to the target\'s own pods', () => {
     expect(failures().length).toBeLessThan(10)
   })
 
+  it.each([['the template changes', target('v2')], ['the route is applied again', virtualService()]] as const)('ends where %s once what served before has no pods', async (_what, applied) => {
+    harness = await adopt()
+    await harness.delete(targetCanary())
+    await harness.until(moved, 60_000)
+    await harness.until(() => Object.values(sizes()).includes(0), 60_000)
+    await harness.apply(applied)
+    await whileAlive(120_000)
+    expect(there()).toBe(false)
+    expect(sizes()).toEqual({ 'service-c': 2 })
+    expect(list('destinationrules.networking.istio.io')).toEqual([])
+    expect(routes()).not.toContain('serin')
+  })
+
   it('pins nothing again where the template changes once the routes are as they were written', async () => {
     harness = await adopt()
     await harness.delete(targetCanary())

@@ -53,7 +53,7 @@ export class Cluster {
 
   /** A Deployment with all of its pods, or none of them yet. */
   deployment(hash: string, over: Partial<Deployment> = {}): Deployment {
-    return { uid: this.uid(), generation: 1, hash, restarts: '', replicas: 2, started: 2, ready: true, since: this.now, stamp: undefined, floor: undefined, createdAt: this.now, ...over }
+    return { uid: this.uid(), generation: 1, hash, restarts: '', replicas: 2, started: 2, ready: true, orphaned: false, since: this.now, stamp: undefined, floor: undefined, createdAt: this.now, ...over }
   }
 
   later(ms: number, act: () => void): void {

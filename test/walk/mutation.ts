@@ -8,6 +8,8 @@ export type Mutation = {
   readonly pass?: (pass: Pass, world: World) => Pass
   readonly stale?: false
   readonly live?: false
+  /** Writes land whatever they were computed from. */
+  readonly fenced?: false
   /** What happens how often, and how many writes land late, where that rule matters. */
   readonly weights?: Readonly<Record<string, number>>
   readonly hangs?: number

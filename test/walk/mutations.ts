@@ -1,7 +1,7 @@
 import type { Pass } from '../../src/canary/decide.ts'
 import type { Action, RouteWrite } from '../../src/canary/decision.ts'
-import { factsOf } from '../../src/canary/facts.ts'
-import type { Tombstone } from '../../src/canary/ledger.ts'
+import { factsOf, workload } from '../../src/canary/facts.ts'
+import type { Ledger, Tombstone } from '../../src/canary/ledger.ts'
 import { stableLast } from '../../src/canary/versions.ts'
 import type { World } from '../../src/canary/world.ts'
 import type { Mutation } from './mutation.ts'
@@ -11,10 +11,12 @@ const LONG = 1e9
 
 /** The machine with one rule of docs/protocol.md taken out each. */
 export const rules = {
+  fence: { fenced: false },
   stamps: { world: stamped, live: false },
   closing: { pass: withoutWrites(closes), world: closed },
   floor: { world: flooredAtOnce },
   tombstones: { pass: withoutTombstones(['2', '3', '4', '6']) },
+  outlives: { world: (world) => withLedgers(world, (ledger) => ({ ...ledger, failed: Object.fromEntries(Object.entries(ledger.failed).map(([revision, tombstone]) => [revision, ledger.open[revision] === undefined ? { ...tombstone, rollout: '' } : tombstone])) })) },
   age: { world: (world) => ({ ...world, ages: { ...world.ages, routes: LONG } }) },
   ready: { world: (world) => ({ ...world, ages: { ...world.ages, ready: longFor(world.ages.ready) } }) },
   subsets: { world: (world) => ({ ...world, ages: { ...world.ages, subsets: longFor(world.ages.subsets) } }) },
@@ -36,6 +38,13 @@ export const rules = {
   remembersFailures: { pass: withoutRows(['10t']) },
   emptiesLast: { world: seesOnlyItsKeeper },
   stampsDeletion: { world: saidToLeave },
+  naming: { pass: withoutRows(['10']) },
+  namedAnew: { world: (world) => withTombstones(world, (tombstone) => ({ ...tombstone, named: true })) },
+  namedStill: { world: (world) => withTombstones(world, (tombstone) => ({ ...tombstone, named: false })) },
+  changed: { world: (world) => withTombstones(world, (tombstone, revision) => ({ ...tombstone, hash: workload(world.workloads, revision)?.hash ?? tombstone.hash })) },
+  overdue: { world: (world) => ({ ...world, ...(world.leaving === undefined ? {} : { leaving: { ...world.leaving, seenAt: world.now } }) }) },
+  overdueMoved: { pass: letsGoOverdue },
+  leavesAlone: { world: (world) => (world.leaving === undefined ? world : { ...world, mesh: { ...world.mesh, rule: { ...world.mesh.rule, exists: true } } }) },
   guardsLeaving: { pass: (pass, world) => (world.leaving === undefined ? pass : withoutRows(['2', '7'])(pass)) },
   saysWhatServes: { world: targetSaysStable },
   supersedesPromoting: { pass: (pass, world) => (factsOf(world).phase === 'Promoting' && factsOf(world).t?.revision !== factsOf(world).c?.revision ? nothing(pass) : pass) },
@@ -46,6 +55,7 @@ const CALM = { edit: 0, delete: 0, recreate: 0, gate: 0, rule: 0, suspend: 0 }
 
 /** Each of them at random, where it matters: what the walk must not survive. */
 export const MUTATIONS: Readonly<Record<string, Mutation>> = {
+  '1, a resourceVersion fences one object': { ...rules.fence, hangs: 0.3 },
   '1, stamps: an older decided write to a Deployment or the rule lands': { ...rules.stamps, hangs: 0.3, weights: { ...CALM, pods: 0, desired: 3, template: 0.2, second: 2 } },
   '1, closing: capacity is taken away without a word in the VirtualService': rules.closing,
   '3, the tombstone is written with the route': rules.tombstones,
@@ -105,8 +115,8 @@ function seesOnlyItsKeeper(world: World): World {
   const own = world.target?.own
   if (own === undefined || factsOf(world).s !== own) return world
   const only = <T>(record: Readonly<Record<string, T>>) => Object.fromEntries(Object.entries(record).filter(([revision]) => revision === own))
-  const routes = world.mesh.routes.map((route) => ({ ...route, ledger: route.ledger && { ...route.ledger, open: only(route.ledger.open) } }))
-  return { ...world, workloads: world.workloads.filter(({ revision }) => revision === own), mesh: { ...world.mesh, routes, rule: { ...world.mesh.rule, subsets: only(world.mesh.rule.subsets) } } }
+  const alone = withLedgers(world, (ledger) => ({ ...ledger, open: only(ledger.open) }))
+  return { ...alone, workloads: world.workloads.filter(({ revision }) => revision === own), mesh: { ...alone.mesh, rule: { ...world.mesh.rule, subsets: only(world.mesh.rule.subsets) } } }
 }
 
 /** While the Canary goes, the target counts as saying what serves. */
@@ -117,14 +127,23 @@ function targetSaysStable(world: World): World {
   return { ...world, status: rest, target: { ...target, revision: status.stableRevision } }
 }
 
+/** Past progressDeadline a deletion ends wherever it is. */
+function letsGoOverdue(pass: Pass, { leaving, now, settings }: World): Pass {
+  if (leaving === undefined || now <= leaving.seenAt + settings.progressDeadlineMs) return pass
+  return { ...pass, decision: { ...pass.decision, row: '28', action: { kind: 'finalizer', present: false, live: false } } }
+}
+
+const withTombstones = (world: World, change: (tombstone: Tombstone, revision: string) => Tombstone): World => withLedgers(world, (ledger) =>
+  ({ ...ledger, failed: Object.fromEntries(Object.entries(ledger.failed).map(([revision, tombstone]) => [revision, change(tombstone, revision)])) }))
+
 /** Every VirtualService has heard of the deletion already. */
 function saidToLeave(world: World): World {
   const { leaving } = world
   if (leaving === undefined) return world
-  return { ...world, mesh: { ...world.mesh, routes: world.mesh.routes.map((route) => ({ ...route, ledger: route.ledger && { ...route.ledger, leaving: leaving.uid } })) } }
+  return withLedgers(world, (ledger) => ({ ...ledger, leaving: leaving.uid }))
 }
 
-function withoutRows(rows: readonly string[]): (pass: Pass) => Pass {
+export function withoutRows(rows: readonly string[]): (pass: Pass) => Pass {
   return (pass) => (rows.includes(pass.decision.row) ? nothing(pass) : pass)
 }
 
@@ -149,11 +168,7 @@ function closed(world: World): World {
   const { s, c, t, phase } = factsOf(world)
   const goesOn = (phase === 'Progressing' && t?.revision === c?.revision) || phase === 'Promoting'
   const kept = new Set([s, goesOn ? c?.revision : undefined])
-  const routes = world.mesh.routes.map((route) => ({
-    ...route,
-    ledger: route.ledger && { ...route.ledger, open: Object.fromEntries(Object.entries(route.ledger.open).filter(([revision]) => kept.has(revision))) },
-  }))
-  return { ...world, mesh: { ...world.mesh, routes } }
+  return withLedgers(world, (ledger) => ({ ...ledger, open: Object.fromEntries(Object.entries(ledger.open).filter(([revision]) => kept.has(revision))) }))
 }
 
 function closes(action: Action): boolean {
@@ -187,14 +202,18 @@ function rewritten(pass: Pass, change: (write: RouteWrite) => RouteWrite): Pass 
 function stableFromStatus(world: World): World {
   const stable = world.status?.stableRevision
   if (stable === undefined) return world
-  const routes = world.mesh.routes.map((route) => ({ ...route, ledger: route.ledger && { ...route.ledger, stable } }))
-  return { ...world, mesh: { ...world.mesh, routes } }
+  return withLedgers(world, (ledger) => ({ ...ledger, stable }))
 }
 
 function silentWhilePromoting(pass: Pass, world: World): Pass {
   return factsOf(world).phase === 'Promoting' && pass.decision.row === '4' ? nothing(pass) : pass
 }
 
-const nothing = (pass: Pass): Pass => ({ ...pass, decision: { ...pass.decision, row: '-', action: { kind: 'none' } } })
+/** The pass says nothing. */
+export const nothing = (pass: Pass): Pass => ({ ...pass, decision: { ...pass.decision, row: '-', action: { kind: 'none' } } })
+
+/** Every ledger says something else. */
+export const withLedgers = (world: World, change: (ledger: Ledger) => Ledger): World =>
+  ({ ...world, mesh: { ...world.mesh, routes: world.mesh.routes.map((route) => ({ ...route, ledger: route.ledger && change(route.ledger) })) } })
 
 const longFor = (ages: Readonly<Record<string, number>>) => Object.fromEntries(Object.keys(ages).map((name) => [name, LONG]))

@@ -28,6 +28,8 @@ export type Deployment = {
   readonly started: number
   /** Those that run pass their probes. */
   readonly ready: boolean
+  /** It was deleted, and its pods were left. */
+  readonly orphaned: boolean
   /** When the set of ready pods changed last. */
   readonly since: number
   readonly stamp: string | undefined

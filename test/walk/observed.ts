@@ -13,7 +13,8 @@ export function worldFrom(objects: Objects, process: Process, { style, now, verd
   const settings = settingsWith(style, wishes)
   const routes = Object.entries(ROUTES).map(([name, object]) => [name, objects[object]] as const)
   const standing = routes.flatMap(([name, { value, rv }]) => (value === undefined ? [] : [routeFacts(name, value, status, rv)]))
-  const made = Object.entries(deployments).flatMap(([revision, { value }]) => (value === undefined ? [] : [workloadFrom(revision, value)]))
+  const made = Object.entries(deployments).flatMap(([revision, { value }]) => (value === undefined || value.orphaned ? [] : [workloadFrom(revision, value)]))
+  const orphans = Object.entries(deployments).flatMap(([revision, { value }]) => (value?.orphaned === true ? [[revision, readyOf(value)] as const] : []))
   const leaving = canary.value?.deletedAt === undefined ? undefined : { uid: 'uid-canary', since: canary.value.deletedAt, seenAt: canary.value.deletedAt, orphan: undefined }
   const target = objects.target.value && targetFrom(objects.target.value, leaving !== undefined)
   const workloads = target?.own === undefined || objects.target.value === undefined ? made : [...made, targetAsWorkload(target.own, objects.target.value)]
@@ -26,7 +27,7 @@ export function worldFrom(objects: Objects, process: Process, { style, now, verd
     workloads,
     ...(target === undefined ? {} : { target }),
     scaled: style.scaled,
-    endpoints: Object.fromEntries(workloads.map(({ revision, ready }) => [revision, ready])),
+    endpoints: Object.fromEntries([...orphans, ...workloads.map(({ revision, ready }) => [revision, ready] as const)]),
     growths: process.growths.repeated('web', now + process.skewMs),
     previews: objects.preview.value === undefined ? {} : { 'web-preview': objects.preview.value },
     mesh: {
@@ -107,6 +108,8 @@ const targetAsWorkload = (own: string, { uid, generation, replicas, started, sta
   revision: own, name: 'web', uid, generation, createdAt: 0, hash: own, restarts: { restarts }, skipAnalysis: false, stamp, floor: undefined, replicas, ready: started, settled: started === replicas, trouble: undefined,
 })
 
+const readyOf = ({ ready, started }: Deployment): number => (ready ? started : 0)
+
 const workloadFrom = (revision: string, value: Deployment): Workload => ({
   revision,
   name: `web-${revision}`,
@@ -119,7 +122,7 @@ const workloadFrom = (revision: string, value: Deployment): Workload => ({
   stamp: value.stamp,
   floor: value.floor,
   replicas: value.replicas,
-  ready: value.ready ? value.started : 0,
+  ready: readyOf(value),
   settled: true,
   trouble: undefined,
 })

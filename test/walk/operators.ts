@@ -114,7 +114,8 @@ export class Operators {
   #land(write: Write, process?: Process): boolean {
     const cluster = this.#cluster
     const { rv, value } = versionOf(cluster.objects, write.object)
-    if (write.rv === -1 ? value !== undefined : rv !== write.rv) return false
+    const isFenced = this.mutation.fenced !== false
+    if (write.rv === -1 ? value !== undefined : isFenced && rv !== write.rv) return false
     cluster.note(`  lands on ${write.object}, decided at ${Math.round(write.decidedAt / 1000)}s`)
     this.#judge.landing(write)
     cluster.put(write.object, write.apply(cluster.objects))

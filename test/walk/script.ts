@@ -10,7 +10,7 @@ import { PLAIN, type Style } from './style.ts'
 import { Users } from './users.ts'
 
 const PASS_EVERY = 1000
-const LONGEST = 3_600_000
+const LONGEST = 1_800_000
 
 /** A schedule of moves instead of a random one: what happens, when, and to whom. Proxies are as slow as they may be. */
 export class Script {
@@ -50,6 +50,12 @@ export class Script {
     if (mishap.blind !== true) process.cache = this.cluster.objects
     this.#operators.pass(process, mishap)
     this.#judge.check()
+  }
+
+  /** Whether the next pass of the leader would write more than status. */
+  get servesNext(): boolean {
+    const { kind } = this.#operators.next(this.leader).action
+    return kind !== 'none' && kind !== 'status'
   }
 
   wait(ms: number): void {

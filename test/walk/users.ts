@@ -17,7 +17,7 @@ export class Users {
     this.#note(`template ${hash} in ${revision}`)
     this.#memory.failed.delete(`${revision}/${hash}`)
     const deployment = this.#deployment(revision)
-    this.#cluster.put(revision, deployment === undefined ? this.#cluster.deployment(hash) : { ...deployment, hash, generation: deployment.generation + 1 })
+    this.#cluster.put(revision, deployment === undefined ? this.#cluster.deployment(hash) : { ...deployment, hash, orphaned: false, generation: deployment.generation + 1 })
   }
 
   /** Somebody edits what Serin made. */
@@ -36,6 +36,11 @@ export class Users {
     this.#note(`delete the Deployment of ${revision}`)
     this.#memory.hurt(revision)
     this.#cluster.put(revision, undefined)
+  }
+
+  /** `kubectl delete --cascade=orphan`: its pods stay, and nobody makes them anew. */
+  prune(revision: string): void {
+    this.#edit(revision, (deployment) => ({ ...deployment, orphaned: true }))
   }
 
   /** Its pods pass their probes, or no longer do. */

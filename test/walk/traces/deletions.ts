@@ -1,6 +1,7 @@
+import { misreadings } from '../misreadings.ts'
 import { rules } from '../mutations.ts'
 import type { Script } from '../script.ts'
-import { adopted, darkOf, failedOf, late, TARGET, type Trace } from './trace.ts'
+import { adopted, darkOf, darkV2, exposedV2, failedOf, late, TARGET, type Trace } from './trace.ts'
 
 /** Users are with the target's own pods again. */
 const moved = (script: Script) => script.until(() => script.cluster.truth?.stable.startsWith('target-') === true)
@@ -40,11 +41,15 @@ export const DELETIONS: readonly Trace[] = [
       script.users.deleteCanary()
       moved(script)
       for (let times = 0; times < 40; times++) {
-        script.users.edit('user', { kind: 'user', revision: 'a' })
+        script.users.edit('user', { kind: 'open' })
         script.run(20_000)
       }
       script.gone()
+      const { user, rule, deployments } = script.cluster.objects
+      script.must(user.value?.lists.kind === 'open' && rule.value === undefined && deployments['a']?.value === undefined, 'it ended halfway')
     },
+    without: rules.overdueMoved,
+    breaks: /it ended halfway/,
   },
   {
     rule: '13, a host that is uncovered is covered while the Canary goes, too',
@@ -60,6 +65,21 @@ export const DELETIONS: readonly Trace[] = [
     },
     without: rules.guardsLeaving,
     breaks: /the host is uncovered/,
+  },
+  {
+    rule: '13, a route that is opened too early is closed again',
+    style: TARGET,
+    play: (script) => {
+      adopted(script)
+      script.users.deleteCanary()
+      script.run(5000)
+      script.users.edit('user', { kind: 'open' })
+      script.run(5000)
+      script.must(script.cluster.objects.user.value?.lists.kind === 'rendered', 'the route stays open')
+      script.gone()
+    },
+    without: rules.guardsLeaving,
+    breaks: /the route stays open/,
   },
   {
     rule: '14, its first act is a write to every VirtualService: no raise that was decided before lands after it',
@@ -79,7 +99,46 @@ export const DELETIONS: readonly Trace[] = [
     breaks: /a raise landed after the Canary was deleted/,
   },
   {
-    rule: '28, where the target says something else than what serves, that stays named, and nothing is put back',
+    rule: '14, from Promoting as well: to stable first',
+    play: (script) => {
+      darkV2(script)
+      script.until(() => script.phase === 'Promoting')
+      script.users.deleteCanary()
+      script.gone()
+      script.must(script.cluster.objects.deployments['v1']?.value?.replicas === 2, 'stable was taken away')
+    },
+    without: misreadings.backUnseen,
+    breaks: /v2 is scaled down while/,
+  },
+  {
+    rule: '14, and from RollingBack: what was named a moment ago drains',
+    play: (script) => {
+      script.healthy(() => {
+        exposedV2(script)
+        script.cluster.verdict = 'fail'
+        script.until(() => script.phase === 'RollingBack')
+      })
+      script.users.deleteCanary()
+      script.gone()
+    },
+    without: rules.age,
+    breaks: /v2 is scaled down while/,
+  },
+  {
+    rule: '14, and in the middle of an adoption',
+    style: TARGET,
+    play: (script) => {
+      script.before('27', 'routes')
+      script.users.deleteCanary()
+      script.gone()
+      const { target, user } = script.cluster.objects
+      script.must(target.value?.started === 2 && user.value?.lists.kind === 'open', 'not everything is as it was')
+    },
+    without: rules.spread,
+    breaks: /pinned to target-a before/,
+  },
+  {
+    rule: 'row 28, where the target says something else than what serves, that stays named, and nothing is put back',
     style: TARGET,
     play: (script) => {
       failedOf(script, 'b')
@@ -102,6 +161,26 @@ export const DELETIONS: readonly Trace[] = [
       script.pass({ loseStatus: true })
       script.users.template('v2', 'b')
       script.gone()
+      script.must(script.cluster.objects.user.value?.lists.kind === 'open', 'what was put back is pinned again')
     },
+    without: rules.leavesAlone,
+    breaks: /what was put back is pinned again/,
+  },
+  {
+    rule: 'row 29, a deletion that cannot be done within progressDeadline ends, and what serves stays named',
+    style: TARGET,
+    play: (script) => {
+      adopted(script)
+      script.users.deleteCanary()
+      for (let times = 0; times < 45; times++) {
+        script.users.tamperRule()
+        script.run(14_000)
+      }
+      script.must(script.cluster.objects.canary.value === undefined, 'it does not end')
+      const { user, deployments } = script.cluster.objects
+      script.must(user.value?.lists.kind === 'rendered' && deployments['a']?.value?.replicas === 2, 'what serves is not named')
+    },
+    without: rules.overdue,
+    breaks: /it does not end/,
   },
 ]

@@ -1,5 +1,5 @@
 import { rules } from '../mutations.ts'
-import { adopted, darkV2, late, TARGET, type Trace } from './trace.ts'
+import { adopted, darkV2, late, promotedV2, TARGET, type Trace } from './trace.ts'
 
 /** The traces of rule 1: the danger is across two objects. */
 export const FENCES: readonly Trace[] = [
@@ -19,6 +19,23 @@ export const FENCES: readonly Trace[] = [
     breaks: /v2 is named before|no endpoint/,
   },
   {
+    rule: '1, a rollback that was decided before stable was left does not land',
+    play: (script) => {
+      darkV2(script)
+      script.until(() => script.phase === 'Promoting')
+      script.cluster.verdict = 'fail'
+      script.before('4')
+      script.pass(late())
+      const second = script.another()
+      script.cluster.verdict = 'pass'
+      script.until(() => script.cluster.truth?.stable === 'v2', second)
+      script.run(60_000, second)
+      script.end('Idle')
+    },
+    without: rules.fence,
+    breaks: /stable moves from v2 to v1 without a promotion/,
+  },
+  {
     rule: '1, a scale-down that was decided before its revision was wanted again does not land',
     play: (script) => {
       darkV2(script)
@@ -34,6 +51,20 @@ export const FENCES: readonly Trace[] = [
     },
     without: rules.stamps,
     breaks: /v2 is scaled down while|no endpoint|the pods of v2/,
+  },
+  {
+    rule: '1, nor does one of the stable before, which is wanted back',
+    play: (script) => {
+      promotedV2(script)
+      script.before('23', 'workload')
+      script.pass(late())
+      const second = script.another()
+      script.users.wish({ desired: 'v1' })
+      script.until(() => script.cluster.truth?.stable === 'v1', second)
+      script.run(60_000, second)
+    },
+    without: rules.stamps,
+    breaks: /v1 is scaled down while|no endpoint|the pods of v1/,
   },
   {
     rule: '1, a shrink of stable that was decided before a rollout began does not land below its floor',

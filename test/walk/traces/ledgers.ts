@@ -1,5 +1,18 @@
 import { rules } from '../mutations.ts'
-import { adopted, darkOf, darkV2, exposedV2, TARGET, type Trace } from './trace.ts'
+import type { Script } from '../script.ts'
+import { adopted, darkOf, darkV2, exposedV2, promotedV2, TARGET, type Trace } from './trace.ts'
+
+/** v2 was asked for by its name, and failed. */
+function failedByName(script: Script): void {
+  adopted(script)
+  script.users.template('v2', 'b')
+  script.users.wish({ desired: 'v2' })
+  script.before('18')
+  script.pass()
+  script.cluster.verdict = 'fail'
+  script.until(() => script.phase === 'Failed')
+  script.cluster.verdict = 'pass'
+}
 
 /** What stands in the routes outlives whoever wrote it. */
 export const LEDGERS: readonly Trace[] = [
@@ -41,6 +54,20 @@ export const LEDGERS: readonly Trace[] = [
     },
     without: rules.tombstones,
     breaks: /v2 is exposed again/,
+  },
+  {
+    rule: '3, and outlives the opening that a way back goes by',
+    play: (script) => {
+      promotedV2(script)
+      script.users.wish({ desired: 'v1' })
+      script.until(() => script.cluster.truth?.exposure?.revision === 'v1')
+      script.cluster.verdict = 'fail'
+      script.until(() => script.cluster.truth?.open['v1'] === undefined)
+      script.cluster.verdict = 'pass'
+      script.end('Failed')
+    },
+    without: rules.outlives,
+    breaks: /v1 is exposed again by the rollout that failed/,
   },
   {
     rule: '6, stable stands in the VirtualService: a promotion that nobody told of is one',
@@ -95,5 +122,49 @@ export const LEDGERS: readonly Trace[] = [
     },
     without: rules.perVersion,
     breaks: /b failed with this very template/,
+  },
+  {
+    rule: '16, naming a version anew in desired is a retry of it',
+    play: (script) => {
+      failedByName(script)
+      script.users.wish({ desired: 'v1' })
+      script.run(5000)
+      script.users.wish({ desired: 'v2' })
+      script.until(() => script.cluster.truth?.stable === 'v2')
+    },
+    without: rules.naming,
+    breaks: /never reached/,
+  },
+  {
+    rule: '16, and so is naming it at all, where it failed unnamed',
+    play: (script) => {
+      exposedV2(script)
+      script.cluster.verdict = 'fail'
+      script.until(() => script.phase === 'Failed')
+      script.cluster.verdict = 'pass'
+      script.users.wish({ desired: 'v2' })
+      script.until(() => script.cluster.truth?.stable === 'v2')
+    },
+    without: rules.namedAnew,
+    breaks: /never reached/,
+  },
+  {
+    rule: '16, but not that it is named still',
+    play: (script) => {
+      failedByName(script)
+      script.end('Failed')
+    },
+    without: rules.namedStill,
+    breaks: /v2 failed with this very template/,
+  },
+  {
+    rule: '16, a version is tried again when its template changes',
+    play: (script) => {
+      failedByName(script)
+      script.users.template('v2', 'c')
+      script.until(() => script.cluster.truth?.stable === 'v2')
+    },
+    without: rules.changed,
+    breaks: /never reached/,
   },
 ]

@@ -70,6 +70,44 @@ export const ORDER: readonly Trace[] = [
     breaks: /the host is uncovered, and row/,
   },
   {
+    rule: '13, a VirtualService that was replaced is pinned, and ends the rollout',
+    play: (script) => {
+      exposedV2(script)
+      script.users.wish({ suspend: true })
+      script.users.cover('user', true)
+      script.run(5000)
+      script.must(script.cluster.truth?.exposure === undefined, 'the rollout goes on')
+      script.users.wish({ suspend: false })
+      script.end('Failed')
+    },
+    without: rules.suspended,
+    breaks: /a route reaches every pod, and row/,
+  },
+  {
+    rule: '13, a route that somebody changed is as it was',
+    play: (script) => {
+      exposedV2(script)
+      script.users.wish({ suspend: true })
+      script.users.edit('gate', { kind: 'open' })
+      script.run(5000)
+      script.must(script.cluster.objects.gate.value?.lists.kind === 'rendered', 'a route stays as somebody wrote it')
+    },
+    without: rules.suspended,
+    breaks: /a route reaches every pod, and row/,
+  },
+  {
+    rule: '13, who fails is taken back',
+    play: (script) => {
+      exposedV2(script)
+      script.users.wish({ suspend: true })
+      script.cluster.verdict = 'fail'
+      script.run(5000)
+      script.must(script.cluster.truth?.exposure === undefined, 'the rollout goes on')
+    },
+    without: rules.suspended,
+    breaks: /fails in front of users, and row/,
+  },
+  {
     rule: '13, and what serves is raised to its floor',
     play: (script) => {
       exposedV2(script)

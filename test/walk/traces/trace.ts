@@ -4,13 +4,13 @@ import type { Style } from '../style.ts'
 
 /** A schedule of the protocol's: it ends well, and does not where the rule is taken out. */
 export type Trace = {
-  /** Number and words of docs/protocol.md. */
-  readonly rule: string
+  /** Number or letter of docs/protocol.md, or the row, and what of it this shows. */
+  readonly rule: `${string}, ${string}`
   readonly style?: Partial<Style>
   readonly play: (script: Script) => void
   /** The machine without the rule, and what then breaks. */
-  readonly without?: Mutation
-  readonly breaks?: RegExp
+  readonly without: Mutation
+  readonly breaks: RegExp
 }
 
 /** Of a write that lands long after everything it rested on has changed. */

@@ -71,6 +71,22 @@ export const WAITS: readonly Trace[] = [
     breaks: /v1 is named before a proxy knows its endpoints/,
   },
   {
+    rule: '10, what served within rollbackWindow is made ready as for any first exposure',
+    play: (script) => {
+      script.healthy(() => {
+        promotedV2(script)
+        script.until(() => script.cluster.objects.deployments['v1']?.value?.replicas === 0)
+        script.run(60_000)
+      })
+      script.users.wish({ desired: 'v1' })
+      script.until(() => script.cluster.truth?.exposure !== undefined)
+      script.must(script.cluster.truth?.exposure?.weight === 100, 'the way back has steps')
+      script.until(() => script.cluster.truth?.stable === 'v1')
+    },
+    without: rules.spread,
+    breaks: /v1 is named before a proxy knows/,
+  },
+  {
     rule: '11, an age counts on the own clock: to a new leader everything is new',
     play: (script) => {
       adopted(script)
