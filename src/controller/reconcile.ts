@@ -130,8 +130,7 @@ export class Reconciler {
     let [observation, pass]: [Observation, Pass] = [cached, first]
     if (first.decision.row === '0') {
       // An old cache must not keep a rollback waiting: what stands there now is read, and decided on once.
-      const live = this.#observe(key, this.#learnt(await readLive(client, cached, first.decision.action, signal)), settings, cached.world.now)
-      observation = { ...live, world: { ...live.world, stale: undefined } }
+      observation = this.#observe(key, this.#learnt(await readLive(client, cached, first.decision.action, signal)), settings, cached.world.now)
       pass = this.#decide(key, observation)
     } else if (restsOnLive(first.decision.action)) {
       // One moment for both looks: what carries its time is the same decision.
