@@ -17,7 +17,8 @@ export const restsOnLive = (action: Action): boolean => action.kind !== 'none' &
 export async function readLive(client: KubernetesClient, { world, input, snapshot }: Observation, action: Action, signal: AbortSignal): Promise<Snapshot> {
   const { namespace } = input.canary
   const wanted = new Set([...world.mesh.routes.flatMap(({ ledger }) => (ledger === undefined ? [] : [ledger.stable])), world.status?.rollout?.revision, action.kind === 'workload' || action.kind === 'delete' ? action.revision : undefined, action.kind === 'routes' ? action.reads : undefined])
-  const made = world.workloads.filter(({ revision }) => wanted.has(revision)).map(({ name }) => name)
+  // Where a cache is behind, any of them may be what it is behind on.
+  const made = world.workloads.filter(({ revision }) => action.kind === 'none' || wanted.has(revision)).map(({ name }) => name)
   const names = world.target !== undefined && restsOnTarget(action) ? [...made, world.target.name] : made
   const [deployments, destinationRules, routed] = await Promise.all([
     reread(client, resources.deployments, { namespace, names, prune: pruneDeployment, objects: snapshot.deployments }, signal),
@@ -27,9 +28,9 @@ export async function readLive(client: KubernetesClient, { world, input, snapsho
   return { ...routed, deployments, destinationRules }
 }
 
-/** Taking the target's pods, and forgetting a failure because the target says so; a raise is undone by the next pass where the target changed. */
+/** A cache that is behind, taking the target's pods, and forgetting a failure because the target says so; a raise is undone by the next pass where the target changed. */
 const restsOnTarget = (action: Action): boolean =>
-  action.kind === 'target' || action.kind === 'refill' || (action.kind === 'routes' && action.writes.every(({ write }) => !write.lists))
+  action.kind === 'none' || action.kind === 'target' || action.kind === 'refill' || (action.kind === 'routes' && action.writes.every(({ write }) => !write.lists))
 
 /** The snapshot with the managed VirtualServices read anew: what a refused write of them is decided on again. */
 export async function readRoutes(client: KubernetesClient, { world, input, snapshot }: Observation, signal: AbortSignal): Promise<Snapshot> {

@@ -52,7 +52,7 @@ export class Rollbacks {
   announced(event: KubeObject): readonly string[] {
     const { reason, message: note = '' } = event as { readonly reason?: string; readonly message?: string }
     const told = this.#exposed.find(({ revision }) => note.startsWith(`${revision} rolled back`))
-    return told === undefined || !['RolledBack', 'Aborted'].includes(reason ?? '') ? [] : [`S9: event ${reason ?? ''} tells of ${told.revision} before its route is written`]
+    return told === undefined || this.#settings === undefined || !['RolledBack', 'Aborted'].includes(reason ?? '') ? [] : [`S9: event ${reason ?? ''} tells of ${told.revision} before its route is written`]
   }
 
   /** What a route still gives something to, and nobody has sent the write that takes it back. */
@@ -79,9 +79,10 @@ export class Rollbacks {
     return this.#capacity.readySince(stable) ?? Infinity
   }
 
+  /** Of the one Canary: versions of several are known by the same names. */
   get #settings(): Settings | undefined {
-    const [canary] = this.#scene.canaries
-    return canary && settingsIn(canary)
+    const [canary, ...others] = this.#scene.canaries
+    return canary === undefined || others.length > 0 ? undefined : settingsIn(canary)
   }
 }
 

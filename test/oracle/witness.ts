@@ -1,6 +1,6 @@
-import type { Transport, TransportRequest, TransportResponse } from '../../src/runtime/transport.ts'
 import { hashOfTargetsPods } from '../../src/canary/targets-pods.ts'
 import { isOlder } from '../../src/controller/own-writes.ts'
+import type { Transport, TransportRequest, TransportResponse } from '../../src/runtime/transport.ts'
 import { questionOf, verdictOf, type Question, type Verdict } from './answers.ts'
 import { ledgerOf } from './objects.ts'
 import * as laws from './pass-laws.ts'
@@ -16,6 +16,9 @@ const isAnswer = (path: string, status: number): boolean => status === 200 || st
 
 /** Slower than this, and what waits for the answer may come late, milliseconds. */
 const SLOW_MS = 250
+
+/** Posted, or read, beside the passes: none of these may hold a rollback up. */
+const APART = /\/(events|configmaps|secrets)(\/|$)/
 
 /** Hears what one operator asks and is told, and holds what it sends against that (S9, S11, S15). */
 export class Witness {
@@ -45,7 +48,8 @@ export class Witness {
       if (path.includes('/leases') || (method === 'GET' && !isLook(request))) return transport(request)
       this.#judge(request)
       const askedMs = this.#now
-      this.#pending++
+      const isWaitedFor = !APART.test(path)
+      if (isWaitedFor) this.#pending++
       try {
         const response = await transport(request)
         this.#answered(request, askedMs, response.status)
@@ -54,8 +58,8 @@ export class Witness {
         this.#answered(request, askedMs, 0)
         throw thrown
       } finally {
-        this.#pending--
-        if (this.#now - askedMs > SLOW_MS) this.#slowMs = this.#now
+        if (isWaitedFor) this.#pending--
+        if (isWaitedFor && this.#now - askedMs > SLOW_MS) this.#slowMs = this.#now
       }
     }
   }
