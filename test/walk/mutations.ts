@@ -66,7 +66,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   '7, every end but promotion, supersede and revert writes its tombstone': rules.otherEnds,
   '8, Promoting rolls back like Progressing': rules.promoting,
   '9, an older cache is not looked at': rules.older,
-  '10, one step back only where pods and subset have stood': { ...rules.revert, hangs: 0.02, weights: { ...CALM, desired: 2, pods: 1.5, crash: 1.5 } },
+  '10, one step back only where pods and subset have stood': { ...rules.revert, hangs: 0.02, style: { source: 'versions', windows: false }, weights: { ...CALM, desired: 2, pods: 1.5, crash: 1.5, prune: 0, remove: 0, leave: 0, verdict: 0.2 } },
   '11, ages are on the own monotonic clock: another leader is a propagation ahead': rules.clocks,
   '13, what protects users is never suspended': rules.suspended,
   '15, a superseded canary waits for propagation and drain': { ...rules.supersede, weights: { ...CALM, pods: 0, template: 2, desired: 1 } },
