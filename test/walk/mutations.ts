@@ -16,7 +16,7 @@ export const rules = {
   closing: { pass: withoutWrites(closes), world: closed },
   floor: { world: flooredAtOnce },
   tombstones: { pass: withoutTombstones(['2', '3', '4', '6']) },
-  outlives: { world: (world) => withLedgers(world, (ledger) => ({ ...ledger, failed: Object.fromEntries(Object.entries(ledger.failed).map(([revision, tombstone]) => [revision, ledger.open[revision] === undefined ? { ...tombstone, rollout: '' } : tombstone])) })) },
+  outlives: { world: (world) => withTombstones(world, (tombstone, revision, { open }) => (open[revision] === undefined ? { ...tombstone, rollout: '' } : tombstone)) },
   age: { world: (world) => ({ ...world, ages: { ...world.ages, routes: LONG } }) },
   ready: { world: (world) => ({ ...world, ages: { ...world.ages, ready: longFor(world.ages.ready) } }) },
   subsets: { world: (world) => ({ ...world, ages: { ...world.ages, subsets: longFor(world.ages.subsets) } }) },
@@ -133,8 +133,8 @@ function letsGoOverdue(pass: Pass, { leaving, now, settings }: World): Pass {
   return { ...pass, decision: { ...pass.decision, row: '28', action: { kind: 'finalizer', present: false, live: false } } }
 }
 
-const withTombstones = (world: World, change: (tombstone: Tombstone, revision: string) => Tombstone): World => withLedgers(world, (ledger) =>
-  ({ ...ledger, failed: Object.fromEntries(Object.entries(ledger.failed).map(([revision, tombstone]) => [revision, change(tombstone, revision)])) }))
+const withTombstones = (world: World, change: (tombstone: Tombstone, revision: string, ledger: Ledger) => Tombstone): World => withLedgers(world, (ledger) =>
+  ({ ...ledger, failed: Object.fromEntries(Object.entries(ledger.failed).map(([revision, tombstone]) => [revision, change(tombstone, revision, ledger)])) }))
 
 /** Every VirtualService has heard of the deletion already. */
 function saidToLeave(world: World): World {
