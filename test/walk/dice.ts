@@ -9,7 +9,7 @@ export const WEIGHTS = { time: 34, pass: 40, sync: 24, crash: 0.3, second: 0.4, 
 const EITHER = { suspend: 0.1, edit: 0.12, git: 0.06, delete: 0.06, recreate: 0.06, gate: 0.1, rule: 0.06, pods: 0.2, remove: 0.1, ask: 0.4, leave: 0.06 }
 
 const OF_SOURCE = {
-  versions: { template: 0.7, desired: 0.35 },
+  versions: { template: 0.7, desired: 0.35, prune: 0.1 },
   target: { release: 0.8, back: 0.3, size: 0.25, git: 0.15, restart: 0.15, anew: 0.06, scale: 0.15, tamper: 0.08 },
 } as const
 
@@ -66,6 +66,7 @@ export function happen(choice: string, { cluster, users, dice }: { readonly clus
     scale: () => users.scale(revision, dice.of([0, 1, 2, 4])),
     tamper: () => users.tamper(revision),
     remove: () => (ofTarget || revision !== stable ? users.remove(revision) : undefined),
+    prune: () => users.prune(revision),
     suspend: () => users.wish({ suspend: objects.canary.value?.suspend !== true }),
     ask: () => ask(revision, { cluster, users, dice }),
     edit: () => users.edit('user', lists),

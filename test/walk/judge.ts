@@ -171,7 +171,7 @@ export class Judge {
     const { revision } = exposure
     this.#mustNotHaveFailed(revision, open[revision] ?? { rollout: '', hash: '' }, decidedAt)
     const before = Math.max(-1, ...standing(this.#isNew(object) ? seen : objects).map(({ ledger }) => (ledger?.exposure?.revision === revision ? ledger.exposure.step : -1)))
-    if (exposure.step > before + 1 && !this.#goesBack(exposure, open[revision]?.hash)) throw new Broken(`${revision} goes from step ${before} to ${exposure.step}`)
+    if (exposure.step > before + 1 && !this.#goesBack(exposure, open[revision]?.hash) && !isGivenUp(seen, revision)) throw new Broken(`${revision} goes from step ${before} to ${exposure.step}`)
     if (this.#memory.excused || needs === 0) return
     for (const { subsets, endpoints } of mesh.proxies) {
       if (!subsets.now.includes(revision)) throw new Broken(`${revision} is named before a proxy knows its subset`)
@@ -213,4 +213,10 @@ export class Judge {
   #blame(why: string | undefined): void {
     if (why !== undefined) throw new Broken(why)
   }
+}
+
+/** Nothing of stable is left, Deployment or pods, and somebody named another one: all at once. */
+function isGivenUp(seen: Objects, revision: string): boolean {
+  const stable = seen.deployments[truthOf(seen)?.stable ?? '']?.value
+  return seen.canary.value?.desired === revision && (stable === undefined || (stable.orphaned && (!stable.ready || stable.started === 0)))
 }

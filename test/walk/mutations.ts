@@ -16,7 +16,7 @@ export const rules = {
   closing: { pass: withoutWrites(closes), world: closed },
   floor: { world: flooredAtOnce },
   tombstones: { pass: withoutTombstones(['2', '3', '4', '6']) },
-  outlives: { world: (world) => withLedgers(world, (ledger) => ({ ...ledger, failed: Object.fromEntries(Object.entries(ledger.failed).map(([revision, tombstone]) => [revision, ledger.open[revision] === undefined ? { ...tombstone, rollout: '' } : tombstone])) })) },
+  outlives: { world: (world) => withTombstones(world, (tombstone, revision, { open }) => (open[revision] === undefined ? { ...tombstone, rollout: '' } : tombstone)) },
   age: { world: (world) => ({ ...world, ages: { ...world.ages, routes: LONG } }) },
   ready: { world: (world) => ({ ...world, ages: { ...world.ages, ready: longFor(world.ages.ready) } }) },
   subsets: { world: (world) => ({ ...world, ages: { ...world.ages, subsets: longFor(world.ages.subsets) } }) },
@@ -66,7 +66,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   '7, every end but promotion, supersede and revert writes its tombstone': rules.otherEnds,
   '8, Promoting rolls back like Progressing': rules.promoting,
   '9, an older cache is not looked at': rules.older,
-  '10, one step back only where pods and subset have stood': { ...rules.revert, hangs: 0.02, weights: { ...CALM, desired: 2, pods: 1.5, crash: 1.5 } },
+  '10, one step back only where pods and subset have stood': { ...rules.revert, hangs: 0.02, style: { source: 'versions', windows: false }, weights: { ...CALM, desired: 2, pods: 1.5, crash: 1.5, prune: 0, remove: 0, leave: 0, verdict: 0.2 } },
   '11, ages are on the own monotonic clock: another leader is a propagation ahead': rules.clocks,
   '13, what protects users is never suspended': rules.suspended,
   '15, a superseded canary waits for propagation and drain': { ...rules.supersede, weights: { ...CALM, pods: 0, template: 2, desired: 1 } },
@@ -133,8 +133,8 @@ function letsGoOverdue(pass: Pass, { leaving, now, settings }: World): Pass {
   return { ...pass, decision: { ...pass.decision, row: '28', action: { kind: 'finalizer', present: false, live: false } } }
 }
 
-const withTombstones = (world: World, change: (tombstone: Tombstone, revision: string) => Tombstone): World => withLedgers(world, (ledger) =>
-  ({ ...ledger, failed: Object.fromEntries(Object.entries(ledger.failed).map(([revision, tombstone]) => [revision, change(tombstone, revision)])) }))
+const withTombstones = (world: World, change: (tombstone: Tombstone, revision: string, ledger: Ledger) => Tombstone): World => withLedgers(world, (ledger) =>
+  ({ ...ledger, failed: Object.fromEntries(Object.entries(ledger.failed).map(([revision, tombstone]) => [revision, change(tombstone, revision, ledger)])) }))
 
 /** Every VirtualService has heard of the deletion already. */
 function saidToLeave(world: World): World {

@@ -6,7 +6,9 @@ import type { Style } from './style.ts'
 export function podsNeeded({ stable, exposure }: Omit<Ledger, 'uid'>, { deployments }: Objects, { source, canaryReplicas }: Style): number {
   if (exposure === undefined) return 0
   const { weight, preview = [] } = exposure
-  const ofStable = deployments[stable]?.value?.replicas ?? 0
+  const serving = deployments[stable]?.value
+  // Without its Deployment nobody knows how many pods it had.
+  const ofStable = serving === undefined || serving.orphaned ? 0 : serving.replicas
   if (weight === 100) return Math.max(1, ofStable)
   if (weight === 0 && preview.length === 0) return 0
   if (source === 'target' && canaryReplicas !== undefined) return canaryReplicas

@@ -81,6 +81,7 @@ export class Walk {
     this.#users.wish({ suspend: false, approval: false })
     this.#users.ask('Resume', undefined)
     for (const [revision, { value }] of Object.entries(objects.deployments)) if (value?.ready === false) this.#users.probes(revision, true)
+    for (const [revision, { value }] of Object.entries(objects.deployments)) if (value?.orphaned === true) this.#users.template(revision, value.hash)
     if (this.cluster.style.source !== 'target' || objects.canary.value?.deletedAt !== undefined) return
     // Without stable's Deployment only its template helps: nothing else knows what was in it.
     const lost = truth !== undefined && objects.deployments[truth.stable]?.value === undefined
