@@ -337,8 +337,9 @@ function writtenName(path: string, body: string): string {
 
 /** What a version runs, by its template; what a target's revision runs is its name, as long as it is as it was made. */
 function contentOf({ metadata, spec }: KubeObject): string {
-  const hash = templateHash((spec as { template: unknown }).template)
-  return metadata.annotations?.['serin.dev/made'] === hash ? (metadata.labels?.['serin.dev/revision'] ?? '') : hash
+  const { template } = spec as { template: unknown }
+  const [made, ...ignored] = metadata.annotations?.['serin.dev/made']?.split(' ') ?? []
+  return made === templateHash(template, ignored) ? (metadata.labels?.['serin.dev/revision'] ?? '') : templateHash(template)
 }
 
 /** What stands in the annotation. */

@@ -8,7 +8,7 @@ import { jsonOf, labelsOf, textOf } from '../istio/json.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import { deploymentOf, templateLabels } from './indexes.ts'
 import { troubleOfWorkload } from './pod-trouble.ts'
-import { restartsOf, revisionOfHash } from './revision-deployment.ts'
+import { isAsMade, restartsOf, revisionOfHash } from './revision-deployment.ts'
 import { targetsPods } from '../canary/targets-pods.ts'
 import { CANARY, FLOOR, MADE, STAMP, TAKEN_OVER } from './stamps.ts'
 
@@ -107,14 +107,10 @@ function contentOf(deployment: KubeObject, settings: Settings): Pick<Workload, '
   const digest = textOf(deployment['templateDigest']) ?? ''
   const annotations = templateAnnotations(deployment)
   if (source.kind === 'versions') return { hash: hashOfParts(digest, annotations) }
-  const hash = hashOfParts(digest, annotations, source.ignoreAnnotations)
   const made = deployment.metadata.annotations?.[MADE]
-  // A rule of another Serin says nothing about this one.
-  const isAsMade = made === undefined || made === hash || ruleOf(made) !== ruleOf(hash)
-  return { hash: isAsMade ? revisionOf(deployment, settings) : hash, restarts: restartsOf(annotations, source.ignoreAnnotations) }
+  const hash = made === undefined || isAsMade(made, digest, annotations) ? revisionOf(deployment, settings) : hashOfParts(digest, annotations, source.ignoreAnnotations)
+  return { hash, restarts: restartsOf(annotations, source.ignoreAnnotations) }
 }
-
-const ruleOf = (hash: string): string | undefined => hash.split(':')[0]
 
 export const replicasOf = (deployment: KubeObject): number => Number(jsonOf(deployment['spec'])['replicas'] ?? 1)
 
