@@ -77,6 +77,21 @@ describe('a failed version', () => {
     expect(harness.answers.slice(from).every((answer) => answer.version === 'v1')).toBe(true)
     expect(harness.oracle.exposures).toEqual(['v2 0'])
   })
+
+  it('stays up for scaleDownDelay.failed, to be looked at; what mends it does not wait for that', async () => {
+    harness = await adopted({ spec: { scaleDownDelay: { failed: '1h' } } })
+    await harness.apply(faulty('v2'))
+    await ended('RollingBack')
+    await harness.clock.advance(50 * 60_000)
+    expect(harness.replicas('service-c-v2')).toBe(1)
+    await harness.clock.advance(11 * 60_000)
+    expect(harness.replicas('service-c-v2')).toBe(0)
+    await harness.apply(faulty('v3'))
+    await ended('RollingBack')
+    await harness.apply(version('v4'))
+    await harness.until(() => harness.status().stableRevision === 'v4', 60_000)
+    expect(harness.status().history?.map(({ revision, result }) => [revision, result])).toEqual([['v4', 'Promoted'], ['v3', 'RolledBack'], ['v2', 'RolledBack']])
+  })
 })
 
 describe('stable that breaks while the canary is healthy', () => {
