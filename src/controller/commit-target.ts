@@ -10,7 +10,7 @@ import { keyOf, type KubeObject } from '../runtime/object.ts'
 import type { Observation } from './observe.ts'
 import { pruneDeployment } from './prune.ts'
 import { configOf, madeAs, revisionDeployment, templateOf } from './revision-deployment.ts'
-import { CANARY, MADE, STAMP, TAKEN_OVER } from './stamps.ts'
+import { MADE, STAMP, TAKEN_OVER, TARGET } from './stamps.ts'
 import { hashOfTarget, revisionOfTarget } from './workloads.ts'
 import { allOf, create, patched, removed, type CommitDeps } from './writes.ts'
 
@@ -50,7 +50,7 @@ async function makeRevision(deps: CommitDeps, observation: Observation, { revisi
   } catch (thrown) {
     // Made before, and the cache has not heard of it; or somebody else's, which no repetition cures.
     const standing = isAlreadyExists(thrown) ? await deps.client.get(resources.deployments, keyOf(made), signal) : undefined
-    if (standing !== undefined && standing.metadata.annotations?.[CANARY] !== observation.input.canary.name)
+    if (standing !== undefined && standing.metadata.annotations?.[TARGET] !== target.metadata.name)
       throw new Error(`Deployment ${made.metadata.name} exists and is not Serin's: rename or delete it`, { cause: thrown })
     throw thrown
   }

@@ -10,15 +10,16 @@ import { deploymentOf, templateLabels } from './indexes.ts'
 import { troubleOfWorkload } from './pod-trouble.ts'
 import { isAsMade, restartsOf, revisionOfHash } from './revision-deployment.ts'
 import { targetsPods } from '../canary/targets-pods.ts'
-import { CANARY, FLOOR, MADE, STAMP, TAKEN_OVER } from './stamps.ts'
+import { FLOOR, MADE, STAMP, TAKEN_OVER, TARGET } from './stamps.ts'
 
 /** The Deployment that `targetRef` names, if it stands and there is one. */
 export const targetIn = (deployments: readonly KubeObject[], { source }: Settings): KubeObject | undefined =>
   source.kind === 'target' ? deployments.find(({ metadata }) => metadata.name === source.name) : undefined
 
-/** The Deployments that are revisions. Of two with one version the older counts; the other is refused by name. */
-export function revisionsIn(deployments: readonly KubeObject[], settings: Settings, canary: string): readonly KubeObject[] {
-  const isRevision = ({ metadata }: KubeObject) => settings.source.kind === 'versions' || metadata.annotations?.[CANARY] === canary
+/** The Deployments that are revisions, of a target whichever Canary made them. Of two with one version the older counts; the other is refused by name. */
+export function revisionsIn(deployments: readonly KubeObject[], settings: Settings): readonly KubeObject[] {
+  const { source } = settings
+  const isRevision = ({ metadata }: KubeObject) => source.kind === 'versions' || metadata.annotations?.[TARGET] === source.name
   const oldestFirst = deployments.filter(isRevision).sort((a, b) => createdAt(a) - createdAt(b) || (a.metadata.name < b.metadata.name ? -1 : 1))
   const taken = new Set<string>()
   return oldestFirst.filter((deployment) => {
