@@ -48,6 +48,7 @@ export function targetFacts(target: KubeObject, settings: Settings, { config, kn
     replicas: replicasOf(target),
     takenOver: takenOver === undefined ? undefined : Number(takenOver),
     restarts: restartsOf(templateAnnotations(target), source.ignoreAnnotations),
+    skipAnalysis: isSkipped(target),
     ...(own === undefined ? {} : { own, stamp: annotations?.[STAMP] }),
   }
 }
@@ -92,7 +93,7 @@ export function workloadOf(deployment: KubeObject, pods: readonly KubeObject[], 
     generation: metadata.generation ?? 0,
     createdAt: createdAt(deployment),
     ...contentOf(deployment, settings),
-    skipAnalysis: templateAnnotations(deployment)[SKIP_ANALYSIS] === 'true',
+    skipAnalysis: isSkipped(deployment),
     stamp: metadata.annotations?.[STAMP],
     floor: floorOf(metadata.annotations?.[FLOOR]),
     replicas,
@@ -117,6 +118,8 @@ export const replicasOf = (deployment: KubeObject): number => Number(jsonOf(depl
 
 const templateAnnotations = (deployment: KubeObject): Readonly<Record<string, string>> =>
   labelsOf(jsonOf(jsonOf(jsonOf(deployment['spec'])['template'])['metadata'])['annotations'])
+
+const isSkipped = (deployment: KubeObject): boolean => templateAnnotations(deployment)[SKIP_ANALYSIS] === 'true'
 
 /** Its controller has seen this very spec, and every pod there is belongs to it. */
 function isSettled(deployment: KubeObject, replicas: number): boolean {
