@@ -65,12 +65,15 @@ export function retireFailed(facts: Facts): Outcome | undefined {
   const reason = busy(facts, c.revision)
   if (reason !== undefined && !mesh.namedByUser.includes(c.revision)) return waitFor({ waitingFor: 'Propagation', message: reason })
   const until = tombstone.at + settings.failedDelayMs
-  if (now < until) return waitFor({ message: `${c.revision} failed and stays up to be looked at`, until })
+  if (now < until && !isMended(facts)) return waitFor({ message: `${c.revision} failed and stays up to be looked at`, until })
   const next = retire(facts, c.revision)
   if (next !== undefined) return next
   const result = tombstone.reason === 'RouteTaken' || tombstone.reason === 'Aborted' ? 'Aborted' : 'RolledBack'
   return outcome(`${c.revision} is retired`, { action: { kind: 'status', live: false }, change: ended(facts, result, tombstone) })
 }
+
+/** Something else than what failed is to be rolled out: nobody waits for it to have been looked at. */
+const isMended = (facts: Facts): boolean => facts.t !== undefined && facts.t.revision !== facts.s && failureOf(facts, facts.t) === undefined
 
 /** Row 23: the stable before this one has stood by long enough. */
 export function retirePrevious(facts: Facts): Outcome | undefined {

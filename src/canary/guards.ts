@@ -7,7 +7,7 @@ import { because, floorOf, podsFor, unfit } from './fit.ts'
 import type { Exposure } from './ledger.ts'
 import { exposureOf, isBeforeFirst, placeOf, planOf, previewExposure, reworded, stepAt, withAffinity } from './steps.ts'
 import { sleepHold } from './sleep.ts'
-import { abortOf, analysisSkipped, approvalHold, pausedHold, said, skipsAll, skipsStep } from './people.ts'
+import { abortOf, analysisSkipped, approvalHold, pausedHold, promotedBy, said, skipsAll, skipsStep } from './people.ts'
 import { knownHash } from './versions.ts'
 import type { Check, RouteFacts, TargetFacts } from './world.ts'
 
@@ -141,8 +141,8 @@ function wayBackHold(facts: Facts): Hold | undefined {
   if (refusal !== undefined) return { waitingFor: 'Person', message: refusal.message, stalled: refusal.reason }
   if (world.mesh.routes.some(({ content, lost }) => lost || content !== 'ours')) return { waitingFor: 'Propagation', message: 'a managed route is not as Serin wrote it' }
   if (stableAnswers(facts) || goesBackBlindly(facts)) return undefined
-  const wayOut = world.settings.source.kind === 'versions' ? `, or delete its Deployment and name ${String(facts.c?.revision)} in spec.versions.desired` : ''
-  return { waitingFor: 'Pods', message: `${noStablePod(facts)}; mend it${wayOut}` }
+  const wayOut = world.settings.source.kind === 'versions' ? `name ${String(facts.c?.revision)} in spec.versions.desired` : `promote ${String(facts.c?.revision)}`
+  return { waitingFor: 'Pods', message: `${noStablePod(facts)}; mend it, or delete its Deployment and ${wayOut}` }
 }
 
 const versionNotFound = ({ world: { target, settings: { source, desired } } }: Facts): Hold =>
@@ -151,9 +151,9 @@ const versionNotFound = ({ world: { target, settings: { source, desired } } }: F
 /** Known in a moment. */
 export const configUnread = ({ name }: Pick<TargetFacts, 'name'>): Hold => ({ message: `reading what the pods of ${name} are configured with` })
 
-/** Stable is gone, Deployment and pods, and somebody named another version: there is nothing left to compare or protect. */
+/** Stable is gone, Deployment and pods, and somebody named or promoted another version: there is nothing left to compare or protect. */
 export const goesBackBlindly = (facts: Facts): boolean =>
-  facts.stable === undefined && !stableAnswers(facts) && facts.c !== undefined && facts.world.settings.desired === facts.c.revision
+  facts.stable === undefined && !stableAnswers(facts) && facts.c !== undefined && (facts.world.settings.desired === facts.c.revision || promotedBy(facts) !== undefined)
 
 /** The canary is not fit, for pods or for the time things take to spread. */
 export function podsHold(facts: Facts, pods: number): Hold | undefined {

@@ -18,9 +18,11 @@ export const presentStep = ({ exposure, world }: Pick<Facts, 'exposure' | 'world
   exposure && stepAt(world.settings, exposure.step)
 
 /** What says that steps and gates are skipped for what is being rolled out; undefined when nothing does. */
-export function analysisSkipped({ world, canary }: Pick<Facts, 'world' | 'canary'>): string | undefined {
+export function analysisSkipped({ world, canary, c, t }: Pick<Facts, 'world' | 'canary' | 'c' | 't'>): string | undefined {
   if (world.settings.skipAnalysis) return 'spec.skipAnalysis'
-  return canary?.skipAnalysis === true ? `annotation ${SKIP_ANALYSIS}` : undefined
+  // What a revision of the target was made with says nothing of a later release of it.
+  const said = world.target !== undefined && t?.revision === c?.revision ? world.target : canary
+  return c !== undefined && said?.skipAnalysis === true ? `annotation ${SKIP_ANALYSIS}` : undefined
 }
 
 /** Who skipped all steps that were left. */

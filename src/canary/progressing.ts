@@ -89,7 +89,7 @@ export function keepFloor(facts: Facts): Outcome | undefined {
   if (c === undefined || floorOf(facts) !== undefined) return undefined
   if (goesBackBlindly(facts)) return undefined
   if (stable === undefined || s === undefined) {
-    const wayOut = facts.world.settings.source.kind === 'versions' ? 'apply it again, or name another version in spec.versions.desired' : 'set the template of the target back to what it ran'
+    const wayOut = facts.world.settings.source.kind === 'versions' ? 'apply it again, or name another version in spec.versions.desired' : `set the template of the target back to what it ran, or promote ${c.revision}`
     return waitFor({ waitingFor: 'Pods', message: `the Deployment of stable ${String(s)} is gone: ${wayOut}` })
   }
   const floor = { rollout: c.rollout, replicas: stable.replicas }

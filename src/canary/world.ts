@@ -82,6 +82,8 @@ export type TargetFacts = {
   readonly takenOver: number | undefined
   /** The annotations of its pod template that make no new version. */
   readonly restarts: Readonly<Record<string, string>>
+  /** Its template says that steps and gates are skipped. */
+  readonly skipAnalysis?: boolean
   /** The name that its own pods go by, as a revision like any other, while the Canary is being deleted. */
   readonly own?: string
   /** The deletion that it was stamped for. */

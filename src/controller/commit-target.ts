@@ -1,15 +1,16 @@
 import type { Action, TargetAction } from '../canary/decision.ts'
 import { workload } from '../canary/facts.ts'
-import { templateHash } from '../canary/template-hash.ts'
+import { annotationsOf, templateDigest } from '../canary/template-hash.ts'
 import { isObserved } from '../canary/tracked-config.ts'
 import type { JsonPatchOperation } from '../kubernetes/client.ts'
 import { resources } from '../kubernetes/resource.ts'
 import { isAlreadyExists } from '../kubernetes/errors.ts'
+import { jsonOf } from '../istio/json.ts'
 import { keyOf, type KubeObject } from '../runtime/object.ts'
 import type { Observation } from './observe.ts'
 import { pruneDeployment, prunedAs } from './prune.ts'
-import { configOf, revisionDeployment, templateOf } from './revision-deployment.ts'
-import { CANARY, MADE, STAMP, TAKEN_OVER } from './stamps.ts'
+import { configOf, madeAs, revisionDeployment, templateOf } from './revision-deployment.ts'
+import { MADE, STAMP, TAKEN_OVER, TARGET } from './stamps.ts'
 import { hashOfTarget, revisionOfTarget } from './workloads.ts'
 import { allOf, create, idOf, patched, removed, type CommitDeps } from './writes.ts'
 
@@ -43,13 +44,13 @@ export async function commitTarget(deps: CommitDeps, observation: Observation, a
 
 async function makeRevision(deps: CommitDeps, observation: Observation, { revision, replicas, stamp }: Extract<Action, { kind: 'create' }>, signal: AbortSignal): Promise<void> {
   const target = await wholeTarget(deps, observation, revision, signal)
-  const made = revisionDeployment(target, { canary: observation.input.canary.name, revision, config: observation.world.target?.config ?? {}, replicas, stamp })
+  const made = revisionDeployment(target, { canary: observation.input.canary.name, revision, config: observation.world.target?.config ?? {}, replicas, stamp, ignored: ignoredBy(observation) })
   try {
     await create(deps, resources.deployments, made, signal)
   } catch (thrown) {
     // Made before, and the cache has not heard of it; or somebody else's, which no repetition cures.
     const standing = isAlreadyExists(thrown) ? await deps.client.get(resources.deployments, keyOf(made), signal) : undefined
-    if (standing !== undefined && standing.metadata.annotations?.[CANARY] !== observation.input.canary.name)
+    if (standing !== undefined && standing.metadata.annotations?.[TARGET] !== target.metadata.name)
       throw new Error(`Deployment ${made.metadata.name} exists and is not Serin's: rename or delete it`, { cause: thrown })
     throw thrown
   }
@@ -74,19 +75,22 @@ function isKnownAs(target: KubeObject, { status, settings }: Observation['world'
 
 async function remade(deps: CommitDeps, observation: Observation, revision: string, signal: AbortSignal): Promise<readonly JsonPatchOperation[]> {
   const template = templateOf(await wholeTarget(deps, observation, revision, signal), revision, configOf(deploymentOf(observation, revision)))
-  return [
-    { op: 'add', path: `/metadata/annotations/${MADE.replace('/', '~1')}`, value: templateHash(template) },
-    { op: 'replace', path: '/spec/template', value: template },
-  ]
+  return [madeOperation(madeAs(templateDigest(template), annotationsOf(template), ignoredBy(observation))), { op: 'replace', path: '/spec/template', value: template }]
 }
 
 function restarted(observation: Observation, { revision, annotations }: Extract<Action, { kind: 'restart' }>): readonly JsonPatchOperation[] {
-  const { restarts = {} } = workload(observation.world.workloads, revision) ?? {}
+  const { restarts = {}, hash } = workload(observation.world.workloads, revision) ?? {}
   const object = deploymentOf(observation, revision)
-  const spec = object['spec'] as { readonly template: { readonly metadata: { readonly annotations: Readonly<Record<string, string>> } } }
-  const others = Object.entries(spec.template.metadata.annotations).filter(([key]) => !(key in restarts))
-  return [{ op: 'add', path: '/spec/template/metadata/annotations', value: { ...Object.fromEntries(others), ...annotations } }]
+  const others = Object.entries(annotationsOf(jsonOf(object['spec'])['template'])).filter(([key]) => !(key in restarts))
+  const value = { ...Object.fromEntries(others), ...annotations }
+  // What counted when it was made may not count any more; an edit of somebody's stays one.
+  const made = hash === revision ? [madeOperation(madeAs(String(object['templateDigest']), value, ignoredBy(observation)))] : []
+  return [...made, { op: 'add', path: '/spec/template/metadata/annotations', value }]
 }
+
+const madeOperation = (value: string): JsonPatchOperation => ({ op: 'add', path: `/metadata/annotations/${MADE.replace('/', '~1')}`, value })
+
+const ignoredBy = ({ world: { settings: { source } } }: Observation): readonly string[] => (source.kind === 'target' ? source.ignoreAnnotations : [])
 
 function deploymentOf({ world, snapshot }: Observation, revision: string): KubeObject {
   const name = workload(world.workloads, revision)?.name

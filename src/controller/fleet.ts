@@ -95,7 +95,7 @@ export class Fleet {
       const object = newest(cached)
       const key = keyOf(object)
       const status = jsonOf(object['status'])
-      const isUnderWay = this.#beginning.has(key) || (status['rollout'] !== undefined && object.metadata.deletionTimestamp === undefined)
+      const isUnderWay = this.#beginning.has(key) || (status['rollout'] !== undefined && status['phase'] !== 'RollingBack' && object.metadata.deletionTimestamp === undefined)
       const waitsSince = this.#failing.has(key) ? undefined : lineSince(object, now())
       return { key, namespace: object.metadata.namespace ?? '', isUnderWay, waitsSince }
     })

@@ -91,7 +91,7 @@ type Source = { readonly object: KubeObject; readonly facts: TargetFacts }
 
 /** The target, the revisions that are made, and beside them, while the Canary is being deleted, the target's own pods. */
 function revisionsNow({ deployments, pods, canary }: Snapshot, { settings, leaving, configOf }: ObserveOptions) {
-  const versions = revisionsIn(deployments, settings, canary.metadata.name)
+  const versions = revisionsIn(deployments, settings)
   const object = targetIn(deployments, settings)
   const configured = object && configOf(object)
   const seen = { config: configured?.config, known: canary.status?.observedTarget, own: leaving && object && ownPodsOf(object, pods) }

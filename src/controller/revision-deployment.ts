@@ -1,6 +1,6 @@
 import { revisionLabel } from '../api/settings.ts'
 import { withReferences, type ConfigReference } from '../canary/config-references.ts'
-import { templateHash } from '../canary/template-hash.ts'
+import { hashOfParts, annotationsOf, templateDigest } from '../canary/template-hash.ts'
 import { configId, copyName, type TrackedConfig } from '../canary/tracked-config.ts'
 import { jsonOf, labelsOf, type Json } from '../istio/json.ts'
 import type { KubeObject, NewObject } from '../runtime/object.ts'
@@ -15,7 +15,19 @@ export const LEFT_ALONE = { 'argocd.argoproj.io/compare-options': 'IgnoreExtrane
 /** Labels that already say to Istio what the workload is called. Source: Istio's canonical service, istio.io/latest/docs/ops/deployment/requirements. */
 const NAMING = ['service.istio.io/canonical-name', 'app.kubernetes.io/name', 'app']
 
-export type Made = { readonly canary: string; readonly revision: string; readonly config: TrackedConfig; readonly replicas: number; readonly stamp: string }
+export type Made = { readonly canary: string; readonly revision: string; readonly config: TrackedConfig; readonly replicas: number; readonly stamp: string; /** Annotations that make no new version. */ readonly ignored: readonly string[] }
+
+/** What a Deployment was made as: the hash of its template, and the annotations that did not count then, whatever the spec says later. */
+export const madeAs = (digest: string, annotations: Readonly<Record<string, string>>, ignored: readonly string[]): string =>
+  [hashOfParts(digest, annotations, ignored), ...ignored].join(' ')
+
+/** Whether a template is as it was made. A rule of another Serin says nothing about this one. */
+export function isAsMade(made: string, digest: string, annotations: Readonly<Record<string, string>>): boolean {
+  const [hash = '', ...ignored] = made.split(' ')
+  return madeAs(digest, annotations, ignored) === made || ruleOf(hash) !== ruleOf(hashOfParts(digest, annotations))
+}
+
+const ruleOf = (hash: string): string | undefined => hash.split(':')[0]
 
 /** The name of what a pod template of the target stands for. */
 export const revisionOfHash = (hash: string): string => hash.replace(/^h\d+:/, '').slice(0, 10)
@@ -24,7 +36,7 @@ export const revisionOfHash = (hash: string): string => hash.replace(/^h\d+:/, '
  * The Deployment that runs one revision of the target: its pod template, selector and all, and nobody's tracking marks.
  * What it is to have copies of is made before its pods: it starts with none.
  */
-export function revisionDeployment(target: KubeObject, { canary, revision, config, replicas, stamp }: Made): NewObject {
+export function revisionDeployment(target: KubeObject, { canary, revision, config, replicas, stamp, ignored }: Made): NewObject {
   const { name, namespace = '', labels = {} } = target.metadata
   const { selector, minReadySeconds, progressDeadlineSeconds, strategy } = jsonOf(target['spec'])
   const template = templateOf(target, revision, config)
@@ -38,7 +50,7 @@ export function revisionDeployment(target: KubeObject, { canary, revision, confi
       name: `${name}-${revision}`,
       namespace,
       labels: { ...Object.fromEntries(copied), 'app.kubernetes.io/managed-by': 'serin', [revisionLabel]: revision },
-      annotations: { [TARGET]: name, [CANARY]: canary, [MADE]: templateHash(template), [STAMP]: stamp, ...(isConfigured ? { [CONFIG]: JSON.stringify(config) } : {}), ...LEFT_ALONE },
+      annotations: { [TARGET]: name, [CANARY]: canary, [MADE]: madeAs(templateDigest(template), annotationsOf(template), ignored), [STAMP]: stamp, ...(isConfigured ? { [CONFIG]: JSON.stringify(config) } : {}), ...LEFT_ALONE },
     },
     spec: {
       replicas: isConfigured ? 0 : replicas,

@@ -2,7 +2,7 @@
 export const STAMP = 'serin.dev/rollout'
 /** Annotation of a Deployment that Serin makes: the target it is made of. */
 export const TARGET = 'serin.dev/target'
-/** The same: the Canary that it belongs to. */
+/** The same: the Canary that made it. */
 export const CANARY = 'serin.dev/canary'
 /** The same: the hash of the pod template as it was made; another one says that somebody edited it. */
 export const MADE = 'serin.dev/made'

@@ -8,17 +8,18 @@ import { jsonOf, labelsOf, textOf } from '../istio/json.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import { deploymentOf, templateLabels } from './indexes.ts'
 import { troubleOfWorkload } from './pod-trouble.ts'
-import { restartsOf, revisionOfHash } from './revision-deployment.ts'
+import { isAsMade, restartsOf, revisionOfHash } from './revision-deployment.ts'
 import { targetsPods } from '../canary/targets-pods.ts'
-import { CANARY, FLOOR, MADE, STAMP, TAKEN_OVER } from './stamps.ts'
+import { FLOOR, MADE, STAMP, TAKEN_OVER, TARGET } from './stamps.ts'
 
 /** The Deployment that `targetRef` names, if it stands and there is one. */
 export const targetIn = (deployments: readonly KubeObject[], { source }: Settings): KubeObject | undefined =>
   source.kind === 'target' ? deployments.find(({ metadata }) => metadata.name === source.name) : undefined
 
-/** The Deployments that are revisions. Of two with one version the older counts; the other is refused by name. */
-export function revisionsIn(deployments: readonly KubeObject[], settings: Settings, canary: string): readonly KubeObject[] {
-  const isRevision = ({ metadata }: KubeObject) => settings.source.kind === 'versions' || metadata.annotations?.[CANARY] === canary
+/** The Deployments that are revisions, of a target whichever Canary made them. Of two with one version the older counts; the other is refused by name. */
+export function revisionsIn(deployments: readonly KubeObject[], settings: Settings): readonly KubeObject[] {
+  const { source } = settings
+  const isRevision = ({ metadata }: KubeObject) => source.kind === 'versions' || metadata.annotations?.[TARGET] === source.name
   const oldestFirst = deployments.filter(isRevision).sort((a, b) => createdAt(a) - createdAt(b) || (a.metadata.name < b.metadata.name ? -1 : 1))
   const taken = new Set<string>()
   return oldestFirst.filter((deployment) => {
@@ -47,6 +48,7 @@ export function targetFacts(target: KubeObject, settings: Settings, { config, kn
     replicas: replicasOf(target),
     takenOver: takenOver === undefined ? undefined : Number(takenOver),
     restarts: restartsOf(templateAnnotations(target), source.ignoreAnnotations),
+    skipAnalysis: isSkipped(target),
     ...(own === undefined ? {} : { own, stamp: annotations?.[STAMP] }),
   }
 }
@@ -91,7 +93,7 @@ export function workloadOf(deployment: KubeObject, pods: readonly KubeObject[], 
     generation: metadata.generation ?? 0,
     createdAt: createdAt(deployment),
     ...contentOf(deployment, settings),
-    skipAnalysis: templateAnnotations(deployment)[SKIP_ANALYSIS] === 'true',
+    skipAnalysis: isSkipped(deployment),
     stamp: metadata.annotations?.[STAMP],
     floor: floorOf(metadata.annotations?.[FLOOR]),
     replicas,
@@ -107,19 +109,17 @@ function contentOf(deployment: KubeObject, settings: Settings): Pick<Workload, '
   const digest = textOf(deployment['templateDigest']) ?? ''
   const annotations = templateAnnotations(deployment)
   if (source.kind === 'versions') return { hash: hashOfParts(digest, annotations) }
-  const hash = hashOfParts(digest, annotations, source.ignoreAnnotations)
   const made = deployment.metadata.annotations?.[MADE]
-  // A rule of another Serin says nothing about this one.
-  const isAsMade = made === undefined || made === hash || ruleOf(made) !== ruleOf(hash)
-  return { hash: isAsMade ? revisionOf(deployment, settings) : hash, restarts: restartsOf(annotations, source.ignoreAnnotations) }
+  const hash = made === undefined || isAsMade(made, digest, annotations) ? revisionOf(deployment, settings) : hashOfParts(digest, annotations, source.ignoreAnnotations)
+  return { hash, restarts: restartsOf(annotations, source.ignoreAnnotations) }
 }
-
-const ruleOf = (hash: string): string | undefined => hash.split(':')[0]
 
 export const replicasOf = (deployment: KubeObject): number => Number(jsonOf(deployment['spec'])['replicas'] ?? 1)
 
 const templateAnnotations = (deployment: KubeObject): Readonly<Record<string, string>> =>
   labelsOf(jsonOf(jsonOf(jsonOf(deployment['spec'])['template'])['metadata'])['annotations'])
+
+const isSkipped = (deployment: KubeObject): boolean => templateAnnotations(deployment)[SKIP_ANALYSIS] === 'true'
 
 /** Its controller has seen this very spec, and every pod there is belongs to it. */
 function isSettled(deployment: KubeObject, replicas: number): boolean {

@@ -75,8 +75,9 @@ export const isServing = ({ metadata }: KubeObject): boolean => metadata.labels?
 
 /** What a version runs, by its template; what a target's revision runs is its name, as long as it is as it was made. */
 export function contentOf({ metadata, spec }: KubeObject): string {
-  const hash = templateHash((spec as { template: unknown }).template)
-  return metadata.annotations?.['serin.dev/made'] === hash ? (metadata.labels?.['serin.dev/revision'] ?? '') : hash
+  const { template } = spec as { template: unknown }
+  const [made, ...ignored] = metadata.annotations?.['serin.dev/made']?.split(' ') ?? []
+  return made === templateHash(template, ignored) ? (metadata.labels?.['serin.dev/revision'] ?? '') : templateHash(template)
 }
 
 /** "deployments/web-v2": what a request writes. */

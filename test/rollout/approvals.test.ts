@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { canary, faulty, version } from '../fixtures.ts'
+import type { KubeObject } from '../../src/sandbox/objects.ts'
+import { canary, faulty, target, version } from '../fixtures.ts'
 import { actionCrd, type Harness, manifests, Harness as Stage } from '../harness.ts'
 import { acting, asked, told } from './acting.ts'
+import { adoptedTarget } from './adopted.ts'
 
 let harness: Harness
 afterEach(() => harness.stop())
@@ -171,6 +173,46 @@ describe('analysis', () => {
     await stable('v2')
     expect(harness.oracle.exposures).toEqual(['v2 0', 'v2 2'])
     expect(harness.status().history).toHaveLength(1)
+    nothingBroke()
+  })
+})
+
+describe('the annotation that skips analysis, of a target', () => {
+  const saying = (image: string, skipped: string | null): KubeObject => {
+    const { spec, ...rest } = target(image) as KubeObject & { spec: { template: { metadata: object } } }
+    return { ...rest, spec: { ...spec, template: { ...spec.template, metadata: { ...spec.template.metadata, annotations: { 'serin.dev/skip-analysis': skipped } } } } }
+  }
+  const now = () => harness.status().stableRevision ?? ''
+  const promotedFrom = (before: string) => harness.until(() => harness.status().phase === 'Idle' && now() !== before, 60_000)
+  const slow = { weight: 20, for: '1h' }
+
+  it.each([['from the beginning', [slow]], ['before a gate has passed', [{ replicas: 0, for: '1h' }, slow]]])('counts %s', async (_, steps) => {
+    harness = await adoptedTarget({ spec: { steps } })
+    harness.oracle.mayJump = true
+    const first = now()
+    await harness.apply(saying('v2', 'true'))
+    await promotedFrom(first)
+    nothingBroke()
+  })
+
+  it('counts when it comes in mid-rollout, and for the release that it was written for alone', async () => {
+    harness = await adoptedTarget({ spec: { steps: [slow], rollbackWindow: '0s' } })
+    harness.oracle.mayJump = true
+    const first = now()
+    await harness.apply(target('v2'))
+    await at('1/1')
+    await harness.apply(saying('v2', 'true'))
+    await promotedFrom(first)
+    await harness.until(() => harness.status().previous === undefined, 60_000)
+    const second = now()
+    await harness.apply(saying('v1', 'true'))
+    await promotedFrom(second)
+    await harness.until(() => harness.status().previous === undefined, 60_000)
+    // The very revision that was released without analysis, with nothing said of it any more.
+    await harness.apply(saying('v2', null))
+    await at('1/1')
+    await harness.clock.advance(60_000)
+    expect(harness.status()).toMatchObject({ stableRevision: first, weight: '20%' })
     nothingBroke()
   })
 })

@@ -145,6 +145,19 @@ describe('with every slot taken', () => {
   })
 })
 
+describe('one that failed and stays up to be looked at', () => {
+  it('holds up nobody in line', async () => {
+    await fleet({ maxRollouts: 1 })
+    await patch('a', { scaleDownDelay: { failed: '1h' }, steps: [{ weight: 50, for: '1h' }] })
+    await release('a')
+    await harness.until(() => harness.status('a').weight === '50%', 20_000)
+    await release('b')
+    await harness.delete(version('v2', { app: 'a' }))
+    await stable('b', 'v2')
+    expect(harness.status('a').phase).toBe('RollingBack')
+  })
+})
+
 describe('one whose status is refused by the server', () => {
   it('holds up nobody in line', async () => {
     await fleet({ maxRollouts: 1 })

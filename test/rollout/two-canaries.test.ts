@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { canary, faulty, version, virtualService } from '../fixtures.ts'
+import { canary, faulty, target, targetCanary, version, virtualService } from '../fixtures.ts'
 import type { Harness } from '../harness.ts'
 import { ledgerOf } from '../oracle/objects.ts'
-import { adopted } from './adopted.ts'
+import { adopted, adoptedTarget } from './adopted.ts'
 
 let harness: Harness
 afterEach(() => harness.stop())
@@ -102,5 +102,26 @@ describe('two Canaries for one Service', () => {
     await harness.patch(virtualService(), { metadata: { annotations: { 'serin.dev/ledger': JSON.stringify(alien), 'serin.dev/original': '{"default":[{"destination":{"host":"service-b"}}]}' } } })
     await harness.clock.advance(3000)
     expect(harness.condition('Degraded')).toMatch(/RouteOfAnotherCanary/)
+  })
+})
+
+describe('a target whose Canary was deleted with onDelete: Orphan', () => {
+  it.each(['at rest', 'in mid-rollout'])('is taken over %s by a Canary of another name, with what serves', async (when) => {
+    const isRolling = when === 'in mid-rollout'
+    harness = await adoptedTarget({ spec: { onDelete: 'Orphan', ...(isRolling ? STEPS : {}) } })
+    const first = harness.status().stableRevision ?? ''
+    if (isRolling) {
+      await harness.apply(target('v2'))
+      await at('1/1', 'service-c')
+    }
+    await harness.delete(targetCanary())
+    await harness.clock.advance(2000)
+    await harness.apply({ ...targetCanary({ targetRef: { name: 'service-c' } }), metadata: { ...targetCanary().metadata, name: 'younger' } })
+    await harness.until(() => harness.status('younger').stableRevision === first, 10_000)
+    await harness.apply(target('v3'))
+    await harness.until(() => harness.status('younger').phase === 'Idle' && harness.status('younger').stableRevision !== first, 60_000)
+    await harness.until(() => harness.replicas(`service-c-${first}`) === 0, 60_000)
+    expect(harness.sandbox.cluster.reader.list('deployments.apps', 'istioinaction').filter(({ metadata }) => metadata.name.startsWith('service-c-') && harness.replicas(metadata.name) > 0)).toHaveLength(1)
+    expect(harness.answers.filter(({ status }) => status !== 200)).toEqual([])
   })
 })

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { faulty, version, type VersionOptions } from '../fixtures.ts'
-import { NAMESPACE, type Harness } from '../harness.ts'
+import { action, faulty, target, version, type VersionOptions } from '../fixtures.ts'
+import { actionCrd, NAMESPACE, type Harness } from '../harness.ts'
 import type { KubeObject } from '../../src/sandbox/objects.ts'
-import { adopted } from './adopted.ts'
+import { adopted, adoptedTarget } from './adopted.ts'
 
 let harness: Harness
 afterEach(() => harness.stop())
@@ -77,6 +77,21 @@ describe('a failed version', () => {
     expect(harness.answers.slice(from).every((answer) => answer.version === 'v1')).toBe(true)
     expect(harness.oracle.exposures).toEqual(['v2 0'])
   })
+
+  it('stays up for scaleDownDelay.failed, to be looked at; what mends it does not wait for that', async () => {
+    harness = await adopted({ spec: { scaleDownDelay: { failed: '1h' } } })
+    await harness.apply(faulty('v2'))
+    await ended('RollingBack')
+    await harness.clock.advance(50 * 60_000)
+    expect(harness.replicas('service-c-v2')).toBe(1)
+    await harness.clock.advance(11 * 60_000)
+    expect(harness.replicas('service-c-v2')).toBe(0)
+    await harness.apply(faulty('v3'))
+    await ended('RollingBack')
+    await harness.apply(version('v4'))
+    await harness.until(() => harness.status().stableRevision === 'v4', 60_000)
+    expect(harness.status().history?.map(({ revision, result }) => [revision, result])).toEqual([['v4', 'Promoted'], ['v3', 'RolledBack'], ['v2', 'RolledBack']])
+  })
 })
 
 describe('stable that breaks while the canary is healthy', () => {
@@ -113,6 +128,25 @@ describe('stable that breaks while the canary is healthy', () => {
     const from = harness.answers.length
     await harness.clock.advance(5000)
     expect(harness.answers.slice(from).every(({ status }) => status === 200)).toBe(true)
+  })
+})
+
+describe('stable of a target that breaks while the canary is healthy', () => {
+  it('is given up by deleting its Deployment and promoting the canary: everything goes there in one step', async () => {
+    harness = await adoptedTarget({ spec: { steps: [{ weight: 20, for: '1h' }] }, objects: [actionCrd()] })
+    const first = harness.status().stableRevision ?? ''
+    await harness.apply(target('v2'))
+    await at('1/1')
+    const second = harness.status().canaryRevision ?? ''
+    await harness.clock.advance(5000)
+    harness.pods(first).forEach(({ metadata }) => harness.sandbox.cluster.setPodReady(metadata.namespace ?? '', metadata.name, false))
+    await harness.until(() => harness.status().message?.endsWith(`mend it, or delete its Deployment and promote ${second}`) === true, 10_000)
+    await harness.delete(harness.object('deployments.apps', `service-c-${first}`))
+    await harness.until(() => harness.status().message?.endsWith(`is gone: set the template of the target back to what it ran, or promote ${second}`) === true, 10_000)
+    harness.oracle.mayJump = true
+    await harness.apply(action('Promote', { revision: second }))
+    await stable(second)
+    expect(harness.status().history).toMatchObject([{ result: 'Promoted', reason: 'StepsSkipped', by: 'ada' }])
   })
 })
 
