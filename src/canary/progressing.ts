@@ -177,8 +177,14 @@ const contestedSize = ({ world }: Facts, revision: string, name: string): Outcom
     ? undefined
     : waitFor({ waitingFor: 'Pods', message: `somebody else keeps setting the replicas of ${name}: leave them to Serin while it is rolled out`, stalled: 'ReplicasContested' })
 
+/** An autoscaler of its own knows better, once it has any pods: without, it does nothing. */
+function ownScaler({ canary, world: { autoscaled = [] } }: Facts, name: string, pods: number): Outcome | undefined {
+  if (canary === undefined || canary.replicas === 0 || !autoscaled.includes(name)) return undefined
+  return waitFor({ waitingFor: 'Pods', message: `the autoscaler of ${name} has it at ${podsText(canary.replicas)}, and ${podsText(pods)} are needed: where it does not get there by itself, raise its minReplicas` })
+}
+
 const grow = (facts: Facts, c: Candidate, name: string, pods: number): Outcome =>
-  contestedSize(facts, c.revision, name) ?? outcome(`${name} needs ${podsText(pods)}`, {
+  ownScaler(facts, name, pods) ?? contestedSize(facts, c.revision, name) ?? outcome(`${name} needs ${podsText(pods)}`, {
     action: { kind: 'workload', revision: c.revision, replicas: pods, stamp: c.rollout, live: false },
     events: [normal('ScaledUp', `${name} scaled to ${pods} before it takes more`)],
   })

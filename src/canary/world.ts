@@ -26,6 +26,8 @@ export type World = {
   readonly growths: Readonly<Record<string, number>>
   /** An autoscaler owns the Canary's size. */
   readonly scaled?: boolean
+  /** Names of Deployments whose size an autoscaler of their own sets. */
+  readonly autoscaled?: readonly string[]
   readonly evidence: Evidence
   /** Why nothing may begin or rise now, by the windows; undefined while they are open. */
   readonly closed: Closure | undefined

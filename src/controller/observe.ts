@@ -10,7 +10,7 @@ import type { MeshInput } from '../istio/mesh-input.ts'
 import { previewRefusals, previewsOf } from '../istio/preview-service.ts'
 import { routesContent } from '../istio/route-content.ts'
 import { revisionOfSubset, subsetLabels } from '../istio/subset-name.ts'
-import type { KubeObject } from '../runtime/object.ts'
+import { keyOf, type KubeObject } from '../runtime/object.ts'
 import type { Ages } from './ages.ts'
 import type { TargetConfig } from './config-tracker.ts'
 import { scaledBy, templateLabels } from './indexes.ts'
@@ -76,6 +76,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     },
     growths: options.growths,
     scaled: snapshot.autoscalers.some((autoscaler) => scaledBy(autoscaler).includes(`Canary ${canary.metadata.namespace}/${canary.metadata.name}`)),
+    autoscaled: settings.source.kind === 'versions' ? versions.filter((deployment) => snapshot.autoscalers.some((autoscaler) => scaledBy(autoscaler).includes(`Deployment ${keyOf(deployment)}`))).map(({ metadata }) => metadata.name) : [],
     evidence: NO_EVIDENCE,
     actions: actionsAsked(snapshot.actions),
     closed: options.closed,

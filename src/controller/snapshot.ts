@@ -19,7 +19,7 @@ export type Snapshot = {
   readonly virtualServices: readonly KubeObject[]
   readonly destinationRules: readonly KubeObject[]
   readonly httpRoutes: readonly KubeObject[]
-  /** Of the target or of the Canary. */
+  /** Of the target or of the Canary; of the versions. */
   readonly autoscalers: readonly KubeObject[]
   /** The other Canaries whose ledgers are theirs. */
   readonly others: readonly string[]
@@ -42,16 +42,17 @@ export function snapshotOf(stores: Stores, canary: Canary, settings: Settings, {
   const service = stores.services.get(`${namespace}/${settings.service}`)
   const fqdn = serviceHost({ canary: canary.metadata, settings, clusterDomain } as MeshInput)
   const routed = (store: Stores['virtualServices']) => [...new Set([...store.by('host', fqdn), ...store.by('host', WILDCARD)])]
+  const deployments = newest(resources.deployments, deploymentsOf(stores, namespace, settings), ...revisionsMade(canary, settings))
   return {
     canary,
     service,
-    deployments: newest(resources.deployments, deploymentsOf(stores, namespace, settings), ...revisionsMade(canary, settings)),
+    deployments,
     pods: byLabels(stores.pods, namespace, selectorOf(service), (pod) => pod.metadata.labels ?? {}),
     virtualServices: newest(resources.virtualServices, withRoots(stores, routed(stores.virtualServices), delegates), own, ...delegates),
     destinationRules: newest(resources.destinationRules, routed(stores.destinationRules), own),
     httpRoutes: stores.httpRoutes.by('namespace', namespace),
     previewServices: previewServicesOf(stores, canary, settings, newest),
-    autoscalers: autoscalersOf(stores, canary.metadata, settings),
+    autoscalers: autoscalersOf(stores, canary.metadata, settings, deployments),
     others: rivalsOf(stores.canaries, canary as unknown as KubeObject).others,
     actions: newest(resources.canaryActions, stores.canaryActions.by('canary', keyOf(canary))),
   }
@@ -66,8 +67,10 @@ const revisionsMade = ({ metadata: { namespace }, status }: Canary, { source }: 
   return source.kind === 'target' ? revisions.map((revision) => `${namespace}/${source.name}-${revision}`) : []
 }
 
-const autoscalersOf = ({ autoscalers }: Stores, { namespace, name }: Canary['metadata'], { source }: Settings): readonly KubeObject[] =>
-  source.kind === 'target' ? [...autoscalers.by('scaled', `Deployment ${namespace}/${source.name}`), ...autoscalers.by('scaled', `Canary ${namespace}/${name}`)] : []
+function autoscalersOf({ autoscalers }: Stores, { namespace, name }: Canary['metadata'], { source }: Settings, deployments: readonly KubeObject[]): readonly KubeObject[] {
+  if (source.kind === 'versions') return deployments.flatMap((deployment) => autoscalers.by('scaled', `Deployment ${keyOf(deployment)}`))
+  return [...autoscalers.by('scaled', `Deployment ${namespace}/${source.name}`), ...autoscalers.by('scaled', `Canary ${namespace}/${name}`)]
+}
 
 /** The delegates, whoever made them, and the roots that name it, whatever their hosts. */
 const withRoots = ({ virtualServices }: Stores, found: readonly KubeObject[], keys: readonly string[]): readonly KubeObject[] => {

@@ -21,7 +21,12 @@ export function wireTriggers(stores: Stores, clusterDomain: string, wake: (key: 
     if (revision !== undefined) return stores.deployments.by('label', labelKey(pod.metadata.namespace ?? '', revisionLabel, revision)).flatMap(byTarget)
     return all(canaries.by('target', `${pod.metadata.namespace ?? ''}/${deploymentOf(pod) ?? ''}`))
   }
-  const ofScaled = (scaled: string) => (scaled.startsWith('Canary ') ? [scaled.slice('Canary '.length)] : all(canaries.by('target', scaled.replace(/^Deployment /, ''))))
+  const ofScaled = (scaled: string) => {
+    const [kind, key = ''] = scaled.split(' ')
+    if (kind === 'Canary') return [key]
+    const deployment = stores.deployments.get(key)
+    return [...all(canaries.by('target', key)), ...(deployment === undefined ? [] : byLabels(labelKeys.ofTemplate(deployment)))]
+  }
   const bySpace = ({ metadata }: KubeObject) => all(canaries.by('namespace', metadata.namespace ?? ''))
   const routed = (object: KubeObject) => hostsOf(object, clusterDomain).flatMap(byService)
   const delegated = (object: KubeObject) => [keyOf(object), ...delegatesOf(object)].flatMap((key) => all(canaries.by('delegate', key)))
