@@ -46,9 +46,13 @@ export function busy(facts: Facts, revision: string): string | undefined {
   return undefined
 }
 
-/** Pods an exposure needs, from stable's present size and its floor. */
+/** Pods an exposure needs, from stable's present size and its floor; from the floor that status remembers where stable's Deployment is gone. */
 export const podsFor = (facts: Facts, exposure: Exposure): number =>
-  podsWanted(facts.world.settings, exposure, Math.max(facts.stable?.replicas ?? 0, floorOf(facts) ?? 0))
+  podsWanted(facts.world.settings, exposure, Math.max(facts.stable?.replicas ?? 0, floorKnown(facts) ?? 0))
+
+/** Stable's size when this rollout began, also once its Deployment is gone. */
+export const floorKnown = (facts: Facts): number | undefined =>
+  facts.stable === undefined && facts.c !== undefined ? facts.world.status?.rollout?.stableReplicas : floorOf(facts)
 
 /** Stable's size when this rollout began, once it is known. */
 export const floorOf = ({ stable, c }: Facts): number | undefined =>

@@ -6,7 +6,7 @@ import type { Decision, Hold } from './decision.ts'
 import { defined } from './defined.ts'
 import { isTold, stepIndexOf, stepShown } from './due-checks.ts'
 import { type Facts, tombstoneOf, workload } from './facts.ts'
-import { floorOf } from './fit.ts'
+import { floorKnown } from './fit.ts'
 import { noStablePod, stableAnswers, startHold } from './guards.ts'
 import { instant } from './instant.ts'
 import { analysisSkipped } from './people.ts'
@@ -121,7 +121,7 @@ function rolloutNow(facts: Facts, hold: Hold | undefined, begins: boolean): Roll
     steps: steps.length,
     startedAt: rollout.startedAt,
     ...(begins ? { stepStartedAt: instant(world.now), observed: '0s' } : { stepStartedAt: rollout.stepStartedAt, observed: observedNow(world) }),
-    stableReplicas: floorOf(facts),
+    stableReplicas: floorKnown(facts),
     asked: rollout.asked,
     approvals: rollout.approvals,
     skips: rollout.skips,

@@ -115,6 +115,18 @@ describe('stable', () => {
     expect(harness.condition('Degraded')).toMatch(/^True NoStableEndpoint/)
     expect(harness.status().stableRevision).toBe('v1')
   })
+
+  it('and which is given up leaves everything to the canary, once that is as big as stable was', async () => {
+    harness = await adopted({ replicas: 4, spec: { steps: [{ weight: 25, for: '1h' }] } })
+    await harness.apply(version('v2'))
+    await at('1/1')
+    await harness.patch(version('v2'), { spec: { replicas: 1 } })
+    await harness.delete(version('v1'))
+    harness.oracle.mayJump = true
+    await harness.patch(canary(), { spec: { versions: { desired: 'v2' } } })
+    await harness.until(() => harness.status().stableRevision === 'v2', 60_000)
+    expect(harness.replicas('service-c-v2')).toBe(4)
+  })
 })
 
 describe('a Canary that is deleted with onDelete Orphan', () => {
