@@ -76,7 +76,7 @@ export function observe(snapshot: Snapshot, options: ObserveOptions): Observatio
     },
     growths: options.growths,
     scaled: snapshot.autoscalers.some((autoscaler) => scaledBy(autoscaler).includes(`Canary ${canary.metadata.namespace}/${canary.metadata.name}`)),
-    autoscaled: settings.source.kind === 'versions' ? versions.filter((deployment) => snapshot.autoscalers.some((autoscaler) => scaledBy(autoscaler).includes(`Deployment ${keyOf(deployment)}`))).map(({ metadata }) => metadata.name) : [],
+    autoscaled: autoscaledIn(versions, snapshot),
     evidence: NO_EVIDENCE,
     actions: actionsAsked(snapshot.actions),
     closed: options.closed,
@@ -117,6 +117,11 @@ function labelledRevisions(versions: readonly KubeObject[], target: Source | und
 function refusedConfig(configured: TargetConfig | undefined, facts: World['target'], workloads: readonly Workload[]): readonly Refusal[] {
   const isMade = workloads.some(({ revision, replicas }) => revision === facts?.revision && replicas > 0)
   return [...(configured?.refusals ?? []), ...(isMade ? [] : (configured?.absent ?? []))]
+}
+
+const autoscaledIn = (versions: readonly KubeObject[], { autoscalers }: Snapshot): readonly string[] => {
+  const scaled = new Set(autoscalers.flatMap(scaledBy))
+  return versions.filter((deployment) => scaled.has(`Deployment ${keyOf(deployment)}`)).map(({ metadata }) => metadata.name)
 }
 
 const sumOf = (objects: readonly KubeObject[]): number => objects.reduce((sum, { metadata }) => sum + (metadata.generation ?? 0), 0)
