@@ -32,7 +32,7 @@ describe('a plain Deployment', () => {
     const stable = stableNow()
     expect(sizes()).toEqual({ 'service-c': 0, [nameOf(stable)]: 3 })
     expect(harness.canary()['spec']).toMatchObject({ replicas: 3 })
-    expect(harness.status()).toMatchObject({ replicas: 3, selector: `serin.dev/revision=${stable}`, observedTarget: { name: 'service-c', revision: stable } })
+    expect(harness.status()).toMatchObject({ replicas: 3, selector: `app=service-c,serin.dev/revision=${stable}`, observedTarget: { name: 'service-c', revision: stable } })
     await harness.clock.advance(20_000)
     expect(failures()).toEqual([])
     expect(harness.answers.length).toBeGreaterThan(900)
