@@ -152,7 +152,7 @@ const podsUntil = ({ world }: Facts, { until }: RolloutStatus): string => until 
 /** What scalers read through /scale: stable alone, whatever else runs. */
 function scaleShown({ stable, world: { settings } }: Facts) {
   if (stable === undefined || settings.source.kind !== 'target') return {}
-  return { replicas: stable.replicas, selector: `${settings.versionLabel}=${stable.revision}` }
+  return { replicas: stable.replicas, selector: stable.selector }
 }
 
 function failedLast({ ledger }: Facts): CanaryStatus['failed'] {

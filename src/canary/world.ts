@@ -104,6 +104,8 @@ export type Workload = {
   readonly hash: string
   /** The annotations of its pod template that make no new version. */
   readonly restarts?: Readonly<Record<string, string>>
+  /** By which a target's revision finds its pods, as text. */
+  readonly selector?: string
   /** Its template says that steps and gates are skipped. */
   readonly skipAnalysis: boolean
   /** The rollout that opened it and stamped it, if any. */

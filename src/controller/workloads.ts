@@ -9,6 +9,7 @@ import type { KubeObject } from '../runtime/object.ts'
 import { deploymentOf, templateLabels } from './indexes.ts'
 import { troubleOfWorkload } from './pod-trouble.ts'
 import { isAsMade, restartsOf, revisionOfHash } from './revision-deployment.ts'
+import { selectorText } from './selector-text.ts'
 import { targetsPods } from '../canary/targets-pods.ts'
 import { FLOOR, MADE, STAMP, TAKEN_OVER, TARGET } from './stamps.ts'
 
@@ -104,14 +105,14 @@ export function workloadOf(deployment: KubeObject, pods: readonly KubeObject[], 
 }
 
 /** What Serin made is known by its name, as long as it is as it was made. */
-function contentOf(deployment: KubeObject, settings: Settings): Pick<Workload, 'hash' | 'restarts'> {
+function contentOf(deployment: KubeObject, settings: Settings): Pick<Workload, 'hash' | 'restarts' | 'selector'> {
   const { source } = settings
   const digest = textOf(deployment['templateDigest']) ?? ''
   const annotations = templateAnnotations(deployment)
   if (source.kind === 'versions') return { hash: hashOfParts(digest, annotations) }
   const made = deployment.metadata.annotations?.[MADE]
   const hash = made === undefined || isAsMade(made, digest, annotations) ? revisionOf(deployment, settings) : hashOfParts(digest, annotations, source.ignoreAnnotations)
-  return { hash, restarts: restartsOf(annotations, source.ignoreAnnotations) }
+  return { hash, restarts: restartsOf(annotations, source.ignoreAnnotations), selector: selectorText(jsonOf(deployment['spec'])['selector']) }
 }
 
 export const replicasOf = (deployment: KubeObject): number => Number(jsonOf(deployment['spec'])['replicas'] ?? 1)

@@ -81,7 +81,7 @@ describe.sequential('the real autoscaler on a Canary', () => {
     stable = (await until('the first revision to serve', ({ phase }) => phase === 'Idle')).stableRevision ?? ''
     others = 10 * EACH
     const { body } = await objects.call('GET', `${at(CANARIES, 'shop')}/scale`)
-    expect(body).toMatchObject({ spec: { replicas: 2 }, status: { replicas: 2, selector: `${REVISION}=${stable}` } })
+    expect(body).toMatchObject({ spec: { replicas: 2 }, status: { replicas: 2, selector: `app=shop,${REVISION}=${stable}` } })
     const status = await objects.until('the autoscaler to be active', async () => {
       const scaling = (await objects.call('GET', at('autoscaling/v2/$/horizontalpodautoscalers', 'shop'))).body['status'] as { conditions?: readonly { type: string; status: string; reason: string }[]; currentReplicas?: number; desiredReplicas?: number }
       return scaling.conditions?.some(({ type, status: is }) => type === 'ScalingActive' && is === 'True') === true ? scaling : undefined

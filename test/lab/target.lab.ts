@@ -69,7 +69,7 @@ describe.sequential('a plain Deployment that 200 requests a second use', () => {
     await objects.until('the target to be at 0', async () => ((await replicas())['shop'] === 0 ? true : undefined))
     expect(await replicas()).toEqual({ shop: 0, [`shop-${stable}`]: 2 })
     const { body } = await objects.call('GET', `/apis/serin.dev/v1beta1/namespaces/${NAMESPACE}/canaries/shop/scale`)
-    expect(body).toMatchObject({ spec: { replicas: 2 }, status: { replicas: 2, selector: `serin.dev/revision=${stable}` } })
+    expect(body).toMatchObject({ spec: { replicas: 2 }, status: { replicas: 2, selector: `app=shop,serin.dev/revision=${stable}` } })
   })
 
   test('has a good template released, and a bad one rolled back', LONG, async () => {

@@ -23,6 +23,15 @@ describe('the example of a plain Deployment', () => {
     await harness.apply(...example(canary))
     await harness.until(() => harness.status('podinfo').phase === 'Idle' && harness.replicas('podinfo') === 0, 200_000, 1000)
     const first = harness.status('podinfo').stableRevision
+    const { ignoreAnnotations } = harness.canary('podinfo')['spec'] as { ignoreAnnotations?: readonly string[] }
+    if (ignoreAnnotations?.includes('example.com/note') === true) {
+      await harness.patch(harness.object('deployments.apps', 'podinfo'), { spec: { template: { metadata: { annotations: { 'example.com/note': 'ask the team shop' } } } } })
+      await harness.clock.advance(60_000)
+      expect(harness.status('podinfo')).toMatchObject({ phase: 'Idle', stableRevision: first, history: [] })
+      expect(JSON.stringify(harness.object('deployments.apps', `podinfo-${first ?? ''}`)['spec'])).toContain('ask the team shop')
+      // Its pods were replaced in place, and those of the sandbox end abruptly.
+      harness.answers.splice(0)
+    }
     await harness.patch(harness.object('deployments.apps', 'podinfo'), { spec: { template: { spec: { containers: [{ name: 'podinfo', image: 'podinfo:6.7.1' }] } } } })
     await harness.until(() => harness.status('podinfo').phase === 'Idle' && harness.status('podinfo').stableRevision !== first, 1_800_000, 1000)
     expect(harness.status('podinfo').history?.[0]?.result).toBe('Promoted')

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../src/sandbox/objects.ts'
+import type { Transport } from '../../src/runtime/transport.ts'
 import { autoscaler, faultyTarget, kindOf, namespace, service, target, targetCanary } from '../fixtures.ts'
 import { crd, Harness, NAMESPACE } from '../harness.ts'
 import { adoptedTarget } from './adopted.ts'
@@ -20,6 +21,9 @@ const failed = () => harness.until(() => harness.status().phase === 'Failed', 60
 /** Another revision than `before` serves, and nothing is under way. */
 const promotedFrom = (before: string) => harness.until(() => harness.status().phase === 'Idle' && stableNow() !== before, 60_000)
 const patch = (spec: object) => harness.patch(targetCanary(), { spec })
+const routeNow = () => (harness.object('virtualservices.networking.istio.io', 'serin-service-c')['spec'] as { http: readonly { route: unknown }[] }).http[0]?.route
+/** Writes of VirtualServices that the server was sent. */
+const routeWrites = () => harness.sandbox.cluster.requests.filter(({ method, path }) => method !== 'GET' && path.includes('virtualservices')).map(({ method, path }) => `${method} ${path.split('/').at(-1) ?? ''}`)
 const failures = () => harness.answers.filter(({ status }) => status !== 200)
 
 describe('a plain Deployment', () => {
@@ -28,7 +32,7 @@ describe('a plain Deployment', () => {
     const stable = stableNow()
     expect(sizes()).toEqual({ 'service-c': 0, [nameOf(stable)]: 3 })
     expect(harness.canary()['spec']).toMatchObject({ replicas: 3 })
-    expect(harness.status()).toMatchObject({ replicas: 3, selector: `serin.dev/revision=${stable}`, observedTarget: { name: 'service-c', revision: stable } })
+    expect(harness.status()).toMatchObject({ replicas: 3, selector: `app=service-c,serin.dev/revision=${stable}`, observedTarget: { name: 'service-c', revision: stable } })
     await harness.clock.advance(20_000)
     expect(failures()).toEqual([])
     expect(harness.answers.length).toBeGreaterThan(900)
@@ -132,16 +136,30 @@ describe('a plain Deployment', () => {
     expect(failures()).toEqual([])
   })
 
-  it('goes back to the previous revision in one route write while that still stands', async () => {
-    harness = await adoptedTarget({ spec: { scaleDownDelay: { previous: '60s' } } })
+  it('goes back to the previous revision in one route write while that still stands, and needs no Prometheus for it', async () => {
+    let isGone = false
+    const prometheus = (transport: Transport): Transport => (request) => (isGone ? Promise.reject(new Error('no Prometheus')) : transport(request))
+    harness = await adoptedTarget({ spec: { scaleDownDelay: { previous: '60s' } }, operator: { prometheus } })
     const first = stableNow()
     await harness.apply(target('v2'))
     await promotedFrom(first)
+    await harness.clock.advance(5000)
+    const second = stableNow()
+    isGone = true
+    harness.sandbox.cluster.forgetRequests()
+    const routes = [routeNow()]
+    harness.sandbox.cluster.reader.subscribe(({ resource }) => {
+      if (resource === 'virtualservices.networking.istio.io' && JSON.stringify(routeNow()) !== JSON.stringify(routes.at(-1))) routes.push(routeNow())
+    })
     const before = harness.clock.monotonic()
     await harness.apply(target('v1'))
     await harness.until(() => harness.oracle.exposed('serin-service-c')?.revision === first, 5000, 50)
     expect(harness.clock.monotonic() - before).toBeLessThanOrEqual(500)
+    expect(routeWrites()).toEqual(['PATCH serin-service-c'])
     await harness.until(() => harness.status().phase === 'Idle' && stableNow() === first, 30_000)
+    await harness.clock.advance(10_000)
+    expect(routes).toEqual([[{ subset: `serin-${second}` }], [{ subset: `serin-${first}` }]].map((list) => list.map((to) => expect.objectContaining({ destination: expect.objectContaining(to) as object }) as object)))
+    expect(harness.status()).toMatchObject({ history: [{ revision: first, result: 'Promoted' }, { revision: second, result: 'Promoted' }] })
     expect(failures()).toEqual([])
   })
 })

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { canary, faulty, target, targetCanary, version, virtualService } from '../fixtures.ts'
+import { canary, faulty, service, target, targetCanary, version, virtualService } from '../fixtures.ts'
 import type { Harness } from '../harness.ts'
 import { ledgerOf } from '../oracle/objects.ts'
 import { adopted, adoptedTarget } from './adopted.ts'
@@ -102,6 +102,74 @@ describe('two Canaries for one Service', () => {
     await harness.patch(virtualService(), { metadata: { annotations: { 'serin.dev/ledger': JSON.stringify(alien), 'serin.dev/original': '{"default":[{"destination":{"host":"service-b"}}]}' } } })
     await harness.clock.advance(3000)
     expect(harness.condition('Degraded')).toMatch(/RouteOfAnotherCanary/)
+  })
+})
+
+describe('two Canaries for one target', () => {
+  const younger = (spec = {}) => ({ ...targetCanary({ targetRef: { name: 'service-c' }, ...STEPS, ...spec }), metadata: { ...targetCanary().metadata, name: 'younger' } })
+  const of = (pattern: RegExp) => harness.sandbox.cluster.requests.filter(({ method, path }) => method !== 'GET' && pattern.test(path))
+  const deployments = () => harness.sandbox.cluster.reader.list('deployments.apps', 'istioinaction').filter(({ metadata }) => metadata.name.startsWith('service-c')).map(({ metadata }) => [metadata.name, harness.replicas(metadata.name)])
+
+  async function rivals(spec = {}): Promise<string> {
+    harness = await adoptedTarget({ spec: { ...STEPS, ...spec } })
+    await harness.clock.advance(1500)
+    await harness.apply(younger())
+    await harness.clock.advance(3000)
+    return harness.status().stableRevision ?? ''
+  }
+
+  it('are one that releases it, and a younger one that is refused in words and writes nothing', async () => {
+    const first = await rivals()
+    const rest = deployments()
+    expect(stalled('younger')).toBe('True AlreadyManaged: Canary istioinaction/service-c is older and has Service istioinaction/service-c, Deployment istioinaction/service-c: delete one of the two; until then this one writes nothing')
+    expect(stalled('service-c')).toMatch(/^False/)
+    harness.sandbox.cluster.forgetRequests()
+    await harness.clock.advance(60_000)
+    expect(of(/./)).toEqual([])
+    expect(deployments()).toEqual(rest)
+    await harness.apply(target('v2'))
+    await at('1/1', 'service-c')
+    await harness.clock.advance(20_000)
+    const canaryNow = harness.status().canaryRevision ?? ''
+    expect(of(/younger/)).toEqual([])
+    expect(of(/deployments$/).map(({ status }) => status)).toEqual([409, 201])
+    expect(Object.fromEntries(deployments())).toMatchObject({ 'service-c': 0, [`service-c-${first}`]: 2, [`service-c-${canaryNow}`]: 2 })
+    expect(harness.status('younger')).toMatchObject({ phase: 'Initializing', routes: [], history: [] })
+    expect(harness.events().filter((event) => event.startsWith('Warning AlreadyManaged'))).toHaveLength(1)
+    expect(harness.answers.filter(({ status }) => status !== 200)).toEqual([])
+  })
+
+  it.each(['Orphan', 'Restore'])('hand over once the older is deleted with onDelete: %s, and the next release is the younger\'s', async (onDelete) => {
+    const first = await rivals({ onDelete })
+    await harness.delete(targetCanary())
+    await harness.until(() => harness.status('younger').phase === 'Idle' && harness.status('younger').stableRevision === first && harness.replicas('service-c') === 0, 60_000)
+    expect(stalled('younger')).toMatch(/^False/)
+    await harness.patch(younger(), { spec: { steps: [{ weight: 20, for: '2s' }] } })
+    await harness.apply(target('v2'))
+    await harness.until(() => harness.status('younger').phase === 'Idle' && harness.status('younger').stableRevision !== first, 60_000)
+    expect(harness.status('younger').history?.map(({ result }) => result)).toEqual(['Promoted'])
+    expect(harness.answers.filter(({ status }) => status !== 200)).toEqual([])
+  })
+
+  it('hand over in mid-rollout: weights and pods stay, and the younger brings it to its end', async () => {
+    const first = await rivals({ onDelete: 'Orphan' })
+    await harness.apply(target('v2'))
+    await at('1/1', 'service-c')
+    const second = harness.status().canaryRevision
+    await harness.delete(targetCanary())
+    await harness.until(() => harness.status('younger').canaryRevision === second, 10_000)
+    expect(harness.status('younger')).toMatchObject({ phase: 'Progressing', stableRevision: first, weight: '20%' })
+    await harness.patch(younger(), { spec: { steps: [{ weight: 20, for: '2s' }] } })
+    await harness.until(() => harness.status('younger').phase === 'Idle' && harness.status('younger').stableRevision === second, 60_000)
+    expect(harness.answers.filter(({ status }) => status !== 200)).toEqual([])
+  })
+
+  it('through two Services are rivals all the same: both would write its size', async () => {
+    harness = await adoptedTarget({ objects: [service('other', { selector: { app: 'service-c' } })] })
+    await harness.clock.advance(1500)
+    await harness.apply(younger({ service: { name: 'other' } }))
+    await harness.until(() => stalled('younger').startsWith('True AlreadyManaged: Canary istioinaction/service-c is older'), 5000)
+    expect(harness.status('younger')).toMatchObject({ phase: 'Initializing', routes: [] })
   })
 })
 
