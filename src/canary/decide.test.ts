@@ -117,6 +117,17 @@ describe('rolling back', () => {
     expect(ledgerWritten(actionOf(rollingWorld(1, over)))?.failed['v2']).toMatchObject({ reason })
   })
 
+  it.each([
+    [undefined, 'no pod is ready'],
+    ['FailedCreate: exceeded quota', 'no pod is ready: FailedCreate: exceeded quota'],
+    ['no pod is', 'no pod is ready'],
+  ])('at the deadline of the pods says what they say now (%s), beside what status said', (trouble, message) => {
+    const { status } = rollingWorld(-1)
+    const rollout = { ...(status?.rollout ?? { revision: '', stepIndex: 0, startedAt: '' }), waitingFor: 'Pods' as const, until: new Date(NOW - 1).toISOString() }
+    const late = dark({ status: statusOf({ ...status, rollout, message: 'no pod is ready' }), workloads: [workloadOf('v1', { stamp: 'v1@adoption' }), workloadOf('v2', { stamp: ROLLOUT, ready: 0, trouble })] })
+    expect(ledgerWritten(actionOf(late))?.failed['v2']).toMatchObject({ reason: 'ProgressDeadline', message })
+  })
+
   it('happens at a deadline, whoever restarted in between', () => {
     const late = settings({ steps: settings().steps.map((step) => ({ ...step, deadlineMs: 1_800_000 })) })
     expect(ledgerWritten(actionOf(rollingWorld(1, { settings: late })))?.failed['v2']).toMatchObject({ reason: 'Deadline' })

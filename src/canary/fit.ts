@@ -32,6 +32,10 @@ function unready({ revision, name, settled, ready, replicas, trouble }: Workload
 export const because = (what: string, workload: Pick<Workload, 'trouble'> | undefined): string =>
   workload?.trouble === undefined ? what : `${what}: ${workload.trouble}`
 
+/** The same of what status says, which is as old as its last write: the pods may have found words since. */
+export const nowBecause = (said: string, workload: Pick<Workload, 'trouble'> | undefined): string =>
+  workload?.trouble !== undefined && said.includes(workload.trouble) ? said : because(said, workload)
+
 function unspread({ world: { ages, settings } }: Facts, revision: string): string | undefined {
   if ((ages.subsets[revision] ?? 0) < settings.propagationMs) return `the subset of ${revision} is spreading`
   return (ages.ready[revision] ?? 0) < settings.propagationMs ? `the endpoints of ${revision} are spreading` : undefined

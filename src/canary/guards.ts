@@ -3,7 +3,7 @@ import type { Step } from '../api/settings.ts'
 import { admissionHold, raiseHold } from './admission.ts'
 import type { Hold } from './decision.ts'
 import { failureOf, isContested, isNamed, tombstoneOf, type Facts } from './facts.ts'
-import { because, floorOf, podsFor, unfit } from './fit.ts'
+import { because, floorOf, nowBecause, podsFor, unfit } from './fit.ts'
 import type { Exposure } from './ledger.ts'
 import { exposureOf, isBeforeFirst, placeOf, planOf, previewExposure, reworded, stepAt, withAffinity } from './steps.ts'
 import { sleepHold } from './sleep.ts'
@@ -60,7 +60,7 @@ function overdue(facts: Facts): Failure | undefined {
   const { rollout, message = '' } = facts.world.status ?? {}
   if (rollout === undefined) return undefined
   const isLate = rollout.waitingFor === 'Pods' && isPast(facts.world.now, rollout.until, 0)
-  return stepOverdue(facts, rollout, message) ?? (isLate ? { reason: 'ProgressDeadline', message } : undefined)
+  return stepOverdue(facts, rollout, message) ?? (isLate ? { reason: 'ProgressDeadline', message: nowBecause(message, facts.canary) } : undefined)
 }
 
 function stepOverdue({ world, exposure }: Facts, { stepIndex, stepName, stepStartedAt, waitingFor }: RolloutStatus, message: string): Failure | undefined {
