@@ -13,6 +13,9 @@ import { selectorText } from './selector-text.ts'
 import { targetsPods } from '../canary/targets-pods.ts'
 import { FLOOR, MADE, STAMP, TAKEN_OVER, TARGET } from './stamps.ts'
 
+/** Of `status.selector`. */
+const LONGEST_SELECTOR = 2048
+
 /** The Deployment that `targetRef` names, if it stands and there is one. */
 export const targetIn = (deployments: readonly KubeObject[], { source }: Settings): KubeObject | undefined =>
   source.kind === 'target' ? deployments.find(({ metadata }) => metadata.name === source.name) : undefined
@@ -112,7 +115,13 @@ function contentOf(deployment: KubeObject, settings: Settings): Pick<Workload, '
   if (source.kind === 'versions') return { hash: hashOfParts(digest, annotations) }
   const made = deployment.metadata.annotations?.[MADE]
   const hash = made === undefined || isAsMade(made, digest, annotations) ? revisionOf(deployment, settings) : hashOfParts(digest, annotations, source.ignoreAnnotations)
-  return { hash, restarts: restartsOf(annotations, source.ignoreAnnotations), selector: selectorText(jsonOf(deployment['spec'])['selector']) }
+  return { hash, restarts: restartsOf(annotations, source.ignoreAnnotations), selector: selectorShown(deployment, settings) }
+}
+
+/** One that is too long for the field leaves out what the revision's own label says as well. */
+function selectorShown(deployment: KubeObject, settings: Settings): string {
+  const text = selectorText(jsonOf(deployment['spec'])['selector'])
+  return text.length <= LONGEST_SELECTOR ? text : `${settings.versionLabel}=${revisionOf(deployment, settings)}`
 }
 
 export const replicasOf = (deployment: KubeObject): number => Number(jsonOf(deployment['spec'])['replicas'] ?? 1)
