@@ -5,7 +5,7 @@ import type { Resource } from '../kubernetes/resource.ts'
 import type { KubeObject } from '../runtime/object.ts'
 import { templateLabels } from './indexes.ts'
 import { troubleOfPod } from './pod-trouble.ts'
-import { TRACK } from './stamps.ts'
+import { TEMPLATES_SEEN, TRACK } from './stamps.ts'
 
 /** Keeps everything but managedFields: annotations stay whole, for a patch must know whether there are any. */
 export function pruneManagedFields(object: KubeObject): KubeObject {
@@ -18,7 +18,7 @@ const OWN = 'serin.dev/'
 /** Keeps of a Deployment what a revision is judged by; of its template only the labels, the annotations and a digest of the rest. */
 export function pruneDeployment(object: KubeObject): KubeObject {
   const spec = jsonOf(object['spec'])
-  const own = Object.entries(object.metadata.annotations ?? {}).filter(([key]) => key.startsWith(OWN))
+  const own = Object.entries(object.metadata.annotations ?? {}).filter(([key]) => key.startsWith(OWN) || key === TEMPLATES_SEEN)
   return {
     apiVersion: object.apiVersion,
     kind: object.kind,

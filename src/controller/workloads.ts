@@ -11,7 +11,7 @@ import { troubleOfWorkload } from './pod-trouble.ts'
 import { isAsMade, restartsOf, revisionOfHash } from './revision-deployment.ts'
 import { selectorText } from './selector-text.ts'
 import { targetsPods } from '../canary/targets-pods.ts'
-import { FLOOR, MADE, STAMP, TAKEN_OVER, TARGET } from './stamps.ts'
+import { FLOOR, MADE, STAMP, TAKEN_OVER, TARGET, TEMPLATES_SEEN } from './stamps.ts'
 
 /** Of `status.selector`. */
 const LONGEST_SELECTOR = 2048
@@ -113,8 +113,10 @@ function contentOf(deployment: KubeObject, settings: Settings): Pick<Workload, '
   const digest = textOf(deployment['templateDigest']) ?? ''
   const annotations = templateAnnotations(deployment)
   if (source.kind === 'versions') return { hash: hashOfParts(digest, annotations) }
-  const made = deployment.metadata.annotations?.[MADE]
-  const hash = made === undefined || isAsMade(made, digest, annotations) ? revisionOf(deployment, settings) : hashOfParts(digest, annotations, source.ignoreAnnotations)
+  const { [MADE]: made, [TEMPLATES_SEEN]: seen } = deployment.metadata.annotations ?? {}
+  // What was written first runs: where it reads otherwise, an admission webhook or a new default of the API made it so, and nobody edited it.
+  const isFirst = seen === '1'
+  const hash = made === undefined || isFirst || isAsMade(made, digest, annotations) ? revisionOf(deployment, settings) : hashOfParts(digest, annotations, source.ignoreAnnotations)
   return { hash, restarts: restartsOf(annotations, source.ignoreAnnotations), selector: selectorShown(deployment, settings) }
 }
 

@@ -89,9 +89,16 @@ describe.sequential('a plain Deployment that 200 requests a second use', () => {
     expect(meshMade()).toEqual([])
   })
 
-  test('is restarted in place, scaled through the Canary, and set back to what serves', LONG, async () => {
+  test('is edited by hand, which is said, restarted in place, scaled through the Canary, and set back to what serves', LONG, async () => {
     await objects.apply(target('two'))
     await until('the failure to be forgotten', ({ phase, failed }) => phase === 'Idle' && failed === undefined)
+    const edit = (value: string | null) => objects.call('PATCH', `/apis/apps/v1/namespaces/${NAMESPACE}/deployments/shop-${stable}`, { spec: { template: { metadata: { annotations: { edited: value } } } } }, 'application/merge-patch+json')
+    const isDegraded = ({ conditions }: Partial<CanaryStatus>) => conditions?.some(({ type, reason }) => type === 'Degraded' && reason === 'StableChangedInPlace') === true
+    await edit('by hand')
+    await until('the edit to be noticed', isDegraded)
+    await edit(null)
+    await until('all to be well again', (status) => !isDegraded(status))
+    await objects.ready(NAMESPACE, `shop-${stable}`)
     await objects.call('PATCH', `/apis/apps/v1/namespaces/${NAMESPACE}/deployments/shop`, { spec: { template: { metadata: { annotations: { [RESTARTED_AT]: '2026-01-01T00:00:00Z' } } } } }, 'application/merge-patch+json')
     await objects.until('the restart to reach the pods', async () => {
       const made = (await deployments()).find(({ metadata }) => metadata.name === `shop-${stable}`)

@@ -169,11 +169,11 @@ describe('a target in mid-rollout', () => {
 })
 
 describe('a hash that moves while nobody writes', () => {
-  /** Every Deployment is read as an API server with a new default, or a new Serin, would see it. */
+  /** Every Deployment is read as an API server with a new default, or a new Serin, would see it; its controller has seen one template, as the sandbox's would not say. */
   const defaulting = (isOn: () => boolean) => (transport: Transport): Transport => async (request) => {
     const answer = await transport(request)
     if (!/\/deployments/.test(request.path) || !isOn()) return answer
-    const seen = (text: string) => text.replaceAll('"containers":[', '"newDefault":"Always","containers":[')
+    const seen = (text: string) => text.replaceAll('"containers":[', '"newDefault":"Always","containers":[').replaceAll('"serin.dev/made":', '"deployment.kubernetes.io/revision":"1","serin.dev/made":')
     return {
       ...answer,
       text: async () => seen(await answer.text()),
@@ -207,13 +207,12 @@ describe('a hash that moves while nobody writes', () => {
     expect(failures()).toEqual([])
   })
 
-  // What Serin made is compared with the digest of what it wrote, and nothing says that nobody wrote since.
-  it.fails('is no edit of what serves', async () => {
+  it('is no edit of what serves', async () => {
     await renewed()
     expect(harness.condition('Degraded')).toMatch(/^False/)
   })
 
-  it.fails('does not begin a release anew', async () => {
+  it('does not begin a release anew', async () => {
     let second = ''
     const first = await renewed(async () => {
       await harness.apply(target('v2'))
