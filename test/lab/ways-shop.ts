@@ -118,8 +118,8 @@ export class WaysShop {
   /** Waits for another stable, at rest; gives the one before. */
   async promoted(): Promise<string> {
     const before = this.stable
-    const { stableRevision = '', failed } = await this.until('another revision to serve', ({ phase, stableRevision: now }) => phase === 'Failed' || (phase === 'Idle' && now !== before))
-    if (failed !== undefined) throw new Error(`${failed.revision} failed: ${failed.message ?? ''}`)
+    const { phase: end, stableRevision = '', failed } = await this.until('another revision to serve', ({ phase, stableRevision: now }) => phase === 'Failed' || (phase === 'Idle' && now !== before))
+    if (end === 'Failed') throw new Error(`${failed?.revision ?? ''} failed: ${failed?.message ?? ''}`)
     this.stable = stableRevision
     return before
   }
