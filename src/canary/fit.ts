@@ -36,6 +36,9 @@ export const because = (what: string, workload: Pick<Workload, 'trouble'> | unde
 export const nowBecause = (said: string, workload: Pick<Workload, 'trouble'> | undefined): string =>
   workload?.trouble !== undefined && said.includes(workload.trouble) ? said : because(said, workload)
 
+/** What to say where stable cannot take anything. */
+export const noStablePod = ({ s, stable }: Facts): string => because(`no pod of stable ${String(s)} is ready`, stable)
+
 function unspread({ world: { ages, settings } }: Facts, revision: string): string | undefined {
   if ((ages.subsets[revision] ?? 0) < settings.propagationMs) return `the subset of ${revision} is spreading`
   return (ages.ready[revision] ?? 0) < settings.propagationMs ? `the endpoints of ${revision} are spreading` : undefined

@@ -3,7 +3,7 @@ import type { Step } from '../api/settings.ts'
 import { admissionHold, raiseHold } from './admission.ts'
 import type { Hold } from './decision.ts'
 import { failureOf, isContested, isNamed, tombstoneOf, type Facts } from './facts.ts'
-import { because, floorOf, nowBecause, podsFor, unfit } from './fit.ts'
+import { because, floorOf, noStablePod, nowBecause, podsFor, unfit } from './fit.ts'
 import type { Exposure } from './ledger.ts'
 import { exposureOf, isBeforeFirst, placeOf, planOf, previewExposure, reworded, stepAt, withAffinity } from './steps.ts'
 import { sleepHold } from './sleep.ts'
@@ -220,9 +220,6 @@ export const changedInFlight = ({ c, canary, seen, ledger, world }: Facts): bool
   c !== undefined && canary !== undefined && c.hash !== '' && knownHash(seen, canary) !== c.hash &&
   // What Serin made it makes anew, once it is closed.
   (world.settings.source.kind === 'versions' || ledger.open[c.revision] !== undefined)
-
-/** What to say where stable cannot take anything. */
-export const noStablePod = ({ s, stable }: Facts): string => because(`no pod of stable ${String(s)} is ready`, stable)
 
 /** Stable can take everything: a rollback's only condition. */
 export const stableAnswers = ({ s, world }: Facts): boolean => s !== undefined && (world.endpoints[s] ?? 0) > 0
