@@ -54,7 +54,7 @@ const trafficSchema = fields({
 
 const scaleDownDelaySchema = fields({
   previous: duration('0s', '168h').describe('How long the old stable stays at full size after a promotion.').default('10m'),
-  failed: duration('0s', '168h').describe('How long a failed canary stays up after its rollback.').default('0s'),
+  failed: duration('0s', '168h').describe('How long a failed canary stays up after its rollback, unless something else is to be rolled out.').default('0s'),
 })
 
 const targetRefSchema = fields({
